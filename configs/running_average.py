@@ -1,0 +1,14 @@
+"""Running average (Martinez et al. 2017): the mean of the last frames in Euler angles, held. Nothing to train.
+
+    python -m launch.evaluate --config=configs/running_average.py --config.model.window=4
+
+Expected: seconds; on Human3.6M, free running, walking .481 .745 1.017 1.169 with window 2, .642 .867 1.072 1.196 with 4.
+"""
+
+from ml_collections import ConfigDict
+
+from motion_jax.config import Experiment, ModelConfig
+
+
+def get_config() -> ConfigDict:
+    return Experiment(name="Running average", model=ModelConfig(name="running_average")).to_config_dict()

@@ -1,0 +1,31 @@
+"""Trains a model, with progress, checkpoints and automatic resume.
+
+python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50
+python -m launch.train --config=configs/bi_enc_50.py --config.train.steps=1000 --config.model.hidden=256 --workdir=runs/small
+"""
+
+from __future__ import annotations
+
+import jax
+from absl import flags
+
+from motion_jax import cli
+from motion_jax.data.cache import open_dataset
+from motion_jax.train.loop import fit
+
+_CONFIG = cli.define_config()
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; a run that lies there is resumed.", required=True)
+
+
+def main(_: list[str]) -> None:
+    """Opens the data and trains."""
+    experiment = cli.experiment(_CONFIG)
+    dataset = open_dataset(experiment.data)
+    devices = ", ".join(str(device) for device in jax.local_devices())
+    print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}")
+    steps = fit(experiment, dataset, _WORKDIR.value)
+    print(f"trained {steps} steps; the run lies in {_WORKDIR.value}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Human motion prediction in JAX."""

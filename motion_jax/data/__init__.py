@@ -1,0 +1,1 @@
+"""Files -> clips -> normalised frames -> windows."""

@@ -1,0 +1,155 @@
+"""From a configuration to its data set. A text tree is parsed once; after that its content leads to the parsed copy.
+
+A cache entry is a prepared data set whose folder's name is the content's key, so it cannot be stale: another parser or
+another byte in any file is another name. Damaged entries are made again; a damaged folder that the user named is not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+
+from motion_jax.config import DataConfig
+from motion_jax.data.audit import audit, audit_tree, audit_use
+from motion_jax.data.findings import Finding, raise_errors, sort_findings
+from motion_jax.data.layouts import LAYOUTS, Layout, choose_actions, find_tree
+from motion_jax.data.manifest import Manifest
+from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
+from motion_jax.data.trees import content_key, hash_tree, read_tree
+from motion_jax.errors import UserError
+from motion_jax.types import Dataset
+
+_LOGGED = 3  # warnings that an opening repeats; launch.prepare lists them all
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Opened:
+    """A prepared folder, and where the paths in its findings begin."""
+
+    dataset: Dataset
+    manifest: Manifest
+    origin: Path
+    judged: bool  # the user had it prepared, and accepted then the duplicates that it has
+
+
+def open_dataset(config: DataConfig) -> Dataset:
+    """The clips that `config` asks for, mapped from a prepared folder or from the cache.
+
+    Args:
+        config: `root` is a source tree or a prepared folder; empty for synthetic data, which is made and cached.
+            `actions` chooses; `skip_first_row` drops row 0 of every clip.
+
+    Returns:
+        Clips of `[F, D]` float32, read-only.
+
+    Raises:
+        UserError: there is no such data, an action is unknown or absent, the audit found errors (all are listed), the
+            prepared folder is damaged or of another data set, or the cache cannot be written.
+    """
+    opened = _open_root(config) if config.root else _open_synthetic(config)
+    dataset = _choose(opened.dataset, config.actions)
+    used = dataclasses.replace(config, allow_duplicates=config.allow_duplicates or opened.judged)
+    found = audit_use(used, dataset.clips, opened.manifest.sources)
+    findings = sort_findings({*opened.manifest.findings, *found})
+    raise_errors(findings, opened.origin)
+    _log(findings)
+    return _drop_first_rows(dataset) if config.skip_first_row else dataset
+
+
+def cache_folder(config: DataConfig) -> Path:
+    """Where entries lie: `data.cache`, or `motion_jax` below $XDG_CACHE_HOME or `~/.cache`."""
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "motion_jax"
+    return (Path(config.cache) if config.cache else usual).expanduser()
+
+
+def _open_root(config: DataConfig) -> _Opened:
+    root = Path(config.root).expanduser()
+    if is_prepared(root):
+        dataset = read_prepared(root)
+        if dataset.name != config.name:
+            raise UserError(f"data.root={config.root!r} is a prepared {dataset.name!r} data set, not {config.name!r}")
+        return _Opened(dataset, read_manifest(root), origin=Path(), judged=True)
+    if config.name not in LAYOUTS:
+        raise UserError(
+            f"data.root={config.root!r} holds no prepared data set; with data.name={config.name!r} it must be one, or "
+            f"empty. Text files are read with data.name={' or '.join(map(repr, LAYOUTS))}"
+        )
+    return _open_tree(LAYOUTS[config.name], config, root)
+
+
+def _open_tree(layout: Layout, config: DataConfig, root: Path) -> _Opened:
+    hashes = hash_tree(layout, root, config.actions)
+    key = content_key(layout, choose_actions(config.actions, layout.actions), hashes)
+
+    def build() -> Path:
+        tree = read_tree(layout, root, config.actions)
+        raise_errors(audit(tree, config), tree.root)
+        dataset = tree.dataset()
+        entry = cache_folder(config) / dataset.key  # not `key`: a file may have changed since it was hashed
+        _write_entry(dataset, entry, tree.hashes, audit_tree(tree, config))
+        return entry
+
+    return _open_entry(cache_folder(config) / key, build, find_tree(layout, root))
+
+
+def _open_synthetic(config: DataConfig) -> _Opened:
+    entry = cache_folder(config) / _synthetic_key(config.synthetic_seed)
+
+    def build() -> Path:
+        from motion_jax.data import synthetic  # takes a while to make, so nothing of it is loaded without need
+
+        logging.info("making the synthetic data set, once; it will be kept in %s", entry)
+        _write_entry(synthetic.make_synthetic(config.synthetic_seed), entry, {}, ())
+        return entry
+
+    return _open_entry(entry, build, Path())
+
+
+def _synthetic_key(seed: int) -> str:
+    """The code is the content: the generator, the skeleton that it moves, and numpy, which draws the numbers."""
+    package = Path(__file__).parents[1]
+    files = [*sorted((package / "data" / "synthetic").glob("*.py")), package / "geometry" / "skeleton.py"]
+    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return hashlib.sha256(json.dumps(["synthetic", seed, np.__version__, code]).encode()).hexdigest()
+
+
+def _open_entry(entry: Path, build: Callable[[], Path], origin: Path) -> _Opened:
+    if is_prepared(entry):
+        try:
+            return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
+        except UserError as error:
+            logging.warning("a damaged cache entry is made again: %s", error)
+    entry = build()
+    return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
+
+
+def _write_entry(dataset: Dataset, entry: Path, hashes: dict[str, str], findings: Sequence[Finding]) -> None:
+    try:
+        write_dataset(dataset, entry, hashes, findings)
+    except UserError as error:
+        raise UserError(f"{error} (data.cache names another place for parsed data)") from None
+
+
+def _choose(dataset: Dataset, actions: str) -> Dataset:
+    chosen = choose_actions(actions, dataset.actions)
+    clips = tuple(clip for clip in dataset.clips if clip.action in chosen)
+    return dataclasses.replace(dataset, clips=clips, actions=chosen)
+
+
+def _drop_first_rows(dataset: Dataset) -> Dataset:
+    clips = tuple(dataclasses.replace(clip, frames=clip.frames[1:]) for clip in dataset.clips)
+    return dataclasses.replace(dataset, clips=clips)
+
+
+def _log(findings: Sequence[Finding]) -> None:
+    for finding in findings[:_LOGGED]:
+        logging.warning("%s", finding)
+    if len(findings) > _LOGGED:
+        logging.warning("and %d more; launch.prepare --audit_only lists them", len(findings) - _LOGGED)

@@ -1,0 +1,190 @@
+"""A prepared data set: a folder with `manifest.json` and `frames.npy`, opened without reading the frames into memory.
+
+A folder appears complete or not at all: it is written beside its place and moved there. On opening, the size that the
+manifest promises is held against the file before anything is mapped, and every byte against its sha256.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from motion_jax.data.findings import Finding
+from motion_jax.data.manifest import FORMAT, ClipEntry, Manifest
+from motion_jax.errors import UserError
+from motion_jax.types import Clip, Dataset
+
+MANIFEST = "manifest.json"
+FRAMES = "frames.npy"
+
+_DTYPE = np.dtype("<f4")
+_ATTEMPTS = 8  # to put a folder in place; each failure means that another process has just put one there
+
+
+def is_prepared(folder: Path | str) -> bool:
+    """Whether a folder claims to be a prepared data set."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def read_prepared(folder: Path | str) -> Dataset:
+    """Opens a folder that `write_dataset` wrote.
+
+    Returns:
+        Clips whose frames `[F, D]` float32 are read-only views of the mapped file.
+
+    Raises:
+        UserError: the folder is of another version, incomplete, damaged or edited; it names the file.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    frames = _map_frames(folder / FRAMES, manifest)
+    clips = tuple(
+        Clip(
+            frames=frames[entry.offset : entry.offset + entry.frames],
+            subject=entry.subject,
+            action=entry.action,
+            trial=entry.trial,
+            split=entry.split,
+            source=entry.source,
+        )
+        for entry in manifest.clips
+    )
+    return Dataset(manifest.dataset, clips, manifest.actions, manifest.skeleton, manifest.fps, manifest.key)
+
+
+def read_manifest(folder: Path | str) -> Manifest:
+    """The manifest alone. Raises `UserError` as `read_prepared` does."""
+    path = Path(folder) / MANIFEST
+    try:
+        return Manifest.from_json(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+
+
+def write_dataset(
+    dataset: Dataset, folder: Path | str, sources: Mapping[str, str], findings: Sequence[Finding]
+) -> None:
+    """Writes a prepared data set in place of an older one, or where nothing is.
+
+    Args:
+        dataset: what to write.
+        folder: where; an existing folder must be empty or a prepared data set.
+        sources: sha256 of every source file, by its path.
+        findings: what the audit found, kept as a record.
+
+    Raises:
+        UserError: there are no clips, other things lie in `folder`, or it cannot be written.
+    """
+    folder = Path(folder).absolute()
+    if not dataset.clips:
+        raise UserError(f"{folder}: data set {dataset.name!r} has no clips to write")
+    check_target(folder)
+    beside = _beside(folder)
+    try:
+        beside.mkdir(parents=True)
+        digest = _write_frames(beside / FRAMES, dataset.clips)
+        manifest = _manifest(dataset, digest, sources, findings)
+        (beside / MANIFEST).write_text(manifest.to_json(), "utf-8")
+        _put_in_place(beside, folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def check_target(folder: Path | str) -> None:
+    """Raises `UserError` where `write_dataset` would destroy what it has not written."""
+    try:
+        foreign = sorted({path.name for path in Path(folder).iterdir()} - {MANIFEST, FRAMES})
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{folder}: cannot become a prepared data set: {error.strerror}") from None
+    if foreign:
+        raise UserError(f"{folder}: holds {foreign[0]!r}: it must be empty, new, or a prepared data set")
+
+
+def _manifest(
+    dataset: Dataset, frames_sha256: str, sources: Mapping[str, str], findings: Sequence[Finding]
+) -> Manifest:
+    entries, offset = [], 0
+    for clip in dataset.clips:
+        rows = len(clip.frames)
+        entries.append(ClipEntry(clip.subject, clip.action, clip.trial, clip.split, clip.source, rows, offset))
+        offset += rows
+    return Manifest(
+        format=FORMAT,
+        dataset=dataset.name,
+        actions=dataset.actions,
+        skeleton=dataset.skeleton,
+        fps=dataset.fps,
+        key=dataset.key,
+        columns=dataset.clips[0].frames.shape[1],
+        frames=offset,
+        frames_sha256=frames_sha256,
+        clips=tuple(entries),
+        sources=dict(sources),
+        findings=tuple(findings),
+    )
+
+
+def _write_frames(path: Path, clips: Sequence[Clip]) -> str:
+    """Writes the clips end to end, one at a time; a mapped file would die of a full disk, not raise."""
+    shape = (sum(len(clip.frames) for clip in clips), clips[0].frames.shape[1])
+    with path.open("w+b") as file:
+        header = {"descr": _DTYPE.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for clip in clips:
+            file.write(np.ascontiguousarray(clip.frames, _DTYPE).tobytes())
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _map_frames(path: Path, manifest: Manifest) -> np.ndarray:
+    """`[F, D]`, read-only. A header may lie: size and hash are checked before numpy believes it."""
+    shape = (manifest.frames, manifest.columns)
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            header = np.lib.format.read_array_header_1_0(file)
+            size = file.tell() + shape[0] * shape[1] * _DTYPE.itemsize
+            if version != (1, 0) or header != (shape, False, _DTYPE):
+                raise UserError(f"{path}: holds {header[0]} {header[2]}, but {MANIFEST} promises {shape} {_DTYPE}")
+            if path.stat().st_size != size:
+                raise UserError(f"{path}: has {path.stat().st_size} bytes: it must have {size}")
+            file.seek(0)
+            if hashlib.file_digest(file, "sha256").hexdigest() != manifest.frames_sha256:
+                raise UserError(f"{path}: damaged or edited: its sha256 is not the one in {MANIFEST}")
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except UserError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+
+
+def _put_in_place(finished: Path, folder: Path) -> None:
+    """Moves `finished` to `folder`; whoever comes last wins. Readers keep what they have mapped."""
+    for _ in range(_ATTEMPTS):
+        try:
+            finished.replace(folder)  # at once, and only onto nothing or an empty folder
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        aside = _beside(folder)
+        with contextlib.suppress(FileNotFoundError):  # another process has moved it first
+            folder.replace(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    finished.replace(folder)
+
+
+def _beside(folder: Path) -> Path:
+    """A new name in the same file system, so that a move is one step."""
+    return folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")

@@ -1,0 +1,171 @@
+"""The published test selections: which windows of which clips every paper scores.
+
+All of them draw from one fixed generator, so a selection is a function of the clips' lengths alone.
+
+    srnn        8 windows an action, drawn as in SRNN (Jain 2016) and in the code of Martinez 2017,
+                github.com/una-dinosauria/human-motion-prediction, `find_indices_srnn`.
+    windows256  256 windows an action: the same generator, drawn on for longer, as in the code of Mao 2020,
+                github.com/wei-mao-2019/HisRepItself, `find_indices_256`.
+
+Human3.6M (and the synthetic set, which has its form) draws from trials 1 and 2 of the test subject in turn. CMU draws
+from its one test file, as in the code of Mao 2019, github.com/wei-mao-2019/LearnTrajDep, `load_data_cmu`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from motion_jax.errors import UserError
+from motion_jax.types import Clip, Dataset
+
+SEED = 1234567890  # of every published selection
+SOURCE = 50  # the history that the published starts count from
+COUNTS = {"srnn": 8, "windows256": 256}  # windows an action
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """How a data set's starts are drawn: from `first` to `margin` rows before the clip's end, exclusive."""
+
+    trials: int  # test clips of an action, drawn from in turn
+    first: int
+    margin: int
+
+
+DRAWINGS = {"h36m": Drawing(2, 16, 150), "synthetic": Drawing(2, 16, 150), "cmu": Drawing(1, 0, 75)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """One test window. It spans the kept rows `[start+50-S, start+50+T)`: any S predicts the same T rows."""
+
+    clip: int  # index into the clips that were given
+    start: int  # the published index, in kept (down-sampled) rows
+
+
+def srnn_windows(
+    dataset: str, clips: Sequence[Clip], action: str, source: int, target: int, stride: int
+) -> tuple[Window, ...]:
+    """The 8 windows of one action ("8 seeds").
+
+    Args:
+        dataset: "h36m", "synthetic" or "cmu".
+        clips: the clips that windows index; those of the test split and of `action` are drawn from, ordered by trial.
+        action: the action's name.
+        source: S, observed frames.
+        target: T, predicted frames.
+        stride: rows 0, stride, 2 stride, ... are kept.
+
+    Returns:
+        8 windows, in the order in which they are drawn.
+
+    Raises:
+        UserError: the action has not the test clips that the protocol draws from, or a clip is too short.
+    """
+    return _draw("srnn", dataset, clips, action, source, target, stride)
+
+
+def windows256(
+    dataset: str, clips: Sequence[Clip], action: str, source: int, target: int, stride: int
+) -> tuple[Window, ...]:
+    """The 256 windows of one action; arguments and errors as in `srnn_windows`, whose 8 they begin with."""
+    return _draw("windows256", dataset, clips, action, source, target, stride)
+
+
+def protocol_windows(
+    protocol: str, dataset: Dataset, source: int, target: int, stride: int
+) -> dict[str, tuple[Window, ...]]:
+    """Every action's windows, indexing `dataset.clips`, in the order of `dataset.actions`.
+
+    An action without any test clip is left out (the copy of CMU at hand may lack two): `missing_actions` names those.
+
+    Raises:
+        UserError: no action has test clips, one has not as many as the protocol draws from, or a clip is too short.
+    """
+    draw = {"srnn": srnn_windows, "windows256": windows256}.get(protocol)
+    if draw is None:
+        raise UserError(f"eval.protocols: {protocol!r} must be one of {', '.join(COUNTS)}")
+    present = {clip.action for clip in dataset.split("test")}
+    if not present.intersection(dataset.actions):
+        raise UserError(f"data set {dataset.name!r}: no test clips of any of its actions: {', '.join(dataset.actions)}")
+    return {
+        action: draw(dataset.name, dataset.clips, action, source, target, stride)
+        for action in dataset.actions
+        if action in present
+    }
+
+
+def missing_actions(dataset: Dataset) -> tuple[str, ...]:
+    """The actions that a report must leave out, because no test clip shows them."""
+    present = {clip.action for clip in dataset.split("test")}
+    return tuple(action for action in dataset.actions if action not in present)
+
+
+def gather(
+    clips: Sequence[Clip], windows: Sequence[Window], source: int, target: int, stride: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The raw rows of windows: history `[W, S, D]` and future `[W, T, D]`, float32, un-normalised."""
+    spans = []
+    for window in windows:
+        begin = window.start + SOURCE - source
+        rows = clips[window.clip].frames[::stride]
+        spans.append(rows[begin : begin + source + target])
+    frames = np.stack(spans).astype(np.float32)
+    return frames[:, :source], frames[:, source:]
+
+
+def _draw(
+    protocol: str, dataset: str, clips: Sequence[Clip], action: str, source: int, target: int, stride: int
+) -> tuple[Window, ...]:
+    """Draws starts from the trials in turn; numpy's `randint` excludes its upper end."""
+    drawing = _drawing(protocol, dataset)
+    trials = _test_trials(protocol, drawing, clips, action)
+    lengths = [_kept_rows(protocol, drawing, clips[index], stride) for index in trials]
+    generator = np.random.RandomState(SEED)
+    windows = []
+    for number in range(COUNTS[protocol]):
+        turn = number % drawing.trials
+        start = int(generator.randint(drawing.first, lengths[turn] - drawing.margin))
+        _check_span(protocol, clips[trials[turn]], lengths[turn], start, source, target)
+        windows.append(Window(trials[turn], start))
+    return tuple(windows)
+
+
+def _drawing(protocol: str, dataset: str) -> Drawing:
+    if dataset not in DRAWINGS:
+        raise UserError(f"protocol {protocol}: data set {dataset!r} must be one of {', '.join(DRAWINGS)}")
+    return DRAWINGS[dataset]
+
+
+def _test_trials(protocol: str, drawing: Drawing, clips: Sequence[Clip], action: str) -> list[int]:
+    """Indices of the action's test clips, by trial."""
+    found = [index for index, clip in enumerate(clips) if clip.split == "test" and clip.action == action]
+    found.sort(key=lambda index: clips[index].trial)
+    if len(found) != drawing.trials:
+        names = ", ".join(clips[index].name for index in found) or "none"
+        raise UserError(f"protocol {protocol}: action {action!r} needs {drawing.trials} test clips, found {names}")
+    return found
+
+
+def _kept_rows(protocol: str, drawing: Drawing, clip: Clip, stride: int) -> int:
+    """The down-sampled length; a clip must leave at least one start to draw."""
+    length = -(-len(clip.frames) // stride)
+    needed = drawing.first + drawing.margin + 1
+    if length < needed:
+        raise UserError(
+            f"protocol {protocol}: clip {clip.name} ({clip.source}) keeps {length} rows at data.stride={stride}; "
+            f"it must keep at least {needed}"
+        )
+    return length
+
+
+def _check_span(protocol: str, clip: Clip, length: int, start: int, source: int, target: int) -> None:
+    """A longer history or future than the published 50 and 25 may reach beyond the clip's ends."""
+    where = f"protocol {protocol}, clip {clip.name} of {length} kept rows, start {start}"
+    if source > start + SOURCE:
+        raise UserError(f"data.source_length={source} ({where}): must be at most {start + SOURCE}")
+    if start + SOURCE + target > length:
+        raise UserError(f"data.target_length={target} ({where}): must be at most {length - start - SOURCE}")

@@ -1,0 +1,34 @@
+"""What a data set holds, as a table to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from motion_jax.data.findings import Finding
+from motion_jax.types import Clip, Dataset
+
+_WIDTHS = (20, 7, 7, 9, 9)
+
+
+def describe(dataset: Dataset, findings: Sequence[Finding]) -> str:
+    """Files, frames and minutes by action, then every finding on a line of its own."""
+    rows: list[tuple[str, ...]] = [("action", "train", "test", "frames", "minutes")]
+    for action in dataset.actions:
+        rows.append(_row(action, [clip for clip in dataset.clips if clip.action == action], dataset.fps))
+    rows.append(_row("all", dataset.clips, dataset.fps))
+    columns = dataset.clips[0].frames.shape[1] if dataset.clips else 0
+    errors = sum(finding.severity == "error" for finding in findings)
+    return "\n".join(
+        [
+            f"{dataset.name}: {columns} columns, taken to be {dataset.fps:g} frames a second",
+            *("".join(cell.rjust(width) for cell, width in zip(row, _WIDTHS, strict=True)) for row in rows),
+            f"findings: {errors} errors, {len(findings) - errors} warnings",
+            *(f"  {finding.severity}: {finding}" for finding in findings),
+        ]
+    )
+
+
+def _row(name: str, clips: Sequence[Clip], fps: float) -> tuple[str, ...]:
+    frames = sum(len(clip.frames) for clip in clips)
+    counts = [sum(clip.split == split for clip in clips) for split in ("train", "test")]
+    return (name, *map(str, counts), str(frames), f"{frames / fps / 60:.1f}")

@@ -1,0 +1,1 @@
+"""What is true of bodies whatever network uses them: rotations, skeletons, kinematics."""

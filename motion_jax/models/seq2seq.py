@@ -1,0 +1,56 @@
+"""The thesis's model: a recurrent encoder and an attention decoder.
+
+Source: *Attention Mechanism for Human Motion Prediction* (2020), chapters 3 and 4. Its rows Uni-Enc-50, Bi-Enc-50,
+Uni-Enc-0 and Uni-Enc-100 (Tables 8-15) are fields of the config: `bidirectional` and `train.teacher_forcing`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from motion_jax.config import Experiment
+from motion_jax.nn.attention import ATTENTIONS, Sizes
+from motion_jax.nn.cells import CELLS
+from motion_jax.nn.decoder import Decoder, DecoderParams, Inputs, decode, init_decoder
+from motion_jax.nn.scans import encode, init_layers
+from motion_jax.space import PoseSpace
+from motion_jax.types import Array, Model
+
+
+class Seq2SeqParams(NamedTuple):
+    """Encoder layers (with a leading axis of 2 when bidirectional) and the decoder."""
+
+    encoder: tuple
+    decoder: DecoderParams
+
+
+def make(experiment: Experiment, space: PoseSpace) -> Model:
+    """The encoder reads the first S-1 observed frames, the decoder starts from the last one (Martinez 2017)."""
+    config = experiment.model
+    cell = CELLS[config.cell]
+    decoder = Decoder(cell, ATTENTIONS.get(config.attention), config.output, config.residual)
+    sizes = Sizes(space.width, config.hidden, experiment.data.source_length - 1, config.heads)
+
+    def init(key: Array) -> Seq2SeqParams:
+        encoder_key, decoder_key = jax.random.split(key)
+        return Seq2SeqParams(
+            init_layers(encoder_key, cell, sizes.inputs, sizes.hidden, config.layers,
+                        bidirectional=config.bidirectional),
+            init_decoder(decoder_key, decoder, sizes, config.layers),
+        )  # fmt: skip
+
+    def attend(params: Seq2SeqParams, history: Array, future: Array, forced: Array) -> tuple[Array, Array | None]:
+        observed = jnp.swapaxes(history, 0, 1)  # time first: a scan walks the leading axis
+        states, encoded = encode(cell, params.encoder, observed[:-1], sizes.hidden, bidirectional=config.bidirectional)
+        teacher = jnp.concatenate([observed[-1:], jnp.swapaxes(future, 0, 1)[:-1]])
+        inputs = Inputs(teacher, jnp.swapaxes(forced, 0, 1))
+        frames, weights = decode(decoder, params.decoder, states, jnp.swapaxes(encoded, 0, 1), observed[-1], inputs)
+        return jnp.swapaxes(frames, 0, 1), None if weights is None else jnp.swapaxes(weights, 0, 1)
+
+    def apply(params: Seq2SeqParams, history: Array, future: Array, forced: Array) -> Array:
+        return attend(params, history, future, forced)[0]
+
+    return Model(init, apply, attend if decoder.attention else None)

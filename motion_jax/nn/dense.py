@@ -1,0 +1,37 @@
+"""The affine layer, and the uniform initialiser that everything here shares."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from motion_jax.types import Array
+
+
+class Dense(NamedTuple):
+    """y = x W + b."""
+
+    w: Array  # [I, O]
+    b: Array  # [O]
+
+
+def uniform(key: Array, shape: tuple[int, ...], fan: int) -> Array:
+    """U(-1/sqrt(fan), 1/sqrt(fan)), float32: PyTorch's default for linear (fan = inputs) and recurrent (fan = H)
+    layers, which the thesis's experiments ran on.
+    """  # fmt: skip
+    bound = 1 / math.sqrt(fan)
+    return jax.random.uniform(key, shape, jnp.float32, -bound, bound)
+
+
+def init_dense(key: Array, inputs: int, outputs: int) -> Dense:
+    """Fresh parameters; consumes `key`."""
+    w, b = jax.random.split(key)
+    return Dense(uniform(w, (inputs, outputs), inputs), uniform(b, (outputs,), inputs))
+
+
+def dense(params: Dense, x: Array) -> Array:
+    """x `[..., I]` to `[..., O]`."""
+    return x @ params.w + params.b

@@ -1,0 +1,134 @@
+"""Inference: raw frames in, raw frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from motion_jax.config import Experiment
+from motion_jax.errors import UserError
+from motion_jax.feeding import forced_by
+from motion_jax.models import make
+from motion_jax.optim import make_optimizer
+from motion_jax.space import PoseSpace
+from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.state import abstract_state
+from motion_jax.train.workdir import Workdir
+from motion_jax.types import Array, Model, Params
+
+RawPredict = Callable[[Params, np.ndarray, np.ndarray, np.ndarray, str], Array]
+
+
+class Predictor:
+    """A trained model as a function: `predictor(history, action) -> future`, compiled once for each batch shape."""
+
+    def __init__(self, params: Params, experiment: Experiment, space: PoseSpace, step: int) -> None:
+        self.params = params
+        self.experiment = experiment
+        self.space = space
+        self.step = step  # updates that the parameters have seen
+        self._predict = raw_predict(make(experiment, space), space)
+
+    @property
+    def source_length(self) -> int:
+        """S, the number of observed frames that the model reads."""
+        return self.experiment.data.source_length
+
+    @property
+    def target_length(self) -> int:
+        """T, the number of frames that it predicts."""
+        return self.experiment.data.target_length
+
+    def __call__(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None) -> np.ndarray:
+        """Predicts what comes next, free-running.
+
+        Args:
+            history: `[F, D]` or `[B, F, D]` raw frames at `space.fps`, F >= S; the last S are read.
+            action: the name of what is being done, one for each sequence or one for all; None if not known.
+
+        Returns:
+            `[T, D]` or `[B, T, D]` raw frames, float32.
+
+        Raises:
+            UserError: a wrong shape, too few frames, NaN or Inf (named by index), or an unknown action.
+        """
+        frames = self._check(np.asarray(history))
+        batch = frames[None] if frames.ndim == 2 else frames
+        codes = self._codes(action, len(batch))
+        future = np.zeros((len(batch), self.target_length, batch.shape[-1]), np.float32)
+        predicted = np.asarray(self.evaluate(batch[:, -self.source_length :], future, codes, "free_running"))
+        return predicted[0] if frames.ndim == 2 else predicted
+
+    def evaluate(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
+        """What the judge calls: see `evaluate.Predict`."""
+        return self._predict(self.params, history, future, codes, mode)
+
+    def _check(self, frames: np.ndarray) -> np.ndarray:
+        columns = self.space.columns
+        if frames.ndim not in (2, 3) or frames.shape[-1] != columns:
+            raise UserError(f"history has shape {list(frames.shape)}: must be [F, {columns}] or [B, F, {columns}]")
+        if frames.shape[-2] < self.source_length:
+            raise UserError(f"history has {frames.shape[-2]} frames: the model reads the last {self.source_length}")
+        if not np.issubdtype(frames.dtype, np.number) or np.iscomplexobj(frames):
+            raise UserError(f"history is of type {frames.dtype}: must be real numbers")
+        if frames.ndim == 3 and not len(frames):
+            raise UserError("history holds no sequence: its first dimension is 0")
+        if len(bad := np.argwhere(~np.isfinite(frames))):
+            index = tuple(int(i) for i in bad[0])
+            raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite")
+        return frames.astype(np.float32)
+
+    def _codes(self, action: str | Sequence[str | None] | None, count: int) -> np.ndarray:
+        names = [action] * count if action is None or isinstance(action, str) else list(action)
+        if len(names) != count:
+            raise UserError(f"action names {len(names)} sequences, history holds {count}")
+        return np.stack([self.space.one_hot(name) for name in names])
+
+
+def raw_predict(model: Model, space: PoseSpace) -> RawPredict:
+    """`(params, history [B, S, D], future [B, T, D], codes [B, A], mode) -> [B, T, D]`, raw frames, jitted."""
+
+    @jax.jit
+    def run(params: Params, history: Array, future: Array, codes: Array, forced: Array) -> Array:
+        def encode(frames: Array) -> Array:
+            repeated = jnp.broadcast_to(codes[:, None], (*frames.shape[:2], codes.shape[-1]))
+            return space.encode(frames, repeated)
+
+        return space.decode(model.apply(params, encode(history), encode(future), forced))
+
+    def predict(params: Params, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
+        return run(params, history, future, codes, forced_by(mode, *future.shape[:2]))
+
+    return predict
+
+
+def load_predictor(workdir: str | Path, checkpoint: str = "auto") -> Predictor:
+    """Opens what `launch.train` left in `workdir`.
+
+    Args:
+        workdir: the folder of a run.
+        checkpoint: "best" (by the validation subject), "last", or "auto": best where one was chosen, else last.
+
+    Raises:
+        UserError: the folder holds no run, no such checkpoint, or only damaged ones.
+    """
+    folder = Workdir(workdir)
+    experiment, space = folder.read_experiment(), folder.read_space()
+    if checkpoint not in ("auto", "best", "last"):
+        raise UserError(f"checkpoint={checkpoint!r}: must be auto, best or last")
+    best = checkpoint == "best" or (checkpoint == "auto" and folder.best.is_dir())
+    source = folder.best if best else folder.last
+    if not source.is_dir():
+        raise UserError(f"--workdir={workdir}: holds no checkpoint ({source} is missing); has the run saved one yet?")
+    checkpoints = Checkpoints(source)
+    abstract = abstract_state(make(experiment, space), make_optimizer(experiment.optim))
+    restored = checkpoints.restore(abstract)
+    checkpoints.close()
+    if restored is None:
+        raise UserError(f"--workdir={workdir}: {source} holds no finished checkpoint")
+    step, state = restored
+    return Predictor(state.params, experiment, space, step)

@@ -1,0 +1,109 @@
+"""Checkpoints of the whole state: Orbax writes them, this file makes sure that what comes back is what was saved.
+
+Orbax carries no checksum over array data: a flipped bit restores silently. So every checkpoint also holds a SHA-256 of
+each leaf, checked on restore; a checkpoint that fails is set aside (renamed, not deleted) and the one before it is
+tried. `AtomicityMode.COMMIT_FILE` makes a save that was killed halfway invisible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+
+from motion_jax.errors import UserError
+
+ATOMICITY = ocp.options.AtomicityOptions(mode=ocp.options.AtomicityMode.COMMIT_FILE)
+
+
+class Checkpoints:
+    """The checkpoints of one folder, the newest `keep` of them."""
+
+    def __init__(self, folder: Path, keep: int = 1) -> None:
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, create=True, atomicity_options=ATOMICITY, enable_async_checkpointing=False
+        )
+        self._folder = folder.resolve()
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def save(self, step: int, state: Any) -> None:
+        """Writes `state` under `step` and returns when it is on disk. Raises `UserError` when it cannot be written."""
+        if step in self._manager.all_steps():
+            return  # a resumed run is bitwise the same run: what lies there is what would be written
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(_digest(state)))
+        try:
+            saved = self._manager.save(step, args=items, force=True)
+        except OSError as error:
+            raise UserError(f"{self._folder}: checkpoint of step {step} could not be written: {error}") from None
+        if not saved:
+            raise UserError(f"{self._folder}: checkpoint of step {step} was not written")
+
+    def restore(self, abstract: Any, sharding: jax.sharding.Sharding | None = None) -> tuple[int, Any] | None:
+        """The newest checkpoint that verifies, as `(step, state)`; None if the folder holds none.
+
+        Args:
+            abstract: shapes and dtypes of the state.
+            sharding: where every leaf goes; the default device if None. Where it was saved does not matter.
+
+        Raises:
+            UserError: checkpoints exist, but each of them is damaged or of another shape.
+        """
+        sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract)
+        damaged = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                return step, self._restore(step, target)
+            except Exception as error:  # Orbax raises whatever the damaged byte provokes
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                logging.error("checkpoint %s/%d is damaged (%s); trying the one before it", self._folder, step, reason)
+                damaged.append(step)
+        if damaged:
+            raise UserError(
+                f"{self._folder}: no usable checkpoint; steps {', '.join(map(str, damaged))} are damaged or belong to "
+                f"another model. They were left as they are."
+            )
+        return None
+
+    def set_aside_after(self, step: int) -> None:
+        """Renames every checkpoint newer than `step` to `damaged-STEP`: they did not verify, and must not be kept."""
+        for newer in [other for other in self._manager.all_steps() if other > step]:
+            (self._folder / str(newer)).rename(_unused(self._folder, f"damaged-{newer}"))
+        self._manager.reload()
+
+    def close(self) -> None:
+        """Releases Orbax's threads."""
+        self._manager.close()
+
+    def _restore(self, step: int, target: Any) -> Any:
+        items = ocp.args.Composite(state=ocp.args.StandardRestore(target), digest=ocp.args.JsonRestore())
+        restored = self._manager.restore(step, args=items)
+        expected, found = restored["digest"], _digest(restored["state"])
+        if expected != found:
+            wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+            raise ValueError(f"checksum of {', '.join(wrong[:3])} differs")
+        return restored["state"]
+
+
+def _digest(tree: Any) -> dict[str, str]:
+    """Path of each leaf to a SHA-256 over its dtype, shape and bytes."""
+    return dict(_leaf_digests(tree))
+
+
+def _leaf_digests(tree: Any) -> Iterator[tuple[str, str]]:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.asarray(leaf)
+        digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+        yield jax.tree_util.keystr(path), digest.hexdigest()
+
+
+def _unused(folder: Path, name: str) -> Path:
+    candidates = (folder / (f"{name}-{i}" if i else name) for i in range(1000))
+    return next(candidate for candidate in candidates if not candidate.exists())

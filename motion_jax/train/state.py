@@ -1,0 +1,34 @@
+"""All that a run is, besides its config and its data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from motion_jax.types import Array, Model, Params
+
+
+@flax.struct.dataclass
+class TrainState:
+    """What a checkpoint holds and what the step maps to its successor."""
+
+    params: Params
+    opt_state: Any
+    step: Array  # [] int32, updates done
+    key: Array  # raw PRNG key data; step t draws from fold_in(key, t), so a resumed run draws what it would have
+
+
+def init_state(model: Model, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+    """Step 0. One half of the seed's key makes the parameters, the other half stays in the state."""
+    params_key, key = jax.random.split(jax.random.key(seed))
+    params = model.init(params_key)
+    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key_data(key))
+
+
+def abstract_state(model: Model, optimizer: optax.GradientTransformation) -> TrainState:
+    """The shapes and dtypes of `init_state`, computed without computing."""
+    return jax.eval_shape(lambda: init_state(model, optimizer, 0))

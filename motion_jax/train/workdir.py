@@ -1,0 +1,115 @@
+"""The folder of one run: its config, its pose space, its log, its checkpoints, and the lock of who writes there."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from motion_jax.config import Experiment
+from motion_jax.errors import UserError
+from motion_jax.space import PoseSpace
+
+MAY_CHANGE = ("train.steps", "train.log_every", "train.report_every", "train.checkpoint_every", "train.keep_last",
+              "data.root", "data.cache")  # fmt: skip
+"""Fields that a resumed run may change without becoming another run (`eval.*` may too). `train.steps` only where no
+forcing schedule is measured by it."""
+
+
+class Workdir:
+    """Names inside a run's folder, and its two small records."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.space = self.path / "space.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.last = self.path / "checkpoints" / "last"
+        self.best = self.path / "checkpoints" / "best"
+
+    def read_experiment(self) -> Experiment:
+        """The config that the run was started with. Raises `UserError` if the folder holds no run."""
+        return Experiment.from_json(json.dumps(self._record()["experiment"]), str(self.config))
+
+    def read_space(self) -> PoseSpace:
+        """The statistics that the run was trained in."""
+        return PoseSpace.from_json(_read(self.space, self.path), str(self.space))
+
+    def begin(self, experiment: Experiment, space: PoseSpace, data_key: str) -> None:
+        """Writes the records of a new run, or checks those of the run that is being resumed.
+
+        Raises:
+            UserError: the folder holds a run with another config or other data; it names what differs.
+        """
+        record = {"experiment": experiment.to_dict(), "data_key": data_key}
+        if self.config.exists():
+            self._check_same(experiment, data_key)
+        _write(self.space, space.to_json())
+        _write(self.config, json.dumps(record, indent=2))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for one run. Raises `UserError` when it cannot be made, written or is taken."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise UserError(f"--workdir={self.path}: cannot be written: {error.strerror}") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"--workdir={self.path}: another run is writing there") from None
+            yield
+
+    def _check_same(self, experiment: Experiment, data_key: str) -> None:
+        before = flatten(self._record()["experiment"])
+        now = flatten(experiment.to_dict())
+        free = set(MAY_CHANGE) - ({"train.steps"} if experiment.train.forcing_schedule != "constant" else set())
+        differ = [f"{key}: {before.get(key)!r} there, {now.get(key)!r} here" for key in sorted(before | now)
+                  if before.get(key) != now.get(key) and key not in free and not key.startswith("eval.")]  # fmt: skip
+        if self._record().get("data_key") != data_key:
+            differ.append("the data set's content")
+        if differ:
+            raise UserError(
+                f"--workdir={self.path}: holds another run. Different are {'; '.join(differ)}. "
+                f"Choose another workdir, or resume with the same config."
+            )
+
+    def _record(self) -> dict[str, Any]:
+        try:
+            record = json.loads(_read(self.config, self.path))
+            if isinstance(record["experiment"], dict):
+                return record
+        except (json.JSONDecodeError, KeyError, TypeError):
+            pass
+        raise UserError(f"{self.config}: damaged: not the record of a run")
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested groups to dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _read(path: Path, folder: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        raise UserError(f"--workdir={folder}: holds no trained run ({path.name} is missing)") from None
+
+
+def _write(path: Path, text: str) -> None:
+    """All or nothing: a run killed here leaves the old file."""
+    draft = path.with_name(f".{path.name}.tmp")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

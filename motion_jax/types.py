@@ -1,0 +1,73 @@
+"""The records that cross rooms, and the alphabet of their dimensions.
+
+B  batch          S  source (observed) frames      T  target (predicted) frames
+D  raw columns    N  network width = kept columns + one-hot action
+H  hidden width   J  joints                        A  actions
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+Array = jax.Array
+Params = Any  # a pytree of arrays, typed by the model that made it
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Clip:
+    """One recorded trial, as it lies in the file."""
+
+    frames: np.ndarray  # [F, D] float32, raw, at the data set's own frame rate
+    subject: str  # "S5"; "" where the data set does not say
+    action: str  # "walking"
+    trial: int  # 1-based
+    split: str  # "train" | "test"
+    source: str  # the file it came from, or "synthetic"
+
+    @property
+    def name(self) -> str:
+        """A short name that is unique within a data set."""
+        return "/".join(part for part in (self.split, self.subject, f"{self.action}_{self.trial}") if part)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """Clips of one skeleton at one frame rate, with the order of their actions."""
+
+    name: str  # "h36m" | "cmu" | "synthetic"
+    clips: tuple[Clip, ...]
+    actions: tuple[str, ...]  # [A] the order of the one-hot code
+    skeleton: str  # a key of `geometry.skeleton.SKELETONS`
+    fps: float  # frame rate of `Clip.frames`
+    key: str  # sha256 of the content that the clips were read from
+
+    def split(self, split: str) -> tuple[Clip, ...]:
+        """The clips of one split, in order."""
+        return tuple(clip for clip in self.clips if clip.split == split)
+
+
+class Batch(NamedTuple):
+    """Windows of normalised frames."""
+
+    history: Array  # [B, S, N] what was observed
+    future: Array  # [B, T, N] what came next
+
+
+class Model(NamedTuple):
+    """A model is two pure functions.
+
+    `apply(params, history, future, forced)` predicts `[B, T, N]`. `forced` is `[B, T]` bool: where it is true, step t
+    reads the true frame t-1 of `future` in place of the model's own prediction (teacher forcing); step 0 always reads
+    the last frame of `history`. All false is free-running; all true is one-step. Where nothing is forced, `future`
+    lends only its length: its values reach neither the prediction nor the gradient.
+    """
+
+    init: Callable[[Array], Params]  # key -> params
+    apply: Callable[[Params, Array, Array, Array], Array]
+    attend: Callable[[Params, Array, Array, Array], tuple[Array, Array]] | None = None
+    """As `apply`, and the attention's weights `[B, T, S-1]` beside the prediction; None without attention."""

@@ -1,0 +1,17 @@
+"""Shared fixtures. Real motion data is at hand on some machines only; tests that want it skip visibly elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real recordings (`cmu_mocap/`, `formats/`)."""
+    root = Path(os.environ.get("MOTION_JAX_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+    if not root.is_dir():
+        pytest.skip("no real motion data at hand: set MOTION_JAX_SHARED to the folder that holds data/cmu_mocap")
+    return root
