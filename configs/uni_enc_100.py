@@ -1,6 +1,7 @@
-"""Uni-Enc-100 (thesis, Tables 8-15): unidirectional encoder, attention decoder, always fed the truth.
+r"""Uni-Enc-100 (thesis, Tables 8-15): unidirectional encoder, attention decoder, always fed the truth.
 
-    python -m launch.train --config=configs/uni_enc_100.py --config.data.name=h36m --config.data.root=DIR --workdir=runs/uni_enc_100
+    python -m launch.train --config=configs/uni_enc_100.py --workdir=runs/uni_enc_100 \
+        --config.data.name=h36m --config.data.root=DIR
 
 Table 6's values are the defaults of `motion_jax.config`; residual connections as in Table 7. The thesis holds no
 validation subject out, so none is here: the last checkpoint counts. Expected: 100,000 steps take hours on a GPU-less

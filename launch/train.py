@@ -1,7 +1,7 @@
 """Trains a model, with progress, checkpoints and automatic resume.
 
 python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50
-python -m launch.train --config=configs/bi_enc_50.py --config.train.steps=1000 --config.model.hidden=256 --workdir=runs/small
+python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/small --config.model.hidden=256
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ def run(main: Callable[[list[str]], None]) -> NoReturn:
     Exit status 0; 2 after a user's mistake (`UserError`, a wrong flag, a config file that does not load), which is
     told in one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program and shows its traceback.
     """
-    flags.FLAGS.set_default("verbosity", logging.WARNING)  # libraries tell every file they write at INFO
     try:
         app.run(main, flags_parser=_parse)
     except UserError as error:
@@ -67,6 +66,8 @@ def _parse(argv: list[str]) -> list[str]:
     try:
         _check_overrides(argv)
         rest = flags.FLAGS(argv)
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)  # at INFO, libraries tell of every file they write
     except Exception as error:
         _fail(_explain(error))
     if len(rest) > 1:

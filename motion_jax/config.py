@@ -166,14 +166,17 @@ class EvalConfig:
 
     @property
     def protocol_names(self) -> tuple[str, ...]:
+        """Protocols in order."""
         return _names(self.protocols)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
+        """Metrics in order."""
         return _names(self.metrics)
 
     @property
     def frame_numbers(self) -> tuple[int, ...]:
+        """Predicted frames, 1-based. Raises `UserError` if one is not a whole number."""
         try:
             return tuple(int(frame) for frame in _names(self.frames))
         except ValueError:

@@ -39,7 +39,9 @@ def make_optimizer(config: OptimConfig) -> optax.GradientTransformation:
 def clip_by_global_l1_norm(limit: float) -> optax.GradientTransformation:
     """Scales the gradient so that the sum of its absolute values is at most `limit` (thesis 3.8's other norm)."""
 
-    def update(updates: optax.Updates, state: optax.EmptyState, params: optax.Params | None = None) -> tuple:
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
         del params
         norm = optax.tree.norm(updates, ord=1)
         scale = jnp.where(norm > limit, limit / norm, 1.0)  # the division is unused where norm is 0

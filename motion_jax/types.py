@@ -69,5 +69,5 @@ class Model(NamedTuple):
 
     init: Callable[[Array], Params]  # key -> params
     apply: Callable[[Params, Array, Array, Array], Array]
-    attend: Callable[[Params, Array, Array, Array], tuple[Array, Array]] | None = None
+    attend: Callable[[Params, Array, Array, Array], tuple[Array, Array | None]] | None = None
     """As `apply`, and the attention's weights `[B, T, S-1]` beside the prediction; None without attention."""

@@ -37,7 +37,7 @@ def make_running_average(experiment: Experiment, space: PoseSpace) -> Model:
         del params
         known = jnp.concatenate([history[:, -k:], future[:, :-1]], axis=1)  # [B, k + T - 1, N]
         euler = _to_euler(space.decode(known[..., : space.width]))
-        means = sum(euler[:, i : i + future.shape[1]] for i in range(k)) / k
+        means = jnp.mean(jnp.stack([euler[:, i : i + future.shape[1]] for i in range(k)]), axis=0)
         codes = jnp.broadcast_to(history[:, -1:, len(space.kept) :], (*means.shape[:2], len(space.actions)))
         return _hold(space.encode(_from_euler(means), codes), forced)
 

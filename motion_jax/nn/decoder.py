@@ -60,8 +60,16 @@ def init_decoder(key: Array, decoder: Decoder, sizes: Sizes, layers: int) -> Dec
         attention=attention.init(k[1], sizes) if attention else None,
         combine=init_dense(k[2], seen, h) if combine else None,
         attend=init_dense(k[3], 2 * h, h) if attention and attention.after else None,
-        read_out=init_dense(k[4], known if decoder.output == "full" else h, n),
+        read_out=_init_read_out(k[4], known if decoder.output == "full" else h, n, decoder.residual),
     )
+
+
+def _init_read_out(key: Array, known: int, outputs: int, residual: bool) -> Dense:
+    """Zero where the output is added to the last frame: the decoder then starts as zero-velocity, and every move away
+    from it was learned. The sources do not give an initialisation.
+    """
+    fresh = init_dense(key, known, outputs)
+    return Dense(jnp.zeros_like(fresh.w), jnp.zeros_like(fresh.b)) if residual else fresh
 
 
 def decode(
@@ -101,7 +109,7 @@ def _step(decoder: Decoder, params: DecoderParams, memory: Any, carry: Carry, x:
         context, weights = attention.read(params.attention, memory, query, x)
     states, h = _recur(decoder, params, carry.states, _combine(params, x, context))
     known = h
-    if attention and attention.after:  # Luong et al. 2015, eq. 5: h~ = tanh(W [c; h]), fed to the next step (3.3)
+    if attention and params.attend:  # Luong et al. 2015, eq. 5: h~ = tanh(W [c; h]), fed to the next step (3.3)
         context, weights = attention.read(params.attention, memory, h, x)
         fed = known = jnp.tanh(dense(params.attend, jnp.concatenate([context, h], axis=-1)))
     y = dense(params.read_out, _full(x, known, context) if decoder.output == "full" else known)

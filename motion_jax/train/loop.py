@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from motion_jax.config import Experiment
-from motion_jax.data.bank import make_bank
+from motion_jax.data.bank import Bank, make_bank
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
@@ -23,7 +23,7 @@ from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import MetricsLog, Progress, read_metrics
 from motion_jax.train.monitor import Monitor
 from motion_jax.train.state import TrainState, init_state
-from motion_jax.train.step import StepMetrics, data_mesh, make_chunk
+from motion_jax.train.step import Chunk, StepMetrics, data_mesh, make_chunk
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
 
@@ -56,7 +56,8 @@ def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path) -> int:
             raise UserError(f"model.name={experiment.model.name!r} has nothing to train: launch.evaluate runs it as is")
         run = _Run(experiment, folder, Monitor(experiment, dataset, splits, space, model), stop)
         with run:
-            run.train(chunk, *jax.device_put((state, bank), sharding), sharding)
+            state, bank = jax.device_put((state, bank), sharding)
+            run.train(chunk, state, bank, sharding)
         return run.step
 
 
@@ -111,7 +112,7 @@ class _Run:
         if self._best:
             self._best.close()
 
-    def train(self, chunk, state: TrainState, bank, sharding) -> None:  # noqa: ANN001
+    def train(self, chunk: Chunk, state: TrainState, bank: Bank, sharding: jax.sharding.Sharding) -> None:
         """From the last good checkpoint, or the given state, to the last step."""
         state = self._resume(state, sharding)
         begun = time.monotonic()
@@ -133,6 +134,10 @@ class _Run:
                 self._progress.say(f"stopped at step {self.step}, saved in {self._folder.path}")
                 raise Interrupted(128 + self._stop.signal)
         self._log_file.close()
+
+    def _learning_rate(self) -> float:
+        """Of the update that was done last."""
+        return float(np.asarray(self._rate(self.step - 1)))
 
     def _crosses(self, before: int, every: int) -> bool:
         return before // every != self.step // every
@@ -159,9 +164,9 @@ class _Run:
         first = self.step - len(losses)
         bad = np.flatnonzero(~(np.isfinite(losses) & np.isfinite(norms)))
         if len(bad):
-            raise UserError(self._diverged(first + int(bad[0]) + 1, losses[bad[0]], norms[bad[0]]))
+            raise UserError(self._diverged(first + int(bad[0]) + 1, float(losses[bad[0]]), float(norms[bad[0]])))
         self._losses.append(losses)
-        rate = float(self._rate(self.step - 1))
+        rate = self._learning_rate()
         row = {"loss": float(losses[-1]), "grad_norm": float(norms[-1]), "learning_rate": rate}
         self._log_file.write("train", self.step, row)
         self._progress.update(self.step, row["loss"], rate)
@@ -171,7 +176,7 @@ class _Run:
         self._log()
         losses = np.concatenate(self._losses)
         row = {
-            "learning_rate": float(self._rate(self.step - 1)),
+            "learning_rate": self._learning_rate(),
             "ms_per_step": 1000 * seconds / len(losses),
             "mean_loss": float(losses.mean(dtype=np.float64)),
             **self._monitor.measure(state.params, self.step),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from flax import struct
 
 from motion_jax.types import Array, Model, Params
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """What a checkpoint holds and what the step maps to its successor."""
 
     params: Params
