@@ -3,8 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# The package's metadata enters the installed copy; its code is used from here.
-INPUTS := requirements.lock pyproject.toml
+INPUTS := requirements.lock
 
 .PHONY: quickstart test lint lock clean
 
@@ -23,7 +22,6 @@ $(READY): $(INPUTS)
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"error: Python 3.11 or newer is needed; {sys.executable} is {v[0]}.{v[1]}. Another one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 # The lock holds exact versions and hashes for every supported Python and platform; needs uv.

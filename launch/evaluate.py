@@ -13,15 +13,15 @@ import jax
 from absl import flags
 
 from motion_jax import cli, report, tables
+from motion_jax.compare import compare
 from motion_jax.config import MODES, Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
-from motion_jax.evaluate import evaluate
 from motion_jax.models import make
 from motion_jax.predict import Predictor, load_predictor
-from motion_jax.scores import Report, combine
+from motion_jax.scores import Report
 
 _CONFIG = cli.define_config()
 _WORKDIR = flags.DEFINE_string("workdir", "", "A run, or several of the same row (other seeds) separated by commas.")
@@ -51,23 +51,9 @@ def main(_: list[str]) -> None:
 
 
 def _score(runs: list[Predictor]) -> list[Report]:
-    """One report a mode, protocol and metric: the mean over runs, then zero-velocity."""
-    modes = MODES if _MODE.value == "both" else (_MODE.value,)
-    first = runs[0].experiment
-    data = dataclasses.replace(first.data, root=_ROOT.value) if _ROOT.value else first.data
-    dataset = open_dataset(data)
-    baseline = dataclasses.replace(first, name="Zero-velocity", model=dataclasses.replace(
-        first.model, name="zero_velocity"))  # fmt: skip
-    rows = [[(run, run.experiment.name) for run in runs]]
-    if _BASELINE.value and first.model.name != "zero_velocity":
-        rows.append([(Predictor((), baseline, runs[0].space, 0), baseline.name)])
-    return [
-        merged
-        for row in rows
-        for merged in combine(
-            [evaluate(run.evaluate, dataset, run.space, run.experiment, name, modes) for run, name in row]
-        )
-    ]
+    data = runs[0].experiment.data
+    dataset = open_dataset(dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data)
+    return compare(runs, dataset, MODES if _MODE.value == "both" else (_MODE.value,), _BASELINE.value)
 
 
 def _untrained(experiment: Experiment) -> Predictor:

@@ -198,6 +198,10 @@ class Experiment:
         for frame in self.eval.frame_numbers:
             if frame > self.data.target_length:
                 raise UserError(f"eval.frames asks for frame {frame}, but data.target_length={self.data.target_length}")
+        if self.model.window > self.data.source_length:
+            raise UserError(
+                f"model.window={self.model.window}: must be at most data.source_length={self.data.source_length}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, for JSON and for comparison."""
@@ -218,7 +222,7 @@ class Experiment:
         """Reads what `json.dumps(to_dict())` wrote; `source` names it in errors."""
         try:
             return cls.from_config_dict(json.loads(text))
-        except (json.JSONDecodeError, UserError, AttributeError) as error:
+        except (ValueError, TypeError) as error:  # no JSON, a UserError, or JSON that is no object
             raise UserError(f"{source}: not a config of this version: {error}") from None
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
-from motion_jax.feeding import forced_by
 from motion_jax.models import make
 from motion_jax.optim import make_optimizer
+from motion_jax.raw import raw_predict
 from motion_jax.space import PoseSpace
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state
 from motion_jax.train.workdir import Workdir
-from motion_jax.types import Array, Model, Params
-
-RawPredict = Callable[[Params, np.ndarray, np.ndarray, np.ndarray, str], Array]
+from motion_jax.types import Array, Params
 
 
 class Predictor:
@@ -77,33 +74,18 @@ class Predictor:
             raise UserError(f"history is of type {frames.dtype}: must be real numbers")
         if frames.ndim == 3 and not len(frames):
             raise UserError("history holds no sequence: its first dimension is 0")
-        if len(bad := np.argwhere(~np.isfinite(frames))):
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+            narrow = frames.astype(np.float32)
+        if len(bad := np.argwhere(~np.isfinite(narrow))):
             index = tuple(int(i) for i in bad[0])
-            raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite")
-        return frames.astype(np.float32)
+            raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite in float32")
+        return narrow
 
     def _codes(self, action: str | Sequence[str | None] | None, count: int) -> np.ndarray:
         names = [action] * count if action is None or isinstance(action, str) else list(action)
         if len(names) != count:
             raise UserError(f"action names {len(names)} sequences, history holds {count}")
         return np.stack([self.space.one_hot(name) for name in names])
-
-
-def raw_predict(model: Model, space: PoseSpace) -> RawPredict:
-    """`(params, history [B, S, D], future [B, T, D], codes [B, A], mode) -> [B, T, D]`, raw frames, jitted."""
-
-    @jax.jit
-    def run(params: Params, history: Array, future: Array, codes: Array, forced: Array) -> Array:
-        def encode(frames: Array) -> Array:
-            repeated = jnp.broadcast_to(codes[:, None], (*frames.shape[:2], codes.shape[-1]))
-            return space.encode(frames, repeated)
-
-        return space.decode(model.apply(params, encode(history), encode(future), forced))
-
-    def predict(params: Params, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
-        return run(params, history, future, codes, forced_by(mode, *future.shape[:2]))
-
-    return predict
 
 
 def load_predictor(workdir: str | Path, checkpoint: str = "auto") -> Predictor:
@@ -117,18 +99,15 @@ def load_predictor(workdir: str | Path, checkpoint: str = "auto") -> Predictor:
         UserError: the folder holds no run, no such checkpoint, or only damaged ones.
     """
     folder = Workdir(workdir)
-    experiment, space = folder.read_experiment(), folder.read_space()
-    if checkpoint not in ("auto", "best", "last"):
+    sources = {"auto": (folder.best, folder.last), "best": (folder.best,), "last": (folder.last,)}
+    if checkpoint not in sources:
         raise UserError(f"checkpoint={checkpoint!r}: must be auto, best or last")
-    best = checkpoint == "best" or (checkpoint == "auto" and folder.best.is_dir())
-    source = folder.best if best else folder.last
-    if not source.is_dir():
-        raise UserError(f"--workdir={workdir}: holds no checkpoint ({source} is missing); has the run saved one yet?")
-    checkpoints = Checkpoints(source)
+    experiment, space = folder.read_experiment(), folder.read_space()
     abstract = abstract_state(make(experiment, space), make_optimizer(experiment.optim))
-    restored = checkpoints.restore(abstract)
-    checkpoints.close()
-    if restored is None:
-        raise UserError(f"--workdir={workdir}: {source} holds no finished checkpoint")
-    step, state = restored
-    return Predictor(state.params, experiment, space, step)
+    for source in filter(Path.is_dir, sources[checkpoint]):
+        with closing(Checkpoints(source)) as checkpoints:
+            restored = checkpoints.restore(abstract)
+        if restored:
+            step, state = restored
+            return Predictor(state.params, experiment, space, step)
+    raise UserError(f"--workdir={workdir}: holds no finished checkpoint ({checkpoint}); has the run saved one yet?")

@@ -29,7 +29,10 @@ def split_clips(dataset: Dataset, config: DataConfig) -> Splits:
     train = tuple(clip for clip in candidates if clip not in held)
     if wanted != "none" and not held:
         labels = sorted({label for clip in candidates for label in _labels(clip)})
-        raise UserError(f"data.validation={config.validation!r}: must be auto, none or one of {', '.join(labels)}")
+        raise UserError(
+            f"data.validation={config.validation!r} holds out {wanted!r}, which no training clip of {dataset.name!r} "
+            f"carries: must be none or one of {', '.join(labels)}"
+        )
     if not train:
         raise UserError(f"data.validation={config.validation!r} leaves no clip of {dataset.name!r} to train on")
     return Splits(train, held, dataset.split("test"))

@@ -27,10 +27,14 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int = 1) -> None:
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, create=True, atomicity_options=ATOMICITY, enable_async_checkpointing=False
+            max_to_keep=keep, create=False, atomicity_options=ATOMICITY, enable_async_checkpointing=False
         )
         self._folder = folder.resolve()
-        self._manager = ocp.CheckpointManager(self._folder, options=options)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._manager = ocp.CheckpointManager(self._folder, options=options)
+        except OSError as error:
+            raise UserError(f"{self._folder}: checkpoints cannot be kept there: {error.strerror}") from None
 
     def save(self, step: int, state: Any) -> None:
         """Writes `state` under `step` and returns when it is on disk. Raises `UserError` when it cannot be written."""
@@ -39,8 +43,9 @@ class Checkpoints:
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(_digest(state)))
         try:
             saved = self._manager.save(step, args=items, force=True)
-        except OSError as error:
-            raise UserError(f"{self._folder}: checkpoint of step {step} could not be written: {error}") from None
+        except (OSError, ValueError) as error:  # of a full disk, TensorStore tells by ValueError
+            reason = _first_line(error)
+            raise UserError(f"{self._folder}: checkpoint of step {step} could not be written: {reason}") from None
         if not saved:
             raise UserError(f"{self._folder}: checkpoint of step {step} was not written")
 
@@ -61,13 +66,13 @@ class Checkpoints:
             try:
                 return step, self._restore(step, target)
             except Exception as error:  # Orbax raises whatever the damaged byte provokes
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                reason = _first_line(error)
                 logging.error("checkpoint %s/%d is damaged (%s); trying the one before it", self._folder, step, reason)
                 damaged.append(step)
         if damaged:
             raise UserError(
                 f"{self._folder}: no usable checkpoint; steps {', '.join(map(str, damaged))} are damaged or belong to "
-                f"another model. They were left as they are."
+                f"another model. They were left as they are; to begin anew, choose another workdir."
             )
         return None
 
@@ -100,8 +105,12 @@ def _leaf_digests(tree: Any) -> Iterator[tuple[str, str]]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = np.asarray(leaf)
         digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        digest.update(array.tobytes())
         yield jax.tree_util.keystr(path), digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _unused(folder: Path, name: str) -> Path:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,23 +19,31 @@ class MetricsLog:
 
     def __init__(self, path: Path, resume_step: int) -> None:
         """Drops the rows of steps that a resumed run will do again, and a line torn by a crash."""
-        kept = [line for line in _lines(path) if _step(line) <= resume_step]
+        self._path = path
         draft = path.with_name(f".{path.name}.tmp")
-        draft.write_text("".join(f"{line}\n" for line in kept))
-        draft.replace(path)
-        self._file = path.open("a")
+        with self._refusals():
+            kept = [line for line in _lines(path) if _row(line)["step"] <= resume_step]
+            draft.write_text("".join(f"{line}\n" for line in kept))
+            draft.replace(path)
+            self._file = path.open("a")
 
     def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
-        """One row. Raises `UserError` when the disk refuses it."""
-        try:
-            self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        """One row; null stands for what is not finite. Raises `UserError` when the disk refuses it."""
+        row = {"kind": kind, "step": step, **_finite(values)}
+        with self._refusals():
+            self._file.write(json.dumps(row, allow_nan=False) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise UserError(f"{self._file.name}: could not be written: {error.strerror}") from None
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"{self._path}: could not be written: {error.strerror}") from None
 
 
 class Progress:
@@ -42,16 +53,29 @@ class Progress:
         self._steps = steps
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty()
-        self._started: tuple[float, int] | None = None  # at the first update, so that compilation is not counted
+        self._unfinished = False  # whether the cursor stands behind a live line
+        self._started: tuple[float, int] | None = None  # at an update, so that compilation is not counted
 
     def update(self, step: int, loss: float, learning_rate: float) -> None:
         """Current step and loss, speed and the time that is left."""
         text = f"step {step}/{self._steps}  loss {loss:.5f}  lr {learning_rate:.3g}{self._pace(step)}"
-        print(f"\r\x1b[K{text}" if self._live else text, end="" if self._live else "\n", file=self._stream, flush=True)
+        self._print(text, end="" if self._live else "\n")
+        self._unfinished = self._live
 
     def say(self, text: str) -> None:
-        """A line that stays."""
-        print(f"\r\x1b[K{text}" if self._live else text, file=self._stream, flush=True)
+        """A line that stays. The pace is measured anew: what came before it, a report say, took time but no steps."""
+        self._print(text, end="\n")
+        self._unfinished = False
+        self._started = None
+
+    def close(self) -> None:
+        """Ends the live line, so that what is printed next begins on its own."""
+        if self._unfinished:
+            print(file=self._stream, flush=True)
+        self._unfinished = False
+
+    def _print(self, text: str, end: str) -> None:
+        print(f"\r\x1b[K{text}" if self._live else text, end=end, file=self._stream, flush=True)
 
     def _pace(self, step: int) -> str:
         now = time.monotonic()
@@ -66,19 +90,32 @@ class Progress:
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of a `metrics.jsonl`, without a last line that a crash tore."""
-    return [json.loads(line) for line in _lines(path)]
+    return [_row(line) for line in _lines(path)]
 
 
 def _lines(path: Path) -> list[str]:
-    if not path.exists():
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
         return []
-    lines = path.read_text(errors="replace").splitlines()
-    return [line for line in lines if _step(line) is not None]
+    except OSError as error:
+        raise UserError(f"{path}: could not be read: {error.strerror}") from None
+    return [line for line in lines if _row(line)]
 
 
-def _step(line: str) -> Any:
+def _row(line: str) -> dict[str, Any]:
+    """One row; empty where the line is torn."""
     try:
         row = json.loads(line)
     except json.JSONDecodeError:
-        return None
-    return row.get("step") if isinstance(row, dict) else None
+        return {}
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else {}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

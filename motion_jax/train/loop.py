@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
-from types import FrameType
 
 import jax
 import numpy as np
@@ -21,17 +18,12 @@ from motion_jax.models import make
 from motion_jax.optim import learning_rate, make_optimizer
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import MetricsLog, Progress, read_metrics
-from motion_jax.train.monitor import Monitor
-from motion_jax.train.state import TrainState, init_state
+from motion_jax.train.monitor import SCORE, Monitor
+from motion_jax.train.state import TrainState, init_state, is_finite
 from motion_jax.train.step import Chunk, StepMetrics, data_mesh, make_chunk
+from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
-
-ERROR = "validation_error_rad"
-
-
-class Interrupted(SystemExit):
-    """The run was asked to stop, saved its state and did; the exit status is 128 + the signal's number."""
 
 
 def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path) -> int:
@@ -39,56 +31,32 @@ def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path) -> int:
 
     Raises:
         UserError: the workdir is taken, cannot be written or holds another run; the batch does not divide over the
-            devices; a clip is too short; the loss became NaN or infinite (the last checkpoint stays as it was).
+            devices; a clip is too short; the loss or the state became NaN or infinite (the last checkpoint stays).
         Interrupted: SIGTERM or SIGINT; the state was saved.
     """
     mesh = data_mesh(experiment.train.batch)
     splits = split_clips(dataset, experiment.data)
     space = pose_space(dataset, splits.train, experiment.data)
     bank = make_bank(splits.train, space, experiment.data)
+    model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
+    chunk, sharding = make_chunk(model, optimizer, experiment, mesh)
+    state = init_state(model, optimizer, experiment.train.seed)
+    if not jax.tree.leaves(state.params):
+        raise UserError(f"model.name={experiment.model.name!r} has nothing to train: launch.evaluate runs it as is")
+    monitor = Monitor(experiment, dataset, splits, space, model)
     folder = Workdir(workdir)
-    with folder.locked(), _stop_on_signal() as stop:
-        folder.begin(experiment, space, dataset.key)
-        model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-        chunk, sharding = make_chunk(model, optimizer, experiment, mesh)
-        state = init_state(model, optimizer, experiment.train.seed)
-        if not jax.tree.leaves(state.params):
-            raise UserError(f"model.name={experiment.model.name!r} has nothing to train: launch.evaluate runs it as is")
-        run = _Run(experiment, folder, Monitor(experiment, dataset, splits, space, model), stop)
-        with run:
+    with folder.locked(), stop_on_signal() as stop:
+        folder.begin(experiment, space, dataset.key)  # the config has proved possible: what is recorded can be resumed
+        with _Run(experiment, folder, monitor, stop) as run:
             state, bank = jax.device_put((state, bank), sharding)
             run.train(chunk, state, bank, sharding)
         return run.step
 
 
-class _Stop:
-    """Set by a signal, read between dispatches."""
-
-    signal: int | None = None
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[_Stop]:
-    """The first SIGTERM or SIGINT asks the loop to save and stop; the second ends the process at once."""
-    stop = _Stop()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        del frame
-        stop.signal = number
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class _Run:
     """The host's side of a run: what has happened since the last log line, report and checkpoint."""
 
-    def __init__(self, experiment: Experiment, folder: Workdir, monitor: Monitor, stop: _Stop) -> None:
+    def __init__(self, experiment: Experiment, folder: Workdir, monitor: Monitor, stop: Stop) -> None:
         self.step = 0
         self._experiment = experiment
         self._config = experiment.train
@@ -96,21 +64,21 @@ class _Run:
         self._folder = folder
         self._monitor = monitor
         self._stop = stop
-        self._last = Checkpoints(folder.last, experiment.train.keep_last)
-        self._best = Checkpoints(folder.best) if experiment.train.keep_best and monitor.validates else None
-        self._progress = Progress(experiment.train.steps)
+        self._open = ExitStack()
+        self._last = self._open.enter_context(closing(Checkpoints(folder.last, experiment.train.keep_last)))
+        chooses = experiment.train.keep_best and monitor.validates
+        self._best = self._open.enter_context(closing(Checkpoints(folder.best))) if chooses else None
+        self._progress = self._open.enter_context(closing(Progress(experiment.train.steps)))
         self._pending: list[StepMetrics] = []  # on the device: reading them would wait for it
         self._losses: list[np.ndarray] = []  # since the last report
-        self._best_error = float("inf")
-        self._saved = -1
+        self._best_score = float("inf")
+        self._saved: int | None = None  # the newest checkpoint's step
 
     def __enter__(self) -> _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._last.close()
-        if self._best:
-            self._best.close()
+        self._open.close()
 
     def train(self, chunk: Chunk, state: TrainState, bank: Bank, sharding: jax.sharding.Sharding) -> None:
         """From the last good checkpoint, or the given state, to the last step."""
@@ -133,7 +101,6 @@ class _Run:
             if self._stop.signal:
                 self._progress.say(f"stopped at step {self.step}, saved in {self._folder.path}")
                 raise Interrupted(128 + self._stop.signal)
-        self._log_file.close()
 
     def _learning_rate(self) -> float:
         """Of the update that was done last."""
@@ -146,11 +113,14 @@ class _Run:
         restored = self._last.restore(jax.eval_shape(lambda: state), sharding)
         if restored:
             self.step, state = restored
+            self._saved = self.step
             self._last.set_aside_after(self.step)
             self._progress.say(f"resuming {self._folder.path} at step {self.step}")
-        self._log_file = MetricsLog(self._folder.metrics, self.step)
-        errors = [row[ERROR] for row in read_metrics(self._folder.metrics) if row.get(ERROR) is not None]
-        self._best_error = min(errors, default=float("inf"))
+        elif read_metrics(self._folder.metrics):
+            self._progress.say(f"{self._folder.path} holds no finished checkpoint: starting again at step 0")
+        self._log_file = self._open.enter_context(closing(MetricsLog(self._folder.metrics, self.step)))
+        scores = [row[SCORE] for row in read_metrics(self._folder.metrics) if row.get(SCORE) is not None]
+        self._best_score = min(scores, default=float("inf"))
         return state
 
     def _log(self) -> None:
@@ -164,7 +134,8 @@ class _Run:
         first = self.step - len(losses)
         bad = np.flatnonzero(~(np.isfinite(losses) & np.isfinite(norms)))
         if len(bad):
-            raise UserError(self._diverged(first + int(bad[0]) + 1, float(losses[bad[0]]), float(norms[bad[0]])))
+            loss, norm = losses[bad[0]], norms[bad[0]]
+            raise self._diverged(f"at step {first + int(bad[0]) + 1} the loss is {loss} and the gradient's norm {norm}")
         self._losses.append(losses)
         rate = self._learning_rate()
         row = {"loss": float(losses[-1]), "grad_norm": float(norms[-1]), "learning_rate": rate}
@@ -182,21 +153,30 @@ class _Run:
             **self._monitor.measure(state.params, self.step),
         }
         self._losses = []
-        if self._best and row[ERROR] < self._best_error:
-            self._best_error = row[ERROR]
+        if self._best and row[SCORE] < self._best_score:
+            self._check_finite(state)
+            self._best_score = row[SCORE]
             self._best.save(self.step, state)
         self._log_file.write("report", self.step, row)
         self._progress.say(self._monitor.describe(self.step, row))
 
     def _save(self, state: TrainState) -> None:
         self._log()
+        self._check_finite(state)
         self._last.save(self.step, state)
         self._saved = self.step
 
-    def _diverged(self, step: int, loss: float, norm: float) -> str:
-        where = f"step {self._saved}" if self._saved >= 0 else "none of this session"
-        return (
-            f"training stopped: at step {step} the loss is {loss} and the gradient's norm {norm}. The last checkpoint "
-            f"in {self._folder.last} ({where}) is intact. Lower optim.learning_rate (now "
-            f"{self._experiment.optim.learning_rate:g}) or optim.clip_norm, or look at the data with launch.prepare."
+    def _check_finite(self, state: TrainState) -> None:
+        """The losses were finite, but the last update may have overflowed; no checkpoint may hold that."""
+        if not is_finite(state):
+            raise self._diverged(f"the state after step {self.step} is not finite")
+
+    def _diverged(self, what: str) -> UserError:
+        saved = "No checkpoint had been saved"
+        if self._saved is not None:
+            saved = f"The checkpoint of step {self._saved} in {self._folder.last} is intact"
+        return UserError(
+            f"training stopped: {what}. {saved}. Lower optim.learning_rate (now "
+            f"{self._experiment.optim.learning_rate:g}) or optim.clip_norm in a new workdir, or look at the data with "
+            f"launch.prepare."
         )

@@ -28,6 +28,13 @@ def init_state(model: Model, optimizer: optax.GradientTransformation, seed: int)
     return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key_data(key))
 
 
+@jax.jit
+def is_finite(state: TrainState) -> Array:
+    """Whether every real number of the state is finite, `[]` bool."""
+    leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+
+
 def abstract_state(model: Model, optimizer: optax.GradientTransformation) -> TrainState:
     """The shapes and dtypes of `init_state`, computed without computing."""
     return jax.eval_shape(lambda: init_state(model, optimizer, 0))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,7 +26,7 @@ class StepMetrics(NamedTuple):
     grad_norm: Array  # global L2 norm before clipping
 
 
-Chunk = Callable[[TrainState, Bank, int], tuple[TrainState, StepMetrics]]
+Chunk = Any  # jitted: (state, bank, K static) -> (state, metrics of K updates)
 
 
 def data_mesh(batch: int) -> Mesh:

@@ -43,11 +43,14 @@ class Workdir:
         """Writes the records of a new run, or checks those of the run that is being resumed.
 
         Raises:
-            UserError: the folder holds a run with another config or other data; it names what differs.
+            UserError: the folder holds a run with another config or other data (it names what differs), a run without
+                its record, or cannot be written.
         """
         record = {"experiment": experiment.to_dict(), "data_key": data_key}
         if self.config.exists():
             self._check_same(experiment, data_key)
+        elif self.metrics.exists():
+            raise UserError(f"--workdir={self.path}: holds a run whose {self.config.name} is missing: choose another")
         _write(self.space, space.to_json())
         _write(self.config, json.dumps(record, indent=2))
 
@@ -108,8 +111,11 @@ def _read(path: Path, folder: Path) -> str:
 def _write(path: Path, text: str) -> None:
     """All or nothing: a run killed here leaves the old file."""
     draft = path.with_name(f".{path.name}.tmp")
-    with draft.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: could not be written: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""What is timed: one case by every implementation, after a check that they compute the same."""

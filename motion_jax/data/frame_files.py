@@ -1,0 +1,70 @@
+"""Raw frames in a file of the user's, in the form that its suffix names."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from motion_jax.data.expmap import read_expmap, write_expmap
+from motion_jax.errors import UserError
+
+SUFFIXES = (".txt", ".npy", ".npz")  # exponential maps as text; numpy; numpy with an array named "frames"
+
+
+def check_suffix(path: Path) -> None:
+    """Raises `UserError` for a file of unknown form."""
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{path}: suffix {path.suffix!r} is unknown: it must be one of {', '.join(SUFFIXES)}")
+
+
+def read_frames(path: Path, columns: int) -> np.ndarray:
+    """The frames of one file, `[F, D]` float32, as they lie there; D is `columns`.
+
+    Raises:
+        UserError: the suffix is unknown, the file cannot be read, or it does not hold finite numbers `[F, D]`.
+    """
+    check_suffix(path)
+    if path.suffix == ".txt":
+        return read_expmap(path, columns)
+    frames = _load(path)
+    if frames.ndim != 2 or frames.shape[1] != columns or frames.dtype.kind not in "fiu":
+        raise UserError(f"{path}: holds {frames.dtype} {list(frames.shape)}: it must hold real numbers [F, {columns}]")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+        narrow = frames.astype(np.float32)
+    if len(bad := np.argwhere(~np.isfinite(narrow))):
+        row, column = bad[0]
+        raise UserError(f"{path}: frame {row}, column {column} is {frames[row, column]}: it must be finite in float32")
+    return narrow
+
+
+def write_frames(path: Path, frames: np.ndarray) -> None:
+    """Writes frames `[F, D]` such that `read_frames` returns the same float32 values. Raises `UserError`."""
+    check_suffix(path)
+    if path.suffix == ".txt":
+        write_expmap(path, frames)
+        return
+    try:
+        with path.open("wb") as file:
+            if path.suffix == ".npy":
+                np.save(file, frames.astype(np.float32))
+            else:
+                np.savez(file, frames=frames.astype(np.float32))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            return content["frames"]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except KeyError:
+        raise UserError(f"{path}: holds no array 'frames'") from None
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: is not a file of numpy's: {error}") from None

@@ -1,0 +1,71 @@
+"""Figures without global state: matplotlib's object API on its Agg canvas, loaded only where a picture is drawn."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motion_jax.errors import UserError
+from motion_jax.report import check_writable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+"""Told apart with every kind of colour vision (Okabe & Ito 2008, without their yellow and black)."""
+LINES = ("-", "--", ":", "-.")  # the next kind begins where the colours are used up
+INK = "#262626"
+FAINT = "#8C8C8C"
+DPI = 150
+SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def check_drawable(path: str | Path) -> None:
+    """Raises `UserError` if matplotlib is missing, or `path` cannot be written or has another suffix than SUFFIXES."""
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: a picture's suffix must be one of {', '.join(SUFFIXES)}")
+    check_writable(path)
+    new_figure(1, 1)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` inches. Raises `UserError` if matplotlib is missing."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("a picture needs matplotlib: pip install 'motion-jax[viz]'") from None
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Writes a picture whole or not at all, in the format of the path's suffix. Raises `UserError` if it cannot."""
+    check_drawable(path)
+    path = Path(path)
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        figure.savefig(neighbour, format=path.suffix[1:].lower(), facecolor="white")
+        neighbour.replace(path)
+    except OSError as error:
+        neighbour.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def style(number: int) -> tuple[str, str]:
+    """Colour and line of the curve with this number."""
+    return COLOURS[number % len(COLOURS)], LINES[number // len(COLOURS) % len(LINES)]
+
+
+def dress(axes: Axes, title: str, x: str, y: str) -> None:
+    """A quiet frame, a light grid, and labels."""
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    axes.set_xlabel(x, fontsize=9, color=INK)
+    axes.set_ylabel(y, fontsize=9, color=INK)
+    axes.tick_params(labelsize=8, colors=INK)
+    axes.grid(color="#E5E5E5", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,131 @@
+"""The networks against PyTorch, with the same weights: `make_goldens.py` made the stored numbers."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.losses import mse
+from motion_jax.models import make
+from motion_jax.nn.attention import ATTENTIONS, Sizes
+from motion_jax.nn.cells import CELLS
+from motion_jax.nn.scans import encode, init_layers
+from motion_jax.space import PoseSpace
+
+HERE = Path(__file__).parent
+KEY = jax.random.key(0)  # any: the values are replaced
+TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+SEQ2SEQ = {
+    "additive_uni": ModelConfig(hidden=4),
+    "additive_bi": ModelConfig(hidden=4, bidirectional=True),
+    "general_uni": ModelConfig(hidden=4, attention="general"),
+    "additive_full": ModelConfig(hidden=4, output="full", residual=False),
+    "none_combine": ModelConfig(hidden=4, attention="none", output="combine"),
+}
+
+dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+@functools.cache
+def stored(file: str) -> dict[str, np.ndarray]:
+    with np.load(HERE / f"{file}.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def below(file: str, prefix: str, dtype: str) -> dict[str, np.ndarray]:
+    """What is stored under `prefix`, by the rest of its name."""
+    return {
+        name.removeprefix(prefix): value if value.dtype == bool else value.astype(dtype)
+        for name, value in stored(file).items()
+        if name.startswith(prefix)
+    }
+
+
+def fill(template, arrays: dict[str, np.ndarray]):
+    """`template` with every leaf replaced by the array of its name; shapes must agree and no array be left."""
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in jax.tree.leaves_with_path(template)]
+    assert set(names) == set(arrays)
+    assert [leaf.shape for leaf in jax.tree.leaves(template)] == [arrays[name].shape for name in names]
+    return jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in names])
+
+
+def assert_close(actual, expected, dtype: str):
+    assert actual.dtype == dtype
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@dtypes
+@pytest.mark.parametrize("direction", ["uni", "bi"])
+@pytest.mark.parametrize("kind", ["gru", "lstm", "rnn"])
+def test_encoders(kind, direction, dtype):
+    with jax.enable_x64(dtype == "float64"):
+        cell, case, both = CELLS[kind], below("recurrent", f"{kind}/{direction}/", dtype), direction == "bi"
+        (_, _, width), hidden = case["inputs"].shape, case["outputs/0"].shape[-1]
+        template = jax.eval_shape(lambda key: init_layers(key, cell, width, hidden, 2, bidirectional=both), KEY)
+        params = fill(template, below("recurrent", f"{kind}/{direction}/params/", dtype))
+        run = jax.jit(functools.partial(encode, cell, hidden=hidden, bidirectional=both))
+        for layers in (1, 2):
+            states, outputs = run(params[:layers], case["inputs"])
+            assert_close(outputs, case[f"outputs/{layers - 1}"], dtype)
+            assert len(states) == layers
+            for depth, state in enumerate(states):
+                for part, leaf in enumerate(jax.tree.leaves(state)):
+                    assert_close(leaf, case[f"state/{depth}.{part}"], dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("kind", sorted(ATTENTIONS))
+def test_attentions(kind, dtype):
+    with jax.enable_x64(dtype == "float64"):
+        attention, case = ATTENTIONS[kind], below("attention", f"{kind}/", dtype)
+        sizes = Sizes(case["x"].shape[1], case["h"].shape[1], case["states"].shape[1], heads=2)
+        template = jax.eval_shape(lambda key: attention.init(key, sizes), KEY)
+        params = fill(template, below("attention", f"{kind}/params/", dtype))
+
+        @jax.jit
+        def run(params, states, h, x):
+            return attention.read(params, attention.remember(params, states), h, x)
+
+        context, weights = run(params, case["states"], case["h"], case["x"])
+        assert_close(context, case["context"], dtype)
+        assert_close(weights, case["weights"], dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("name", sorted(SEQ2SEQ))
+def test_whole_model_and_its_gradients(name, dtype):
+    with jax.enable_x64(dtype == "float64"):
+        case = below("seq2seq", f"{name}/", dtype)
+        history, future = case["history"], case["future"]
+        model = make(experiment(SEQ2SEQ[name], history, future), space(history.shape[-1]))
+        params = fill(jax.eval_shape(model.init, KEY), below("seq2seq", f"{name}/params/", dtype))
+
+        @jax.jit
+        def run(params, forced):
+            def loss(params):
+                prediction = model.apply(params, history, future, forced)
+                return mse(prediction, future), prediction
+
+            return jax.value_and_grad(loss, has_aux=True)(params)
+
+        for mask in ("free", "one_step", "mixed"):
+            (loss, prediction), gradients = run(params, case[f"{mask}/forced"])
+            assert_close(prediction, case[f"{mask}/prediction"], dtype)
+            assert_close(loss, case[f"{mask}/loss"], dtype)
+            expected = fill(params, below("seq2seq", f"{name}/{mask}/gradient/", dtype))
+            jax.tree.map(lambda a, b: assert_close(a, b, dtype), gradients, expected)
+
+
+def experiment(model: ModelConfig, history: np.ndarray, future: np.ndarray) -> Experiment:
+    data = DataConfig(source_length=history.shape[1], target_length=future.shape[1])
+    return Experiment(model=model, data=data, eval=EvalConfig(frames="1"))
+
+
+def space(width: int) -> PoseSpace:
+    return PoseSpace(np.zeros(width), np.ones(width), tuple(range(width)), (), "h36m", 25.0)

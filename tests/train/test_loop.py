@@ -1,0 +1,354 @@
+"""However a run ends, and however often, it goes on as if nothing had happened; what it cannot survive it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from motion_jax.config import Experiment
+from motion_jax.errors import UserError
+from motion_jax.predict import load_predictor
+from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.log import Progress, read_metrics
+from motion_jax.train.loop import fit
+from motion_jax.train.monitor import Monitor
+from motion_jax.train.stop import Interrupted
+from motion_jax.train.workdir import Workdir
+from motion_jax.types import Dataset
+
+Configure = Callable[..., Experiment]
+Digest = Callable[[Path], tuple[int, str]]
+Fit = Callable[[Path], int]
+
+
+@pytest.fixture(scope="module")
+def whole(configure: Configure, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 steps that nothing disturbed."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    assert fit(configure(), dataset, workdir) == 20
+    return workdir
+
+
+@pytest.fixture
+def train(configure: Configure, dataset: Dataset) -> Fit:
+    """The same run in another folder."""
+    return lambda workdir: fit(configure(), dataset, workdir)
+
+
+def _rows(workdir: Path) -> list[dict[str, Any]]:
+    """The log without what depends on the clock or on where a run was interrupted."""
+    vary = ("ms_per_step", "mean_loss")
+    return [{k: v for k, v in row.items() if k not in vary} for row in read_metrics(workdir / "metrics.jsonl")]
+
+
+def _steps(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _assert_as_whole(workdir: Path, whole: Path, digest: Digest) -> None:
+    assert digest(workdir) == digest(whole)
+    assert _rows(workdir) == _rows(whole)
+    assert digest(whole)[0] == 20
+
+
+def _at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], None]) -> None:
+    """Acts when the progress of `step` is shown."""
+    update = Progress.update
+
+    def acting(progress: Progress, now: int, loss: float, rate: float) -> None:
+        update(progress, now, loss, rate)
+        if now == step:
+            act()
+
+    monkeypatch.setattr(Progress, "update", acting)
+
+
+def test_a_whole_run(whole: Path):
+    rows = _rows(whole)
+    assert [row["step"] for row in rows if row["kind"] == "train"] == [5, 10, 15, 20]
+    assert [row["step"] for row in rows if row["kind"] == "report"] == [10, 20]
+    assert _steps(whole / "checkpoints" / "last") == ["15", "20"]  # keep_last is 2
+    assert len(_steps(whole / "checkpoints" / "best")) == 1
+
+
+def test_a_finished_run_is_not_trained_again(whole: Path, train: Fit, digest: Digest):
+    before = digest(whole), _rows(whole)
+    assert train(whole) == 20
+    assert (digest(whole), _rows(whole)) == before
+
+
+def test_more_steps_go_on(configure: Configure, dataset: Dataset, whole: Path, tmp_path: Path, digest: Digest):
+    fit(configure(steps=10), dataset, tmp_path / "run")
+    fit(configure(), dataset, tmp_path / "run")
+    assert digest(tmp_path / "run") == digest(whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_stops(
+    number: int, train: Fit, whole: Path, tmp_path: Path, digest: Digest, monkeypatch: pytest.MonkeyPatch
+):
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        _at_step(patch, 10, lambda: os.kill(os.getpid(), number))
+        with pytest.raises(Interrupted) as stopped:
+            train(tmp_path / "run")
+    assert stopped.value.code == 128 + number
+    assert signal.getsignal(number) == before
+    assert digest(tmp_path / "run")[0] == 10
+    assert train(tmp_path / "run") == 20
+    _assert_as_whole(tmp_path / "run", whole, digest)
+
+
+def test_a_crash_between_two_checkpoints(
+    configure: Configure, dataset: Dataset, tmp_path: Path, digest: Digest, whole: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The rows of the lost steps are written again, each step once."""
+    experiment = configure(checkpoint_every=10)
+
+    def crash() -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        _at_step(patch, 15, crash)
+        with pytest.raises(ZeroDivisionError):
+            fit(experiment, dataset, tmp_path / "run")
+    assert [row["step"] for row in _rows(tmp_path / "run")] == [5, 10, 10, 15]
+    assert digest(tmp_path / "run")[0] == 10
+    fit(experiment, dataset, tmp_path / "run")
+    _assert_as_whole(tmp_path / "run", whole, digest)
+
+
+def test_a_crash_before_the_first_checkpoint(
+    train: Fit, whole: Path, tmp_path: Path, digest: Digest, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):  # fmt: skip
+    def crash(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", crash)
+        with pytest.raises(ZeroDivisionError):
+            train(tmp_path / "run")
+    capfd.readouterr()
+    train(tmp_path / "run")
+    assert "holds no finished checkpoint: starting again at step 0" in capfd.readouterr().err
+    _assert_as_whole(tmp_path / "run", whole, digest)
+
+
+def test_a_damaged_checkpoint_costs_its_steps_only(
+    train: Fit, whole: Path, tmp_path: Path, digest: Digest, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        _at_step(patch, 15, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last"
+    (last / "15" / "digest" / "metadata").write_bytes(b"{}")
+    train(tmp_path / "run")
+    assert _steps(last) == ["15", "20", "damaged-15"]
+    _assert_as_whole(tmp_path / "run", whole, digest)
+
+
+SERVER = """
+import os, sys
+from launch import train
+from motion_jax import cli
+for line in sys.stdin:
+    log, *arguments = line.split()
+    if child := os.fork():
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    for stream in (1, 2):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    sys.argv = ["train", *arguments]
+    cli.run(train.main)
+"""
+"""Runs `launch.train` once a line, as a copy of one process: loading it takes longest."""
+
+
+class Server:
+    """Starts trainings; `run` tells their exit status."""
+
+    def __init__(self, log: Path, environment: dict[str, str]) -> None:
+        self.log = log
+        pipe = subprocess.PIPE
+        call = [sys.executable, "-c", SERVER]
+        self._process = subprocess.Popen(call, stdin=pipe, stdout=pipe, text=True, env=os.environ | environment)
+
+    def run(self, *arguments: str, until: str = "", then: int = 0) -> int:
+        """Waits for `until` in the output, sends the signal `then`, and returns the exit status."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self.log.write_text("")
+        self._process.stdin.write(" ".join([str(self.log), *arguments]) + "\n")
+        self._process.stdin.flush()
+        child = int(self._process.stdout.readline())
+        if until:
+            while until not in self.log.read_text() and Path(f"/proc/{child}").exists():
+                time.sleep(0.005)
+            os.kill(child, then)
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture
+def server(tmp_path: Path, compiled: dict[str, str]) -> Iterator[Server]:
+    server = Server(tmp_path / "log", compiled)
+    yield server
+    server.close()
+
+
+def test_kill_nine(
+    server: Server, configure: Configure, config_file: Callable[[Experiment], Path], whole: Path, tmp_path: Path,
+    digest: Digest,
+):  # fmt: skip
+    """Killed amid the steps and amid the save, a run ends as the one that nothing disturbed."""
+    arguments = [f"--config={config_file(configure())}", f"--workdir={tmp_path / 'run'}"]
+    for moment in ("step 5/20", "step 15/20"):
+        assert server.run(*arguments, until=moment, then=signal.SIGKILL) == -signal.SIGKILL
+    assert server.run(*arguments) == 0, server.log.read_text()
+    assert "resuming" in server.log.read_text()
+    _assert_as_whole(tmp_path / "run", whole, digest)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_exits_as_shells_count(
+    number: int, server: Server, configure: Configure, config_file: Callable[[Experiment], Path], tmp_path: Path,
+    digest: Digest,
+):  # fmt: skip
+    experiment = configure(steps=100_000, report_every=100_000)
+    arguments = [f"--config={config_file(experiment)}", f"--workdir={tmp_path / 'run'}"]
+    assert server.run(*arguments, until="step 5/", then=number) == 128 + number
+    said = server.log.read_text()
+    step = digest(tmp_path / "run")[0]
+    assert f"stopped at step {step}, saved in {tmp_path / 'run'}\n" in said
+    assert "Traceback" not in said
+    assert 5 <= step < 100_000
+
+
+STUBBORN = """
+import os, signal, sys
+from motion_jax.train.stop import stop_on_signal
+with stop_on_signal() as stop:
+    os.kill(os.getpid(), int(sys.argv[1]))
+    assert stop.signal == int(sys.argv[1])
+    print("asked", flush=True)
+    os.kill(os.getpid(), int(sys.argv[2]))
+    print("never", flush=True)
+"""
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_the_process(second: int, compiled: dict[str, str]):
+    call = [sys.executable, "-c", STUBBORN, str(int(signal.SIGTERM)), str(int(second))]
+    done = subprocess.run(call, capture_output=True, text=True, env=os.environ | compiled)
+    assert (done.returncode, done.stdout) == (-second, "asked\n"), done.stderr
+
+
+def test_a_thread_may_train(train: Fit, whole: Path, tmp_path: Path, digest: Digest):
+    thread = threading.Thread(target=train, args=(tmp_path / "run",))
+    thread.start()
+    thread.join()
+    assert digest(tmp_path / "run") == digest(whole)
+
+
+def test_divergence_names_its_step_and_spares_the_checkpoints(
+    configure: Configure, dataset: Dataset, tmp_path: Path, restore: Callable[[Path], tuple[int, Any]]
+):
+    """Plain descent at an absurd rate grows for some steps, then overflows."""
+    wild = {"name": "sgd", "learning_rate": 1e3, "clip_kind": "none"}
+    experiment = configure(optim=wild, steps=200, checkpoint_every=5, report_every=1000)
+    with pytest.raises(
+        UserError, match=r"at step \d+ the loss is .* The checkpoint of step \d+ in .* is intact"
+    ) as end:
+        fit(experiment, dataset, tmp_path / "run")
+    words = str(end.value).replace(".", "").split()
+    named, saved = (int(words[i + 1]) for i, word in enumerate(words) if word == "step")
+    step, state = restore(tmp_path / "run")
+    assert step == saved
+    assert saved < named <= saved + 5
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+    assert max(row["step"] for row in _rows(tmp_path / "run")) == saved
+
+
+def test_an_overflowing_update_is_not_saved(configure: Configure, dataset: Dataset, tmp_path: Path):
+    """The first loss is sound, the parameters that follow from it are not."""
+    wild = {"name": "adamw", "learning_rate": 3e38, "weight_decay": 100.0}
+    experiment = configure(optim=wild, steps_per_dispatch=1, checkpoint_every=1, report_every=1)
+    with pytest.raises(UserError, match=r"the state after step 1 is not finite. No checkpoint had been saved"):
+        fit(experiment, dataset, tmp_path / "run")
+    assert _steps(tmp_path / "run" / "checkpoints" / "last") == []
+    assert _steps(tmp_path / "run" / "checkpoints" / "best") == []
+
+
+def _script(monkeypatch: pytest.MonkeyPatch, errors: dict[int, float]) -> None:
+    """Reports these validation errors; the test errors fall from report to report."""
+    measure = Monitor.measure
+
+    def scripted(monitor: Monitor, params: Any, step: int) -> dict[str, Any]:
+        row = measure(monitor, params, step)
+        return row | {"validation_score": errors[step], "test_loss_free_running": 1 / step}
+
+    monkeypatch.setattr(Monitor, "measure", scripted)
+
+
+def test_only_the_validation_error_chooses(
+    configure: Configure, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Interrupted after the best, whose error the log remembers; nan is never the best."""
+    experiment = configure(report_every=5)
+    best = tmp_path / "run" / "checkpoints" / "best"
+    _script(monkeypatch, {5: float("nan"), 10: 0.3, 15: 0.4, 20: 0.35})
+    with monkeypatch.context() as patch:
+        _at_step(patch, 15, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            fit(experiment, dataset, tmp_path / "run")
+    assert _steps(best) == ["10"]
+    fit(experiment, dataset, tmp_path / "run")
+    assert _steps(best) == ["10"]
+    assert [load_predictor(tmp_path / "run", which).step for which in ("best", "last", "auto")] == [10, 20, 10]
+
+
+@pytest.mark.parametrize("fields", [{"keep_best": False, "steps": 5}, {"data": {"validation": "none"}, "steps": 7}])
+def test_without_a_choice_the_last_counts(
+    configure: Configure, dataset: Dataset, tmp_path: Path, fields: dict[str, Any]
+):
+    fit(configure(keep_last=1, **fields), dataset, tmp_path / "run")
+    assert not Workdir(tmp_path / "run").best.exists()
+    assert _steps(tmp_path / "run" / "checkpoints" / "last") == [str(fields["steps"])]  # 7 is no multiple of 5
+    assert load_predictor(tmp_path / "run").step == fields["steps"]
+    with pytest.raises(UserError, match=r"holds no finished checkpoint \(best\)"):
+        load_predictor(tmp_path / "run", "best")
+
+
+def test_what_cannot_be_trained_leaves_no_record(configure: Configure, dataset: Dataset, tmp_path: Path):
+    """So that the same folder takes the config once it is right."""
+    wrong = {
+        "model.name='seq2sex'": {"model": {"name": "seq2sex"}},
+        "nothing to train": {"model": {"name": "zero_velocity"}},
+    }
+    for message, fields in wrong.items():
+        with pytest.raises(UserError, match=message):
+            fit(configure(**fields), dataset, tmp_path / "run")
+        assert not Workdir(tmp_path / "run").config.exists()
+
+
+def test_another_run_in_the_folder_is_refused(configure: Configure, dataset: Dataset, whole: Path, digest: Digest):
+    before = digest(whole)
+    with pytest.raises(UserError, match=r"Different are model.hidden: 8 there, 9 here; train.seed: 0 there, 1 here"):
+        fit(configure(model={"hidden": 9}, seed=1), dataset, whole)
+    assert digest(whole) == before

@@ -1,0 +1,173 @@
+"""K compiled updates are K plain updates, on one device as on eight."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from motion_jax.config import Experiment
+from motion_jax.data.bank import Bank, draw, make_bank
+from motion_jax.data.normalize import pose_space
+from motion_jax.data.splits import split_clips
+from motion_jax.feeding import toss
+from motion_jax.losses import mse
+from motion_jax.models import make
+from motion_jax.optim import make_optimizer
+from motion_jax.train.state import TrainState, init_state, is_finite
+from motion_jax.train.step import StepMetrics, data_mesh, make_chunk
+from motion_jax.types import Dataset, Model
+
+Configure = Callable[..., Experiment]
+Parts = tuple[Model, optax.GradientTransformation, Bank, TrainState]
+
+
+def _experiment(configure: Configure) -> Experiment:
+    optim = {"name": "sgd", "learning_rate": 0.1, "clip_norm": 0.02}
+    return configure(optim=optim, coin="step", forcing_schedule="linear")
+
+
+def _parts(experiment: Experiment, dataset: Dataset) -> Parts:
+    clips = split_clips(dataset, experiment.data).train
+    space = pose_space(dataset, clips, experiment.data)
+    model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
+    return model, optimizer, make_bank(clips, space, experiment.data), init_state(model, optimizer, 0)
+
+
+def _run(experiment: Experiment, dataset: Dataset, counts: list[int]) -> tuple[TrainState, StepMetrics]:
+    """The state after dispatches of `counts` updates, and the metrics of all of them."""
+    model, optimizer, bank, state = _parts(experiment, dataset)
+    chunk, sharding = make_chunk(model, optimizer, experiment, data_mesh(experiment.train.batch))
+    state, bank = jax.device_put((state, bank), sharding)
+    metrics = []
+    for count in counts:
+        state, part = chunk(state, bank, count)
+        metrics.append(jax.device_get(part))
+    return state, StepMetrics(*map(np.concatenate, zip(*metrics, strict=True)))
+
+
+def test_the_compiled_updates_are_the_plain_ones(configure: Configure, dataset: Dataset):
+    """Written out here a second time: the keys, the windows, the coins, the gradient, the optimiser."""
+    experiment = _experiment(configure)
+    config, data = experiment.train, experiment.data
+    model, optimizer, bank, state = _parts(experiment, dataset)
+    key = jax.random.split(jax.random.key(0))[1]
+    params, opt_state = state.params, state.opt_state
+    losses, norms = [], []
+
+    @jax.jit
+    def loss_and_gradient(params, batch, forced):
+        return jax.value_and_grad(lambda p: mse(model.apply(p, *batch, forced), batch.future))(params)
+
+    for step in range(3):
+        draw_key, coin_key = jax.random.split(jax.random.fold_in(key, step))
+        batch = draw(bank, draw_key, config.batch, data.source_length, data.target_length)
+        forced = toss(config, coin_key, jnp.asarray(step), config.batch, data.target_length)
+        loss, gradient = loss_and_gradient(params, batch, forced)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        params = optax.apply_updates(params, updates)
+        losses.append(loss)
+        norms.append(np.sqrt(sum(float((leaf**2).sum()) for leaf in jax.tree.leaves(gradient))))
+    state, metrics = _run(experiment, dataset, [3])
+    np.testing.assert_allclose(metrics.loss, losses, rtol=1e-5)
+    np.testing.assert_allclose(metrics.grad_norm, norms, rtol=1e-4)
+    assert min(norms) > 0.02  # they are clipped, and reported as they were before
+    for one, other in zip(jax.tree.leaves(state.params), jax.tree.leaves(params), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    assert int(state.step) == 3
+
+
+def test_the_number_of_updates_in_a_dispatch_does_not_matter(configure: Configure, dataset: Dataset):
+    whole, one = _run(_experiment(configure), dataset, [3])
+    parts, other = _run(_experiment(configure), dataset, [1, 1, 1])
+    assert len(set(one.loss.tolist())) == 3  # each step draws anew
+    np.testing.assert_allclose(other.loss, one.loss, rtol=1e-5)
+    np.testing.assert_array_equal(parts.key, whole.key)
+    for left, right in zip(jax.tree.leaves(parts.params), jax.tree.leaves(whole.params), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
+
+
+def test_is_finite(configure: Configure, dataset: Dataset):
+    state = _parts(configure(), dataset)[3]
+    assert is_finite(state)
+    leaves, structure = jax.tree.flatten(state)
+    reals = [i for i, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    assert len(reals) > 10  # parameters, and Adam's moments of each
+    for value, i in zip((jnp.nan, jnp.inf, -jnp.inf), (reals[0], reals[1], reals[-1]), strict=True):
+        bad = [leaf.at[(0,) * leaf.ndim].set(value) if i == j else leaf for j, leaf in enumerate(leaves)]
+        assert not is_finite(jax.tree.unflatten(structure, bad))
+
+
+ON_EIGHT = """
+import json, sys
+from pathlib import Path
+import jax, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from motion_jax.config import Experiment
+from motion_jax.data.bank import draw, make_bank
+from motion_jax.data.normalize import pose_space
+from motion_jax.data.prepared import read_prepared
+from motion_jax.data.splits import split_clips
+from motion_jax.errors import UserError
+from motion_jax.models import make
+from motion_jax.optim import make_optimizer
+from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.state import abstract_state, init_state
+from motion_jax.train.step import data_mesh, make_chunk
+
+experiment, folder = Experiment.from_json(sys.argv[1], "argument"), Path(sys.argv[2])
+dataset = read_prepared(experiment.data.root)
+clips = split_clips(dataset, experiment.data).train
+space = pose_space(dataset, clips, experiment.data)
+model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
+bank = make_bank(clips, space, experiment.data)
+meshes = {"1": Mesh(np.array(jax.local_devices()[:1]), ("data",)), "8": data_mesh(experiment.train.batch)}
+said = {"devices": len(meshes["8"].devices)}
+try:
+    data_mesh(12)
+except UserError as error:
+    said["uneven"] = str(error)
+
+def windows(mesh):
+    split = NamedSharding(mesh, PartitionSpec("data"))
+    drawn = jax.jit(lambda key: draw(bank, key, 16, 8, 4), out_shardings=split)(jax.random.key(5))
+    assert len(drawn.history.sharding.device_set) == len(mesh.devices)
+    return [np.asarray(part) for part in drawn]
+
+said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["1"]), windows(meshes["8"])))
+for name, mesh in meshes.items():
+    chunk, sharding = make_chunk(model, optimizer, experiment, mesh)
+    state, placed = jax.device_put((init_state(model, optimizer, 0), bank), sharding)
+    state, metrics = chunk(state, placed, 10)
+    said["loss " + name] = np.asarray(metrics.loss).tolist()
+Checkpoints(folder).save(10, state)
+step, restored = Checkpoints(folder).restore(abstract_state(model, optimizer))
+said["restored on"] = sorted({len(leaf.sharding.device_set) for leaf in jax.tree.leaves(restored)})
+said["same state"] = all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(restored), jax.tree.leaves(state)))
+print(json.dumps(said))
+"""
+"""Trains on one and on eight of eight devices that XLA makes of one processor, and restores on one."""
+
+
+def test_eight_devices_train_as_one(configure: Configure, tmp_path: Path, compiled: dict[str, str]):
+    experiment = configure(batch=16, coin="sequence")
+    call = [sys.executable, "-c", ON_EIGHT, json.dumps(experiment.to_dict()), str(tmp_path / "last")]
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    done = subprocess.run(call, capture_output=True, text=True, env=os.environ | compiled | flags)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["devices"] == 8
+    assert said["uneven"] == "train.batch=12: must be a multiple of the 8 local devices"
+    assert said["same windows"]
+    np.testing.assert_allclose(said["loss 8"], said["loss 1"], rtol=1e-5)
+    assert len(set(said["loss 1"])) == 10
+    assert said["restored on"] == [1]
+    assert said["same state"]

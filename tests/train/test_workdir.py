@@ -1,0 +1,141 @@
+"""One folder, one run: its records, its lock, and what may not lie there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from motion_jax.config import Experiment
+from motion_jax.errors import UserError
+from motion_jax.space import PoseSpace
+from motion_jax.train.workdir import Workdir, flatten
+
+SPACE = PoseSpace(np.array([0.1, 1 / 3]), np.array([1.0, 2e-3]), (1,), ("walking",), "h36m", 25.0)
+
+
+def _begin(path: Path, data_key: str = "key", **train) -> None:
+    experiment = Experiment()
+    experiment = dataclasses.replace(experiment, train=dataclasses.replace(experiment.train, **train))
+    folder = Workdir(path)
+    with folder.locked():
+        folder.begin(experiment, SPACE, data_key)
+
+
+def test_the_records_come_back(tmp_path: Path):
+    _begin(tmp_path / "a" / "run", seed=7)
+    folder = Workdir(tmp_path / "a" / "run")
+    assert folder.read_experiment().train.seed == 7
+    space = folder.read_space()
+    np.testing.assert_array_equal(space.mean, SPACE.mean)
+    np.testing.assert_array_equal(space.std, SPACE.std)
+    assert (space.kept, space.actions, space.skeleton, space.fps) == ((1,), ("walking",), "h36m", 25.0)
+
+
+def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path: Path):
+    _begin(tmp_path)
+    message = "Different are train.batch: 16 there, 8 here; train.seed: 0 there, 3 here. Choose another workdir"
+    with pytest.raises(UserError, match=re.escape(message)):
+        _begin(tmp_path, batch=8, seed=3)
+    assert Workdir(tmp_path).read_experiment() == Experiment()
+
+
+def test_what_may_change_is_recorded(tmp_path: Path):
+    _begin(tmp_path)
+    _begin(tmp_path, steps=5, log_every=1, report_every=2, checkpoint_every=3, keep_last=9)
+    assert Workdir(tmp_path).read_experiment().train.steps == 5
+
+
+def test_steps_may_not_change_where_a_schedule_is_measured_by_them(tmp_path: Path):
+    _begin(tmp_path, forcing_schedule="linear")
+    with pytest.raises(UserError, match=r"Different are train.steps: 100000 there, 5 here"):
+        _begin(tmp_path, forcing_schedule="linear", steps=5)
+
+
+def test_other_data_is_refused(tmp_path: Path):
+    _begin(tmp_path)
+    with pytest.raises(UserError, match="Different are the data set's content"):
+        _begin(tmp_path, data_key="other")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"experiment": 3}', '{"experiment": {"trian": {}}}', "null"])
+def test_a_damaged_record_is_told(tmp_path: Path, text: str):
+    _begin(tmp_path)
+    Workdir(tmp_path).config.write_text(text)
+    with pytest.raises(UserError, match=r"config\.json: (damaged: )?not (the record|a config)"):
+        Workdir(tmp_path).read_experiment()
+
+
+def test_a_record_of_another_version_is_told_when_resuming(tmp_path: Path):
+    _begin(tmp_path)
+    record = json.loads(Workdir(tmp_path).config.read_text())
+    del record["experiment"]["train"]["coin"]
+    Workdir(tmp_path).config.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"Different are train.coin: None there, 'iteration' here"):
+        _begin(tmp_path)
+
+
+def test_a_run_without_its_record_is_refused(tmp_path: Path):
+    Workdir(tmp_path).metrics.write_text("")
+    with pytest.raises(UserError, match=r"holds a run whose config.json is missing: choose another"):
+        _begin(tmp_path)
+
+
+def test_an_empty_folder_holds_no_run(tmp_path: Path):
+    with pytest.raises(UserError, match=r"holds no trained run \(config.json is missing\)"):
+        Workdir(tmp_path).read_experiment()
+
+
+def test_two_runs_at_once_are_refused(tmp_path: Path):
+    """flock counts by open file: this process stands in its own way as another one would."""
+    with Workdir(tmp_path).locked(), pytest.raises(UserError, match="another run is writing there"):
+        _begin(tmp_path)
+    _begin(tmp_path)  # free again
+
+
+def test_a_run_that_died_leaves_no_lock(tmp_path: Path):
+    code = "import os, sys; from motion_jax.train.workdir import Workdir\n"
+    code += "with Workdir(sys.argv[1]).locked(): os.kill(os.getpid(), 9)"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment)
+    assert done.returncode == -9
+    _begin(tmp_path)
+
+
+def test_a_file_in_the_folders_place(tmp_path: Path):
+    (tmp_path / "run").write_text("mine")
+    for path in (tmp_path / "run", tmp_path / "run" / "below"):
+        with pytest.raises(UserError, match=f"--workdir={path}: cannot be written: "):
+            _begin(path)
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o555)
+    with pytest.raises(UserError, match="cannot be written: Permission denied"):
+        _begin(tmp_path)
+
+
+def test_a_disk_that_refuses_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    _begin(tmp_path)
+
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(UserError, match=r"space\.json: could not be written: No space left on device"):
+        _begin(tmp_path, steps=5)
+    assert Workdir(tmp_path).read_experiment() == Experiment()
+
+
+def test_flatten():
+    assert flatten({"a": {"b": 1, "c": {"d": 2}}, "e": 3}) == {"a.b": 1, "a.c.d": 2, "e": 3}
