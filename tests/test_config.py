@@ -97,8 +97,10 @@ def test_an_unknown_key_is_named_with_the_valid_ones():
         build("model", 3)
 
 
-NAMES = ["data.name", "data.statistics", "model.cell", "model.attention", "model.output", "optim.name", "optim.clip_kind",
-         "train.loss", "train.coin", "train.forcing_schedule", "eval.protocols", "eval.metrics"]  # fmt: skip
+NAMES = [
+    "data.name", "data.statistics", "model.cell", "model.attention", "model.output", "optim.name", "optim.clip_kind",
+    "train.loss", "train.coin", "train.forcing_schedule", "eval.protocols", "eval.metrics",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", NAMES)

@@ -24,7 +24,7 @@ KEY = jax.random.key(0)
 
 def build(name: str = "seq2seq") -> Model:
     experiment = Experiment(
-        model=ModelConfig(name=name, hidden=5, bidirectional=True),
+        model=ModelConfig(name=name, hidden=5, attention="dot"),
         data=DataConfig(source_length=S, target_length=T),
         eval=EvalConfig(frames="1"),
     )

@@ -43,15 +43,16 @@ def _run(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(folder / "cache"),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }  # compiling is most of the time here
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling is most of the time here
+    }
     command = [sys.executable, "-c", PROGRAM, f"--out={folder / 'out'}", *flags]
     return subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
 
 
 SMALL = (
-    "--config.train.steps=2", "--config.train.batch=2", "--config.train.steps_per_dispatch=2", "--config.model.hidden=4",
-    "--config.model.attention=none", "--config.model.bidirectional=false", "--config.eval.metrics=euler_error_rad",
+    "--config.train.steps=2", "--config.train.batch=2", "--config.train.steps_per_dispatch=2",
+    "--config.model.hidden=4", "--config.model.attention=none", "--config.model.bidirectional=false",
+    "--config.eval.metrics=euler_error_rad",
 )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def make_bank(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) -> 
     out: its windows start anywhere.
     """
     span = config.source_length + config.target_length
-    parts = []
+    parts, codes = [], []
     for clip in clips:
         frames = clip.frames[:: config.stride]
         if len(frames) < span:
@@ -40,14 +40,15 @@ def make_bank(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) -> 
                 f"{clip.source}: {len(frames)} frames after data.stride={config.stride}; a window of "
                 f"{config.source_length}+{config.target_length} needs {span}"
             )
-        code = np.broadcast_to(space.one_hot(clip.action), (len(frames), len(space.actions)))
-        parts.append(np.asarray(space.encode(frames, code)))
+        parts.append(frames)
+        codes.append(np.broadcast_to(space.one_hot(clip.action), (len(frames), len(space.actions))))
     length = np.array([len(part) for part in parts], np.int32)
     first = np.cumsum(length, dtype=np.int32) - length
     long = length - span > FIRST_START
     low = np.where(long, FIRST_START, 0)
     high = np.where(long, length - span, length - span + 1)
-    return Bank(*map(jnp.asarray, (np.concatenate(parts), first, low, high)))
+    frames = space.encode(np.concatenate(parts), np.concatenate(codes))  # at once: each length is compiled anew
+    return Bank(frames, *map(jnp.asarray, (first, low, high)))
 
 
 def draw(bank: Bank, key: Array, batch: int, source_length: int, target_length: int) -> Batch:

@@ -121,8 +121,8 @@ def test_a_stack_feeds_each_layer_with_the_outputs_below(bidirectional):
 
 
 def test_layers_and_directions_begin_apart_with_the_widths_of_what_they_read():
-    low, high = jax.jit(lambda key: init_layers(key, CELLS["gru"], I, H, 2, bidirectional=True))(jax.random.key(0))
-    assert low.w_input.shape == (2, I, 3 * H)
-    assert high.w_input.shape == (2, H, 3 * H)
+    low, high = jax.jit(lambda key: init_layers(key, CELLS["rnn"], I, H, 2, bidirectional=True))(jax.random.key(0))
+    assert low.w_input.shape == (2, I, H)
+    assert high.w_input.shape == (2, H, H)
     assert (low.w_hidden != high.w_hidden).all()
     assert (low.w_hidden[0] != low.w_hidden[1]).all()

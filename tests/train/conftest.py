@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,32 +37,26 @@ def _frames(seed: int) -> np.ndarray:
     return frames.astype(np.float32)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Programs are compiled once for all tests here; the environment hands them to commands as well."""
+@pytest.fixture(scope="session")
+def compiled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled(compiled_folder: Path) -> Iterator[dict[str, str]]:
+    """Programs are compiled once for all tests here, and quickly; the environment hands them to commands as well."""
     values: dict[str, Any] = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_disable_most_optimizations": True,
+        "jax_compilation_cache_dir": str(compiled_folder),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
-    before = {name: getattr(jax.config, name) for name in values}
+    before = {name: jax.config.values[name] for name in values}
     for name, value in values.items():
         jax.config.update(name, value)
     yield {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)} | {n.upper(): str(v) for n, v in values.items()}
     for name, value in before.items():
         jax.config.update(name, value)
-
-
-@pytest.fixture(scope="session")
-def command(compiled: dict[str, str]) -> Callable[..., subprocess.Popen[str]]:
-    """`command("launch.train", "--flag=value", ..., XLA_FLAGS=...)` starts a command."""
-
-    def start(module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        call = [sys.executable, "-m", module, *arguments]
-        return subprocess.Popen(call, stdout=pipe, stderr=pipe, text=True, env=os.environ | compiled | environment)
-
-    return start
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
     python tests/train/kill_nine.py CONFIG FOLDER [--kills=10] [--seed=0] [-- --config.train.steps=400 ...]
 
-Runs `launch.train` in FOLDER/whole, then in FOLDER/killed with `kill -9` after random delays until it ends by itself.
+Runs `launch.train` in FOLDER/whole, then in FOLDER/killed, there with `kill -9` at random moments after the first row
+of its log, so that each attempt gets some way and none has a whole run's time; the last one ends by itself.
 Prints every kill, and the sha256 over the state (parameters, optimiser, key) that each run ended with. Exit status 1
 if they differ, or if the logs do not hold the same steps, each once.
 """
@@ -38,30 +39,47 @@ def main() -> None:
     options = parser.parse_args()
     command = [sys.executable, "-m", "launch.train", f"--config={options.config}", *options.overrides]
     whole, killed = options.folder / "whole", options.folder / "killed"
+    process = _start([*command, f"--workdir={whole}"], whole)
     begun = time.monotonic()
-    subprocess.run([*command, f"--workdir={whole}"], check=True, capture_output=True)
+    if process.wait():
+        sys.exit(f"the undisturbed run failed with exit status {process.returncode}")
     seconds = time.monotonic() - begun
-    print(f"undisturbed: {seconds:.1f} s")
-    _kill([*command, f"--workdir={killed}"], killed, options.kills, seconds, random.Random(options.seed))
+    print(f"undisturbed: {seconds:.1f} s from the first row of the log to the end", flush=True)
+    dice = random.Random(options.seed)
+    for number in range(1, options.kills + 1):
+        _kill([*command, f"--workdir={killed}"], killed, number, dice.uniform(0, 2 * seconds / options.kills))
+    subprocess.run([*command, f"--workdir={killed}"], check=True, capture_output=True)
     results = [_summary(whole), _summary(killed)]
     for folder, (step, sha256, rows) in zip((whole, killed), results, strict=True):
         print(f"{folder}: step {step}, {rows.count(',')} rows, state sha256 {sha256}")
     sys.exit(results[0] != results[1])
 
 
-def _kill(command: list[str], folder: Path, kills: int, seconds: float, dice: random.Random) -> None:
-    """Starts the run until it ends by itself; the first `kills` times it is killed within half of its whole time."""
-    for number in range(1, kills + 1):
-        delay = dice.uniform(0, 0.5) * seconds
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        status = process.wait()
-        rows = read_metrics(folder / "metrics.jsonl")
-        print(f"kill {number}: after {delay:.2f} s, exit {status}, log at step {rows[-1]['step'] if rows else 0}")
-    subprocess.run(command, check=True, capture_output=True)
+def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Starts a run and returns when it has written a row, or is over."""
+    log, begun, opened = folder / "metrics.jsonl", time.time_ns(), None
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        if log.exists() and log.stat().st_mtime_ns > begun:  # opened by this run, which writes what it keeps first
+            size = log.stat().st_size
+            opened = size if opened is None else opened
+            if size > opened:
+                break
+        time.sleep(0.01)
+    return process
+
+
+def _kill(command: list[str], folder: Path, number: int, delay: float) -> None:
+    process = _start(command, folder)
+    try:
+        process.wait(delay)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    status = process.wait()
+    rows = read_metrics(folder / "metrics.jsonl")
+    saved = sorted(int(path.name) for path in Workdir(folder).last.iterdir() if path.name.isdigit())
+    step = rows[-1]["step"] if rows else 0
+    print(f"kill {number}: {delay:.2f} s later, exit {status}, log at step {step}, checkpoints {saved}", flush=True)
 
 
 def _summary(folder: Path) -> tuple[int, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import shutil
@@ -21,7 +22,6 @@ import pytest
 from motion_jax.errors import UserError
 from motion_jax.train.checkpoint import Checkpoints
 
-# Orbax leaves coroutines behind where reading fails
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 STEPS = (10, 20, 30)
@@ -36,6 +36,13 @@ def _state(seed: int) -> dict[str, jax.Array]:
         "step": jnp.asarray(seed, jnp.int32),
         "key": jax.random.key_data(key),
     }
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Orbax leaves coroutines behind where reading fails; they are to be found here, not by the tests that follow."""
+    yield
+    gc.collect()
 
 
 ABSTRACT = jax.eval_shape(lambda: _state(0))

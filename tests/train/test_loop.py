@@ -205,9 +205,9 @@ class Server:
         self._process.communicate()
 
 
-@pytest.fixture
-def server(tmp_path: Path, compiled: dict[str, str]) -> Iterator[Server]:
-    server = Server(tmp_path / "log", compiled)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, compiled: dict[str, str]) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server") / "log", compiled)
     yield server
     server.close()
 

@@ -146,7 +146,7 @@ said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["
 for name, mesh in meshes.items():
     chunk, sharding = make_chunk(model, optimizer, experiment, mesh)
     state, placed = jax.device_put((init_state(model, optimizer, 0), bank), sharding)
-    state, metrics = chunk(state, placed, 10)
+    state, metrics = chunk(state, placed, 3)
     said["loss " + name] = np.asarray(metrics.loss).tolist()
 Checkpoints(folder).save(10, state)
 step, restored = Checkpoints(folder).restore(abstract_state(model, optimizer))
@@ -168,6 +168,6 @@ def test_eight_devices_train_as_one(configure: Configure, tmp_path: Path, compil
     assert said["uneven"] == "train.batch=12: must be a multiple of the 8 local devices"
     assert said["same windows"]
     np.testing.assert_allclose(said["loss 8"], said["loss 1"], rtol=1e-5)
-    assert len(set(said["loss 1"])) == 10
+    assert len(set(said["loss 1"])) == 3
     assert said["restored on"] == [1]
     assert said["same state"]
