@@ -1,4 +1,4 @@
-"""Scores a trained run, several seeds of it, or a baseline, in both modes, beside zero-velocity.
+"""Scores trained runs, several seeds of them, or a baseline, in both modes, beside zero-velocity.
 
 python -m launch.evaluate --workdir=runs/bi_enc_50 --json=report.json --markdown=report.md
 python -m launch.evaluate --workdir=runs/seed0,runs/seed1,runs/seed2 --mode=free_running
@@ -24,7 +24,7 @@ from motion_jax.predict import Predictor, load_predictor
 from motion_jax.scores import Report
 
 _CONFIG = cli.define_config()
-_WORKDIR = flags.DEFINE_string("workdir", "", "A run, or several of the same row (other seeds) separated by commas.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Runs, separated by commas; those of one name are seeds of one row.")
 _ROOT = flags.DEFINE_string("root", "", "Where the data lies now, if not where the run was trained.")
 _MODE = flags.DEFINE_enum("mode", "both", (*MODES, "both"), "How the model is fed.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")

@@ -68,6 +68,17 @@ def test_zero_velocity_is_not_compared_with_itself(runs: list[Predictor], datase
     assert len(compare([zero_velocity(runs[0])], dataset, ["free_running"])) == 1
 
 
+def test_rows_are_told_apart_by_name_and_seeds_must_agree(runs: list[Predictor], dataset: Dataset):
+    def named(run: Predictor, name: str, hidden: int = 4) -> Predictor:
+        model = dataclasses.replace(run.experiment.model, hidden=hidden)
+        return Predictor(run.params, dataclasses.replace(run.experiment, name=name, model=model), run.space, step=0)
+
+    two = compare([named(runs[0], "A"), named(runs[1], "B")], dataset, ["free_running"], baseline=False)
+    assert [(r.model, r.seeds) for r in two] == [("A", 1), ("B", 1)]
+    with pytest.raises(UserError, match=r"runs named 'A' differ in model\.hidden"):
+        compare([named(runs[0], "A"), named(runs[1], "A", hidden=5)], dataset)
+
+
 def test_nothing_to_compare(dataset: Dataset):
     with pytest.raises(UserError, match="no runs"):
         compare([], dataset)
