@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INPUTS := requirements.lock
 
-.PHONY: quickstart test lint lock clean
+.PHONY: quickstart test style types lock clean
 
 quickstart: $(READY)
 	$(BIN)/python -m launch.quickstart
@@ -13,15 +13,17 @@ quickstart: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto
 
-lint: $(READY)
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(READY)
 	$(BIN)/pyright
 
 $(READY): $(INPUTS)
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"error: Python 3.11 or newer is needed; {sys.executable} is {v[0]}.{v[1]}. Another one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 # The lock holds exact versions and hashes for every supported Python and platform; needs uv.

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# One thread a test process: pytest-xdist fills the cores, and small matmuls gain nothing from a pool.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

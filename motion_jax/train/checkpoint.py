@@ -8,6 +8,7 @@ tried. `AtomicityMode.COMMIT_FILE` makes a save that was killed halfway invisibl
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,13 @@ class Checkpoints:
         for newer in [other for other in self._manager.all_steps() if other > step]:
             (self._folder / str(newer)).rename(_unused(self._folder, f"damaged-{newer}"))
         self._manager.reload()
+
+    def remove_unfinished(self) -> None:
+        """Removes what killed saves and killed removals left behind; for the one who holds the folder's lock."""
+        finished = {str(step) for step in self._manager.all_steps()}
+        for path in self._folder.iterdir():
+            if path.name.isdigit() and path.name not in finished:
+                shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
         """Releases Orbax's threads."""

@@ -110,6 +110,8 @@ class _Run:
         return before // every != self.step // every
 
     def _resume(self, state: TrainState, sharding: jax.sharding.Sharding) -> TrainState:
+        for checkpoints in filter(None, (self._last, self._best)):
+            checkpoints.remove_unfinished()
         restored = self._last.restore(jax.eval_shape(lambda: state), sharding)
         if restored:
             self.step, state = restored

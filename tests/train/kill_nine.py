@@ -35,9 +35,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("overrides", nargs="*")
-    options = parser.parse_args()
-    command = [sys.executable, "-m", "launch.train", f"--config={options.config}", *options.overrides]
+    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    options, overrides = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
+    command = [sys.executable, "-m", "launch.train", f"--config={options.config}", *overrides]
     whole, killed = options.folder / "whole", options.folder / "killed"
     process = _start([*command, f"--workdir={whole}"], whole)
     begun = time.monotonic()

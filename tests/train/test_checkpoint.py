@@ -193,6 +193,19 @@ def test_an_unfinished_one_is_invisible_and_is_replaced(sound: Path, tmp_path: P
     _assert_equal(again[1], _state(50))
 
 
+def test_what_was_left_unfinished_is_removed(sound: Path, tmp_path: Path):
+    folder = shutil.copytree(sound, tmp_path / "last")
+    (folder / "20" / "commit_success.txt").unlink()
+    (folder / "5").mkdir()
+    (folder / "damaged-40").mkdir()
+    with _opened(folder) as checkpoints:
+        checkpoints.remove_unfinished()
+        restored = checkpoints.restore(ABSTRACT)
+    assert sorted(path.name for path in folder.iterdir()) == ["10", "30", "damaged-40"]
+    assert restored is not None
+    _assert_equal(restored[1], _state(30))
+
+
 def test_when_all_are_damaged_nothing_is_touched(sound: Path, tmp_path: Path):
     folder = shutil.copytree(sound, tmp_path / "last")
     for step in STEPS:
