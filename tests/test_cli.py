@@ -30,6 +30,7 @@ def main(argv):
     if FAIL.value == "bug":
         raise ZeroDivisionError
     if FAIL.value == "interrupt":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us deaf to it
         os.kill(os.getpid(), signal.SIGINT)
     experiment = cli.experiment(CONFIG)
     print(experiment.train.steps, experiment.model.residual, experiment.data.name)

@@ -1,6 +1,6 @@
 """Kills a training ten times at random moments and compares what it ends with to a run that nothing disturbed.
 
-    python tests/train/kill_nine.py CONFIG FOLDER [--kills=10] [--seed=0] [-- --config.train.steps=400 ...]
+    python -m tests.train.kill_nine CONFIG FOLDER [--kills=10] [--seed=0] [-- --config.train.steps=400 ...]
 
 Runs `launch.train` in FOLDER/whole, then in FOLDER/killed, there with `kill -9` at random moments after the first row
 of its log, so that each attempt gets some way and none has a whole run's time; the last one ends by itself.
