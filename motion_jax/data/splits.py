@@ -25,6 +25,8 @@ def split_clips(dataset: Dataset, config: DataConfig) -> Splits:
     """Holds the clips of `config.validation` out of the training split. Test clips are never held out or chosen by."""
     wanted = VALIDATION[dataset.name] if config.validation == "auto" else config.validation
     candidates = dataset.split("train")
+    if not candidates:
+        raise UserError(f"data set {dataset.name!r} has no training clips (data.actions={config.actions!r})")
     held = () if wanted == "none" else tuple(clip for clip in candidates if wanted in _labels(clip))
     train = tuple(clip for clip in candidates if clip not in held)
     if wanted != "none" and not held:

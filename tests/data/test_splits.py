@@ -84,3 +84,10 @@ def test_something_must_remain_to_train_on():
     alone = dataclasses.replace(H36M, clips=tuple(c for c in H36M.clips if c.subject in ("S11", "S5")))
     with pytest.raises(UserError, match="leaves no clip of 'h36m' to train on"):
         split(alone)
+
+
+def test_a_data_set_without_training_clips_is_named():
+    clip = Clip(np.zeros((200, 99), np.float32), "S5", "walking", 1, "test", "walking_1.txt")
+    dataset = Dataset("synthetic", (clip,), ("walking",), "h36m", 50.0, "key")
+    with pytest.raises(UserError, match="'synthetic' has no training clips"):
+        split_clips(dataset, DataConfig())
