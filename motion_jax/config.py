@@ -23,6 +23,7 @@ ATTENTIONS = (
     "none", "linear", "location", "additive", "dot", "general", "concat", "scaled_dot", "multi_head",
 )  # fmt: skip
 OUTPUTS = ("hidden", "full", "combine")
+PRECISIONS = ("float32", "tf32", "bf16")
 COINS = ("iteration", "sequence", "step")
 FORCING_SCHEDULES = ("constant", "linear", "exponential", "inverse_sigmoid")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
@@ -77,6 +78,8 @@ class ModelConfig:
     output: str = "hidden"
     residual: bool = True
     window: int = 2  # frames that running_average averages
+    precision: str = "float32"  # of matmul operands; state, gates, softmax, sums and parameters stay float32
+    fast: bool = True  # gradients of weights formed once over time; False: the plain scan, for forward-mode
 
     def __post_init__(self) -> None:
         _at_least("model.hidden", self.hidden, 1)
@@ -84,6 +87,7 @@ class ModelConfig:
         _one_of("model.cell", self.cell, CELLS)
         _one_of("model.attention", self.attention, ATTENTIONS)
         _one_of("model.output", self.output, OUTPUTS)
+        _one_of("model.precision", self.precision, PRECISIONS)
         _at_least("model.heads", self.heads, 1)
         _at_least("model.window", self.window, 1)
         if self.attention == "multi_head" and self.hidden % self.heads:
