@@ -19,6 +19,7 @@ from motion_jax.data.frame_files import check_suffix, read_frames, write_frames
 from motion_jax.errors import UserError
 from motion_jax.predict import Predictor, load_predictor
 from motion_jax.report import check_writable
+from motion_jax.uptime import seconds_since_start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _INPUT = flags.DEFINE_list("input", None, "Files (.txt, .npy, .npz), separated by commas.", required=True)
@@ -37,6 +38,7 @@ def main(_: list[str]) -> None:
     history = np.stack([_observed(path, predictor) for path in inputs])
     names = _ACTION.value
     futures = predictor(history, names[0] if len(names) == 1 else names or None)
+    print(f"first prediction {seconds_since_start():.2f} s after the process began")
     for path, future in zip(outputs, futures, strict=True):
         write_frames(path, future)
         print(f"wrote {path}: {len(future)} frames at {predictor.space.fps:g} per second")

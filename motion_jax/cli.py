@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from motion_jax.compilation import keep_compiled
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 
@@ -20,14 +21,23 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _CONFIG_FAILED = "Error whilst parsing config file"  # how ml_collections begins, before a whole traceback
 
 
-def run(main: Callable[[list[str]], None]) -> NoReturn:
+def run(main: Callable[[list[str]], None], *, keep: bool = True) -> NoReturn:
     """Parses the flags, calls `main(argv)` and exits.
+
+    Compiled programs are kept for the next command (see `compilation.keep_compiled`), unless `keep` is false: a command
+    that measures compiling must compile.
 
     Exit status 0; 2 after a user's mistake (`UserError`, a wrong flag, a config file that does not load), which is
     told in one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program and shows its traceback.
     """
+
+    def begin(argv: list[str]) -> None:
+        if keep:
+            keep_compiled()
+        main(argv)
+
     try:
-        app.run(main, flags_parser=_parse)
+        app.run(begin, flags_parser=_parse)
     except UserError as error:
         _fail(str(error))
     except KeyboardInterrupt:

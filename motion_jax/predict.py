@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from motion_jax.config import Experiment
@@ -19,16 +20,26 @@ from motion_jax.train.state import abstract_state
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Params
 
+_WHOLE = 64  # at this batch matmuls are busy, and padding to the next power of two would only cost
+
 
 class Predictor:
-    """A trained model as a function: `predictor(history, action) -> future`, compiled once for each batch shape."""
+    """A trained model as a function: `predictor(history, action) -> future`, compiled once for each batch size.
+
+    A call computes `padded_batch(B)` sequences, of which the last repeat the last one given and are cut off again, so
+    that batches of 1 to 64 share seven programs. What is predicted for a sequence does not depend on its batch beyond
+    rounding.
+    """
 
     def __init__(self, params: Params, experiment: Experiment, space: PoseSpace, step: int) -> None:
         self.params = params
         self.experiment = experiment
         self.space = space
         self.step = step  # updates that the parameters have seen
-        self._predict = raw_predict(make(experiment, space), space)
+        model = make(experiment, space)
+        prepare = getattr(model, "prepare", None)
+        self._weights = jax.jit(prepare)(params) if prepare else jax.device_put(params)
+        self._predict = raw_predict(model, space)
 
     @property
     def source_length(self) -> int:
@@ -56,13 +67,25 @@ class Predictor:
         frames = self._check(np.asarray(history))
         batch = frames[None] if frames.ndim == 2 else frames
         codes = self._codes(action, len(batch))
-        future = np.zeros((len(batch), self.target_length, batch.shape[-1]), np.float32)
-        predicted = np.asarray(self.evaluate(batch[:, -self.source_length :], future, codes, "free_running"))
+        rows = np.minimum(np.arange(padded_batch(len(batch))), len(batch) - 1)
+        future = np.zeros((len(rows), self.target_length, batch.shape[-1]), np.float32)
+        padded = self.evaluate(batch[:, -self.source_length :][rows], future, codes[rows], "free_running")
+        predicted = np.asarray(padded)[: len(batch)]
         return predicted[0] if frames.ndim == 2 else predicted
+
+    def compile(self, batch: int = 1) -> None:
+        """Compiles for calls with `batch` sequences and predicts once from zeros: the first call waits for nothing.
+
+        Raises:
+            UserError: `batch` is not positive.
+        """
+        if batch < 1:
+            raise UserError(f"batch={batch}: must be at least 1")
+        self(np.zeros((batch, self.source_length, self.space.columns), np.float32))
 
     def evaluate(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         """What the judge calls: see `evaluate.Predict`."""
-        return self._predict(self.params, history, future, codes, mode)
+        return self._predict(self._weights, history, future, codes, mode)
 
     def _check(self, frames: np.ndarray) -> np.ndarray:
         columns = self.space.columns
@@ -88,15 +111,21 @@ class Predictor:
         return np.stack([self.space.one_hot(name) for name in names])
 
 
-def load_predictor(workdir: str | Path, checkpoint: str = "auto") -> Predictor:
+def padded_batch(count: int) -> int:
+    """The batch that `count` sequences are computed in: a power of two up to 64, then a multiple of 64."""
+    return 1 << (count - 1).bit_length() if count <= _WHOLE else -(-count // _WHOLE) * _WHOLE
+
+
+def load_predictor(workdir: str | Path, checkpoint: str = "auto", batch: int | None = None) -> Predictor:
     """Opens what `launch.train` left in `workdir`.
 
     Args:
         workdir: the folder of a run.
         checkpoint: "best" (by the validation subject), "last", or "auto": best where one was chosen, else last.
+        batch: how many sequences a call will have: that is compiled at once (`Predictor.compile`); None: when called.
 
     Raises:
-        UserError: the folder holds no run, no such checkpoint, or only damaged ones.
+        UserError: the folder holds no run, no such checkpoint, or only damaged ones; `batch` is not positive.
     """
     folder = Workdir(workdir)
     sources = {"auto": (folder.best, folder.last), "best": (folder.best,), "last": (folder.last,)}
@@ -109,5 +138,8 @@ def load_predictor(workdir: str | Path, checkpoint: str = "auto") -> Predictor:
             restored = checkpoints.restore(abstract)
         if restored:
             step, state = restored
-            return Predictor(state.params, experiment, space, step)
+            predictor = Predictor(state.params, experiment, space, step)
+            if batch is not None:
+                predictor.compile(batch)
+            return predictor
     raise UserError(f"--workdir={workdir}: holds no finished checkpoint ({checkpoint}); has the run saved one yet?")

@@ -6,6 +6,8 @@ import dataclasses
 import importlib.metadata
 import os
 import platform
+import shlex
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +15,10 @@ from typing import Any
 
 import jax
 import numpy as np
+
+from motion_jax.errors import UserError
+
+WARM_UP = {"cpu": 2, "gpu": 5, "tpu": 5}  # calls: compilation, first allocations; a GPU also raises its clock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +49,9 @@ def interleave(
     A call does `count[name]` operations and returns when they are finished. In turn, because a machine's speed drifts:
     ratios within one interleaved run hold where absolute times do not.
     """
-    for call in calls.values():  # warm-up: compilation, first allocations
-        call()
-        call()
+    for call in calls.values():
+        for _ in range(WARM_UP[jax.default_backend()]):
+            call()
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     while any(len(t) < least or sum(wall for wall, _ in t) < seconds for t in taken.values()):
         for name, call in calls.items():
@@ -56,19 +62,38 @@ def interleave(
             for name, t in taken.items()}  # fmt: skip
 
 
+def pin(threads: int) -> None:
+    """Confines the process to its first `threads` processor cores, which is how many threads XLA and PyTorch then use.
+
+    To be called before jax makes its backend. Raises `UserError` where the process has fewer cores, or the system
+    cannot confine it.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        raise UserError(f"--threads={threads}: this system cannot confine a process to some of its cores")
+    cores = sorted(os.sched_getaffinity(0))
+    if threads > len(cores):
+        raise UserError(f"--threads={threads}: this process has {len(cores)} cores")
+    os.sched_setaffinity(0, cores[:threads])
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
 def machine() -> dict[str, Any]:
-    """What a figure depends on: processor, devices, versions, thread settings, commit."""
+    """What a figure depends on: command, commit, processor, devices, versions, thread settings."""
+    affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return {
+        "command": shlex.join(["python", *sys.orig_argv[1:]]),
+        "commit": commit(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(affinity) if affinity else os.cpu_count(),
+        "affinity": affinity,
         "devices": [f"{device.device_kind} ({device.platform})" for device in jax.devices()],
+        "platform_version": " ".join(jax.devices()[0].client.platform_version.split()),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in ("jax", "jaxlib", "flax", "optax", "numpy", "torch")},
         "matmul_precision": os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "default"),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS", ""),
-        "commit": commit(),
     }
 
 

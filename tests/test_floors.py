@@ -9,14 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("errors", "types", "config", "published"),
+    ("errors", "types", "config", "published", "uptime"),
     ("geometry", "nn", "space"),
     ("data", "metrics", "losses", "feeding"),
     ("models",),
     ("optim", "scores", "evaluate", "raw"),
     ("train",),
     ("predict",),
-    ("tables", "report", "brief", "compare", "visualize", "timing", "cli", "benchmark", "flax_module"),
+    ("tables", "report", "brief", "compare", "visualize", "timing", "cli", "compilation", "benchmark", "flax_module"),
 )
 SAME_FLOOR = {("types", "errors"), ("config", "errors"), ("evaluate", "scores")}
 """Within a floor: the alphabet is read by its neighbours. The top floor's rooms may use each other without a cycle."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -20,7 +21,7 @@ from motion_jax.errors import UserError
 from motion_jax.evaluate import evaluate, select
 from motion_jax.models import make
 from motion_jax.optim import make_optimizer
-from motion_jax.predict import Predictor, load_predictor
+from motion_jax.predict import Predictor, load_predictor, padded_batch
 from motion_jax.raw import raw_predict
 from motion_jax.space import PoseSpace
 from motion_jax.train.checkpoint import Checkpoints
@@ -184,6 +185,55 @@ def test_compiled_once_for_each_batch_shape(predictor: Predictor, space: PoseSpa
             counted(_frames(length), action)
             counted(np.stack([_frames(length)] * 2), action)
     assert traced == [1, 2]
+    counted.compile(3)
+    assert traced == [1, 2, 4]
+    for count in (3, 4):
+        assert counted(np.stack([_frames(S)] * count)).shape == (count, T, 99)
+    assert traced == [1, 2, 4]
+
+
+def test_what_is_predicted_does_not_depend_on_the_batch(predictor: Predictor):
+    history = np.stack([_frames(S, seed) for seed in range(3)])
+    names = ["walking", "eating", None]
+    together = predictor(history, names)
+    for frames, name, predicted in zip(history, names, together, strict=True):
+        np.testing.assert_allclose(predictor(frames, name), predicted, rtol=1e-5, atol=1e-6)
+
+
+def test_batches_are_few_and_large_enough():
+    sizes = [padded_batch(count) for count in range(1, 1000)]
+    assert all(count <= size < max(2 * count, count + 64) for count, size in enumerate(sizes, 1))
+    assert sorted(set(sizes)) == [1, 2, 4, 8, 16, 32, *range(64, 1025, 64)]
+
+
+def test_compiling_when_asked(workdir: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setattr(Predictor, "compile", lambda self, batch: asked.append(batch))
+    load_predictor(workdir)
+    assert asked == []
+    load_predictor(workdir, batch=5)
+    assert asked == [5]
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="batch=0: must be at least 1"):
+        load_predictor(workdir, batch=0)
+
+
+def test_weights_are_prepared_once(predictor: Predictor, space: PoseSpace, monkeypatch: pytest.MonkeyPatch):
+    """`apply` is given what `prepare` made, here the parameters as zeros; `params` stay what they were."""
+    model, prepared = make(EXPERIMENT, space), []
+
+    def prepare(params):
+        prepared.append(True)
+        return jax.tree.map(lambda leaf: 0 * leaf, params)
+
+    made = SimpleNamespace(init=model.init, apply=model.apply, prepare=prepare)
+    monkeypatch.setattr("motion_jax.predict.make", lambda *_: made)
+    changed = Predictor(predictor.params, EXPERIMENT, space, 0)
+    still = changed(_frames(S))
+    np.testing.assert_array_equal(still, changed(_frames(S)))
+    np.testing.assert_allclose(still[:, 10:60], np.broadcast_to(_frames(S)[-1, 10:60], (T, 50)), rtol=1e-4, atol=1e-5)
+    assert prepared == [True]
+    assert changed.params is predictor.params
 
 
 def test_the_judge_sees_the_same_predictions(predictor: Predictor, space: PoseSpace):
@@ -299,9 +349,10 @@ def command(workdir: Path, folder: Path) -> Iterator[Command]:
 
 
 def test_the_command_predicts_what_the_function_does(command: Command, predictor: Predictor, folder: Path):
-    assert command("--input=a.txt --output=made/last.txt --action=walking") == (
-        0, "wrote made/last.txt: 3 frames at 25 per second\n",
-    )  # fmt: skip
+    status, said = command("--input=a.txt --output=made/last.txt --action=walking")
+    begun = r"first prediction \d+\.\d\d s after the process began\n"
+    assert status == 0
+    assert re.fullmatch(begun + "wrote made/last.txt: 3 frames at 25 per second\n", said), said
     frames = _frames(30, 1)
     expected = predictor(frames[30 - 11 :: 2], "walking")  # rows 19, 21, ... 29
     np.testing.assert_allclose(read_expmap(folder / "made" / "last.txt", 99), expected, rtol=1e-5, atol=1e-6)

@@ -4,70 +4,71 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.data.bank import FIRST_START
+from motion_jax.errors import UserError
 from motion_jax.space import PoseSpace
 
 WIDTH = 69  # N of Human3.6M: 54 kept columns and 15 actions
 CLIPS, CLIP_FRAMES = 20, 1000  # random motion; its values do not change the arithmetic
+WORKS = ("train", "infer")
+LONGEST = CLIP_FRAMES - FIRST_START - 1  # S + T
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is measured. The net is the thesis's: one layer, additive attention, residual, fed its own predictions."""
+    """What is measured. The defaults are the thesis's net, residual and fed its own predictions.
+
+    Raises `UserError` for a value that the config does not allow, or a window longer than the random clips.
+    """
 
     work: str  # "train" | "infer"
     batch: int
     hidden: int
-    bidirectional: bool
+    bidirectional: bool = False
     per_dispatch: int = 10  # K, of training
+    source: int = 50  # S
+    target: int = 25  # T
+    layers: int = 1
+    attention: str = "additive"
+    cell: str = "gru"
+    precision: str = "float32"
+    fast: bool = True  # False: the plain differentiable scan
+
+    def __post_init__(self) -> None:
+        self.experiment()
+        if self.source + self.target > LONGEST:
+            raise UserError(f"--source={self.source} --target={self.target}: together at most {LONGEST} frames")
 
     def experiment(self) -> Experiment:
         """The config that the library is given. `none` forced: every step reads a prediction, the longer way."""
         return Experiment(
-            data=DataConfig(one_hot=False, validation="none"),
-            model=ModelConfig(hidden=self.hidden, bidirectional=self.bidirectional),
+            data=DataConfig(one_hot=False, validation="none", source_length=self.source, target_length=self.target),
+            model=ModelConfig(
+                hidden=self.hidden, layers=self.layers, bidirectional=self.bidirectional, cell=self.cell,
+                attention=self.attention, precision=self.precision, fast=self.fast,
+            ),
             optim=OptimConfig(),
             train=TrainConfig(batch=self.batch, teacher_forcing=0.0, steps_per_dispatch=self.per_dispatch),
-        )
+            eval=EvalConfig(frames=str(self.target)),
+        )  # fmt: skip
 
     def space(self) -> PoseSpace:
         """An identity of the right width."""
         return PoseSpace(np.zeros(WIDTH), np.ones(WIDTH), tuple(range(WIDTH)), (), "h36m", 25.0)
 
-    @property
-    def source_length(self) -> int:
-        """S."""
-        return self.experiment().data.source_length
+    def windows(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Smooth random motion: history `[count, S, N]` and future `[count, T, N]`, float32."""
+        steps = np.random.default_rng(0).normal(0, 0.1, (count, self.source + self.target, WIDTH))
+        history, future = np.split(np.cumsum(steps, axis=1).astype(np.float32), [self.source], axis=1)
+        return np.ascontiguousarray(history), np.ascontiguousarray(future)
 
-    @property
-    def target_length(self) -> int:
-        """T."""
-        return self.experiment().data.target_length
-
-    def windows(self, count: int) -> np.ndarray:
-        """Smooth random motion `[count, S + T, N]` float32."""
-        steps = np.random.default_rng(0).normal(0, 0.1, (count, self.source_length + self.target_length, WIDTH))
-        return np.cumsum(steps, axis=1).astype(np.float32)
-
-    def flops(self) -> float:
-        """Multiply-adds x 2 of one operation, counted by hand from the matmuls; training is three times inference.
-
-        `cost_analysis` counts the body of a loop once, so it cannot be asked.
-        """
-        s, t, n, h = self.source_length - 1, self.target_length, WIDTH, self.hidden
-        encoder = (2 if self.bidirectional else 1) * s * (n * 3 * h + h * 3 * h)
-        decoder = t * ((n + h) * 3 * h + h * 3 * h + h * h + h * n)
-        attention = s * h * h + t * 2 * s * h
-        return 2.0 * self.batch * (encoder + decoder + attention) * (3 if self.work == "train" else 1)
-
-    @property
-    def sequential_steps(self) -> int:
-        """Steps that cannot overlap: S-1 + T, and again backwards in training."""
-        return (self.source_length - 1 + self.target_length) * (2 if self.work == "train" else 1)
+    def __str__(self) -> str:
+        """Every field, as a line."""
+        return ", ".join(f"{field.name} {getattr(self, field.name)}" for field in dataclasses.fields(self))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,28 +76,16 @@ class Built:
     """An implementation of a case, ready to be timed."""
 
     call: Callable[[], object]  # does `count` operations and returns when they are finished
-    count: int
-    compile_s: float | None
-    peak_bytes: int | None  # working memory of one call; None: not measured
     gradients: Callable[[], tuple[float, dict[str, np.ndarray]]]  # loss and gradients on `windows(batch)`, by name
+    count: int = 1
+    compile_s: float | None = None  # None: nothing is compiled
+    peak_bytes: int | None = None  # working memory of one call beyond its arguments; None: not measured
+    temp_bytes: int | None = None  # the same, as the compiler planned it
+    fast: bool | None = None  # whether the library's fast path serves it; None: a peer's
+    devices: int = 1
 
 
-def row(case: Case, implementation: str, built: Built, samples: dict[str, Any]) -> dict[str, Any]:
-    """The line of a report."""
-    seconds = samples["median_ms"] / 1000
-    return {
-        "work": case.work,
-        "batch": case.batch,
-        "hidden": case.hidden,
-        "bidirectional": case.bidirectional,
-        "precision": "float32",
-        "implementation": implementation,
-        **samples,
-        "peak_bytes": built.peak_bytes,
-        "compile_s": built.compile_s,
-        "steps_per_s": 1 / seconds,
-        "sequences_per_s": case.batch / seconds,
-        "frames_per_s": case.batch * case.target_length / seconds,
-        "us_per_sequential_step": 1e6 * seconds / case.sequential_steps,
-        "gflops_per_s": case.flops() / seconds / 1e9,
-    }
+def clips(frames: int) -> np.ndarray:
+    """The motion that training draws from, `[CLIPS, frames, N]` float32."""
+    steps = np.random.default_rng(0).normal(0, 0.1, (CLIPS, frames, WIDTH))
+    return np.cumsum(steps, axis=1).astype(np.float32)

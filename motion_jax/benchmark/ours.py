@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.benchmark.case import CLIP_FRAMES, CLIPS, WIDTH, Built, Case
+from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
 from motion_jax.data.bank import make_bank
 from motion_jax.feeding import forced_by
 from motion_jax.losses import LOSSES
 from motion_jax.models import make
 from motion_jax.models.seq2seq import Seq2SeqParams
 from motion_jax.optim import make_optimizer
+from motion_jax.predict import Predictor
 from motion_jax.train.state import init_state
 from motion_jax.train.step import data_mesh, make_chunk
 from motion_jax.types import Array, Clip
 
 
 def parameters(case: Case) -> Seq2SeqParams:
-    """The same for every implementation. The read-out starts at zero; random here, so that it takes part."""
-    params = make(case.experiment(), case.space()).init(jax.random.key(0))
+    """The same for every implementation, as numpy. The read-out starts at zero; random here, so that it takes part."""
+    return _parameters(dataclasses.replace(case, work="train", batch=1, per_dispatch=1, fast=True))
+
+
+@functools.lru_cache(maxsize=1)  # every implementation asks, some more than once
+def _parameters(case: Case) -> Seq2SeqParams:
+    params = jax.jit(make(case.experiment(), case.space()).init)(jax.random.key(0))
     read_out = params.decoder.read_out
     w = 0.01 * jax.random.normal(jax.random.key(1), read_out.w.shape)
-    return params._replace(decoder=params.decoder._replace(read_out=read_out._replace(w=w)))
+    return jax.device_get(params._replace(decoder=params.decoder._replace(read_out=read_out._replace(w=w))))
 
 
 def build(case: Case) -> Built:
@@ -36,11 +45,12 @@ def build(case: Case) -> Built:
 def _build_train(case: Case) -> Built:
     experiment, space = case.experiment(), case.space()
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-    chunk, sharding = make_chunk(model, optimizer, experiment, data_mesh(case.batch))
+    mesh = data_mesh(case.batch)
+    chunk, sharding = make_chunk(model, optimizer, experiment, mesh)
     state = init_state(model, optimizer, seed=0).replace(params=parameters(case))
-    frames = np.cumsum(np.random.default_rng(0).normal(0, 0.1, (CLIPS, CLIP_FRAMES * 2, WIDTH)), axis=1)
-    clips = tuple(Clip(f.astype(np.float32), "", "walking", 1, "train", "random") for f in frames)
-    state, bank = jax.device_put((state, make_bank(clips, space, experiment.data)), sharding)
+    motion = clips(CLIP_FRAMES * experiment.data.stride)
+    named = tuple(Clip(frames, "", "walking", 1, "train", "random") for frames in motion)
+    state, bank = jax.device_put((state, make_bank(named, space, experiment.data)), sharding)
     begun = time.perf_counter()
     compiled = chunk.lower(state, bank, case.per_dispatch).compile()
     compile_s = time.perf_counter() - begun
@@ -50,27 +60,33 @@ def _build_train(case: Case) -> Built:
         state, metrics = compiled(state, bank)
         jax.block_until_ready((state, metrics))
 
-    return Built(call, case.per_dispatch, compile_s, _working_memory(compiled), lambda: _gradients(case))
+    memory = planned_memory(compiled)
+    return Built(call, lambda: _gradients(case), case.per_dispatch, compile_s, memory, memory, case.fast, mesh.size)
 
 
 def _build_infer(case: Case) -> Built:
-    model = make(case.experiment(), case.space())
-    history, future = np.split(case.windows(case.batch), [case.source_length], axis=1)
-    forced = forced_by("free_running", case.batch, case.target_length)
+    """The predictor is timed as a user calls it; compiled once more, ahead, for the compiler's time and memory."""
+    arguments: Any = jax.device_put(case.windows(case.batch))  # the predictor takes what lies on the device too
+    codes, params = np.zeros((case.batch, 0), np.float32), jax.device_put(parameters(case))
+
+    def predict(params: Seq2SeqParams, history: Any, future: Any) -> Array:
+        return Predictor(params, case.experiment(), case.space(), 0).evaluate(history, future, codes, "free_running")
+
     begun = time.perf_counter()
-    arguments = jax.device_put((parameters(case), history, np.zeros_like(future), forced))
-    compiled = jax.jit(model.apply).lower(*arguments).compile()
-    compile_s = time.perf_counter() - begun
-    return Built(
-        lambda: jax.block_until_ready(compiled(*arguments)), 1, compile_s, _working_memory(compiled),
-        lambda: _gradients(case),
-    )  # fmt: skip
+    compiled = jax.jit(predict).lower(params, *arguments).compile()
+    compile_s, memory = time.perf_counter() - begun, planned_memory(compiled)
+    predictor, (history, future) = Predictor(params, case.experiment(), case.space(), 0), arguments
+
+    def call() -> None:
+        jax.block_until_ready(predictor.evaluate(history, future, codes, "free_running"))
+
+    return Built(call, lambda: _gradients(case), 1, compile_s, memory, memory, case.fast)
 
 
 def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     model = make(case.experiment(), case.space())
-    history, future = (jnp.asarray(part) for part in np.split(case.windows(case.batch), [case.source_length], axis=1))
-    forced = forced_by("free_running", case.batch, case.target_length)
+    history, future = map(jnp.asarray, case.windows(case.batch))
+    forced = forced_by("free_running", case.batch, case.target)
 
     def loss(params: Seq2SeqParams) -> Array:
         return LOSSES["mse"](model.apply(params, history, future, forced), future)
@@ -80,6 +96,7 @@ def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     return float(value), {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def _working_memory(compiled: jax.stages.Compiled) -> int | None:
+def planned_memory(compiled: jax.stages.Compiled) -> int | None:
+    """Bytes that the program holds beside its arguments and results; None where the backend does not say."""
     analysis = compiled.memory_analysis()
     return None if analysis is None else int(analysis.temp_size_in_bytes)

@@ -7,56 +7,58 @@ from typing import Any
 
 import numpy as np
 
-from motion_jax.benchmark import ours, torch_twin
-from motion_jax.benchmark.case import Built, Case, row
+from motion_jax.benchmark import ours
+from motion_jax.benchmark.case import Built, Case
+from motion_jax.benchmark.peers import PEERS
+from motion_jax.benchmark.roofline import Ceilings
+from motion_jax.benchmark.rows import row
 from motion_jax.errors import UserError
 from motion_jax.timing import interleave
 
-AGREEMENT = 1e-4  # relative; float32 sums over 74 steps in another order differ by some 1e-6
+AGREEMENT = {"float32": 1e-4, "tf32": 1e-2, "bf16": 1e-1}
+"""Relative. Float32 sums over 74 steps in another order differ by some 1e-6; a rounding is 5e-4 in TF32, 4e-3 in bf16,
+and what is rounded differs between libraries.
+"""  # fmt: skip
+NEGLIGIBLE = 1e-5  # of the largest gradient: a leaf below it is compared as if it were that large
+
+Gradients = tuple[float, dict[str, np.ndarray]]
 
 
-def measure(case: Case, peers: Sequence[str], seconds: float) -> list[dict[str, Any]]:
+def measure(case: Case, peers: Sequence[str], seconds: float, ceilings: Ceilings) -> list[dict[str, Any]]:
     """A row an implementation; the library's first, each peer's with `ratio`, its median over the library's.
+
+    A peer that does not serve the case is told in one line and left out.
 
     Raises:
         UserError: a peer does not compute the library's loss and gradients, so a ratio would mean nothing.
     """
     built: dict[str, Built] = {"motion_jax": ours.build(case)}
-    for form in torch_twin.FORMS if "torch" in peers else ():
-        built[f"torch_{form}"] = torch_twin.build(case, form)
-        _check_same(case, f"torch_{form}", built["motion_jax"], built[f"torch_{form}"])
+    mine = built["motion_jax"].gradients() if peers else None
+    for peer in map(PEERS.__getitem__, peers):
+        if lacking := peer.serves(case):
+            print(f"skipped {', '.join(peer.implementations)}: {lacking}; asked for {case}")
+            continue
+        for name in peer.implementations:
+            built[name] = peer.build(case, name)
+            assert mine is not None
+            check_same(case, name, mine, built[name].gradients())
     samples = interleave(
         {name: b.call for name, b in built.items()}, {name: b.count for name, b in built.items()}, seconds
     )
-    rows = [row(case, name, built[name], samples[name].summary()) for name in built]
+    rows = [row(case, name, built[name], samples[name].summary(), ceilings) for name in built]
     for line in rows:
         line["ratio"] = line["median_ms"] / rows[0]["median_ms"]
         line["cpu_ratio"] = line["cpu_ms"] / rows[0]["cpu_ms"]
     return rows
 
 
-def _check_same(case: Case, name: str, mine: Built, theirs: Built) -> None:
-    (loss, gradients), (other_loss, others) = mine.gradients(), theirs.gradients()
-    if abs(loss - other_loss) > AGREEMENT * abs(loss):
+def check_same(case: Case, name: str, mine: Gradients, theirs: Gradients) -> None:
+    """Raises `UserError` where loss or gradients differ by more than the case's precision explains."""
+    (loss, gradients), (other_loss, others), limit = mine, theirs, AGREEMENT[case.precision]
+    if not abs(loss - other_loss) <= limit * abs(loss):
         raise UserError(f"{name} computes a loss of {other_loss}, motion_jax {loss}, for {case}")
+    least = NEGLIGIBLE * max(np.abs(gradient).max() for gradient in gradients.values())
     for leaf, gradient in others.items():
-        error = np.abs(gradient - gradients[leaf]).max() / np.abs(gradient).max()
-        if not error < AGREEMENT:
+        error = np.abs(gradient - gradients[leaf]).max() / max(np.abs(gradients[leaf]).max(), least)
+        if not error < limit:
             raise UserError(f"{name}'s gradient of {leaf} differs by {error:.1e} (relative) for {case}")
-
-
-def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """A table for BENCHMARKS.md; a dash where a figure was not measured."""
-    head = ["work", "H", "B", "encoder", "implementation", "median ms", "IQR ms", "p99 ms", "CPU ms", "steps/s",
-            "frames/s", "us a step in time", "GFLOP/s", "compile s", "memory MB", "time / ours"]  # fmt: skip
-    lines = [head, ["---"] * 5 + ["---:"] * (len(head) - 5)]
-    for r in rows:
-        memory = None if r["peak_bytes"] is None else r["peak_bytes"] / 1e6
-        figures = [(r["median_ms"], 2), (r["iqr_ms"], 2), (r["p99_ms"], 2), (r["cpu_ms"], 2), (r["steps_per_s"], 1),
-                   (r["frames_per_s"], 0), (r["us_per_sequential_step"], 0), (r["gflops_per_s"], 0),
-                   (r["compile_s"], 1), (memory, 0), (r["ratio"], 2)]  # fmt: skip
-        cells = [r["work"], r["hidden"], r["batch"], "bi" if r["bidirectional"] else "uni", r["implementation"]]
-        lines.append(
-            [*map(str, cells), *("-" if value is None else f"{value:.{digits}f}" for value, digits in figures)]
-        )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

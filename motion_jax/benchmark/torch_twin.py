@@ -1,137 +1,189 @@
-"""The PyTorch twin of a case: the same net, as a good PyTorch user would write it ("strong") and as the attention
-tutorials do ("tutorial", which projects the keys anew at every step). PyTorch is needed only to measure against it.
-"""  # fmt: skip
+"""The PyTorch twin of a case: eager or compiled, on the device that jax uses. Needed only to measure against it."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
-from motion_jax.benchmark.case import CLIP_FRAMES, CLIPS, WIDTH, Built, Case
-from motion_jax.benchmark.ours import parameters
+from motion_jax.benchmark.case import CLIP_FRAMES, CLIPS, Built, Case, clips
+from motion_jax.benchmark.roofline import SIDE, best_seconds
+from motion_jax.benchmark.torch_net import make_net, named_gradients
 from motion_jax.data.bank import FIRST_START
 from motion_jax.errors import UserError
 
-FORMS = ("strong", "tutorial")
+FORMS = {"torch_strong": "strong", "torch_tutorial": "tutorial", "torch_compile": "strong"}
 
 
 def check_available() -> None:
-    """Raises `UserError` where PyTorch is not installed."""
+    """Raises `UserError` where PyTorch is not installed, or does not see the GPU that jax uses."""
     if importlib.util.find_spec("torch") is None:
         raise UserError("--peer=torch: PyTorch is not installed in this environment; pip install torch")
-
-
-def build(case: Case, form: str) -> Built:
-    """The case by `torch.nn` layers, eager, with the library's parameters."""
     import torch
 
-    net = _Net(case, form)
-    if case.work == "infer":
-        history = torch.from_numpy(case.windows(case.batch)[:, : case.source_length])
+    if jax.default_backend() == "gpu" and not torch.cuda.is_available():
+        raise UserError("--peer=torch: jax uses a GPU, but this PyTorch sees none; install one for CUDA")
+    if hasattr(os, "sched_getaffinity"):
+        torch.set_num_threads(min(torch.get_num_threads(), len(os.sched_getaffinity(0))))
 
-        def infer() -> None:
-            with torch.inference_mode():
-                net(history)
 
-        return Built(infer, 1, None, None, lambda: _gradients(case, net))
+def device() -> str:
+    """Where the twin runs: where the library does."""
+    return "cuda" if jax.default_backend() == "gpu" else "cpu"
+
+
+def build(case: Case, implementation: str) -> Built:
+    """The case by `torch.nn` layers with the library's parameters."""
+    import torch
+
+    _set_precision(case.precision)
+    net = make_net(case, FORMS[implementation]).to(device())
+    if implementation == "torch_compile":
+        _compile(net)
+    operation = _training(case, net) if case.work == "train" else _inference(case, net)
+
+    def call() -> None:
+        operation()
+        _finish()
+
+    begun = time.perf_counter()
+    call()
+    first = time.perf_counter() - begun  # compiles
+    peak = _working_memory(torch, call)
+    compile_s = first if implementation == "torch_compile" else None
+    return Built(call, lambda: _gradients(case, net), compile_s=compile_s, peak_bytes=peak)
+
+
+def matmul_gflops_per_s(precision: str) -> float:
+    """The best rate of PyTorch's own square matmul."""
+    import torch
+
+    _set_precision(precision)
+    side = SIDE[jax.default_backend()]
+    a = torch.randn(side, side, device=device(), dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+
+    def call() -> None:
+        torch.mm(a, a)
+        _finish()
+
+    return 2e-9 * side**3 / best_seconds(call)
+
+
+def _inference(case: Case, net: Any) -> Callable[[], None]:
+    import torch
+
+    history = torch.from_numpy(case.windows(case.batch)[0]).to(device())
+
+    def infer() -> None:
+        with torch.inference_mode(), _autocast(case):
+            net(history)
+
+    return infer
+
+
+def _training(case: Case, net: Any) -> Callable[[], None]:
+    import torch
+
     optimizer = torch.optim.SGD(net.parameters(), lr=0.005)
-    steps = np.random.default_rng(0).normal(0, 0.1, (CLIPS, CLIP_FRAMES, WIDTH))
-    bank = torch.from_numpy(np.cumsum(steps, axis=1).astype(np.float32))
+    bank = torch.from_numpy(clips(CLIP_FRAMES)).to(device())
 
     def train() -> None:
         history, future = _draw(torch, bank, case)
         optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.mse_loss(net(history), future)
-        loss.backward()
+        _loss(case, net, history, future).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
 
-    return Built(train, 1, None, None, lambda: _gradients(case, net))
+    return train
 
 
-def _Net(case: Case, form: str) -> Any:
-    import torch
-    from torch import nn
-
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            h = case.hidden
-            self.encoder = nn.GRU(WIDTH, h, bidirectional=case.bidirectional)
-            self.cell = nn.GRUCell(WIDTH + h, h)
-            self.query = nn.Linear(h, h, bias=False)
-            self.key = nn.Linear(h, h)
-            self.score = nn.Linear(h, 1, bias=False)
-            self.read_out = nn.Linear(h, WIDTH)
-
-        def forward(self, history: torch.Tensor) -> torch.Tensor:
-            states, last = self.encoder(history[:, :-1].transpose(0, 1))
-            if case.bidirectional:
-                states, last = states[..., : case.hidden] + states[..., case.hidden :], last.sum(0, keepdim=True)
-            h, states, x, frames = last[0], states.transpose(0, 1), history[:, -1], []
-            keys = self.key(states)
-            for _ in range(case.target_length):
-                keys = self.key(states) if form == "tutorial" else keys
-                scores = self.score(torch.tanh(self.query(h)[:, None] + keys)).transpose(1, 2)
-                context = torch.bmm(torch.softmax(scores, dim=-1), states)[:, 0]
-                h = self.cell(torch.cat([x, context], dim=-1), h)
-                x = x + self.read_out(h)
-                frames.append(x)
-            return torch.stack(frames, dim=1)
-
-    net = Net()
-    _load(net, case)
-    return net
-
-
-def _load(net: Any, case: Case) -> None:
-    """Gives the twin the library's parameters; ours are `[in, out]`, PyTorch's `[out, in]`."""
+def _loss(case: Case, net: Any, history: Any, future: Any) -> Any:
     import torch
 
-    p = jax.tree.map(np.asarray, parameters(case))
-    encoder, cell, attention = p.encoder[0], p.decoder.layers[0], p.decoder.attention
-    with torch.no_grad():
-        for direction, suffix in enumerate(["", "_reverse"] if case.bidirectional else [""]):
-            of = (lambda leaf, d=direction: leaf[d]) if case.bidirectional else (lambda leaf: leaf)
-            for name, leaf in (("weight_ih", encoder.w_input), ("weight_hh", encoder.w_hidden),
-                               ("bias_ih", encoder.b_input), ("bias_hh", encoder.b_hidden)):  # fmt: skip
-                getattr(net.encoder, f"{name}_l0{suffix}").copy_(torch.from_numpy(of(leaf).T.copy()))
-        for target, leaf in (
-            (net.cell.weight_ih, cell.w_input), (net.cell.weight_hh, cell.w_hidden), (net.cell.bias_ih, cell.b_input),
-            (net.cell.bias_hh, cell.b_hidden), (net.query.weight, attention.w_query), (net.key.weight, attention.w_key),
-            (net.key.bias, attention.b), (net.score.weight, attention.v[:, None]),
-            (net.read_out.weight, p.decoder.read_out.w), (net.read_out.bias, p.decoder.read_out.b),
-        ):  # fmt: skip
-            target.copy_(torch.from_numpy(leaf.T.copy()))
+    with _autocast(case):
+        predicted = net(history)
+    return torch.nn.functional.mse_loss(predicted.float(), future)
 
 
 def _gradients(case: Case, net: Any) -> tuple[float, dict[str, np.ndarray]]:
-    """Of the parameters whose gradient crosses the whole net, under the library's names and layout."""
+    """Of the parameters as the library begins with them, which `build`'s own calls have changed.
+
+    Of inference the loss is the timed code's; the gradients are the eager net's, so that none is compiled for them.
+    """
     import torch
 
-    history, future = (torch.from_numpy(p) for p in np.split(case.windows(case.batch), [case.source_length], axis=1))
+    trained = {name: value.clone() for name, value in net.state_dict().items()}
+    net.load_state_dict(make_net(case, "strong").state_dict())
+    history, future = (torch.from_numpy(part).to(device()) for part in case.windows(case.batch))
     net.zero_grad(set_to_none=True)
-    loss = torch.nn.functional.mse_loss(net(history), future)
+    value, compiled = None, None
+    if case.work == "infer":
+        with torch.inference_mode():
+            value = _loss(case, net, history, future).item()
+        compiled = net.__dict__.pop("decode", None)
+    loss = _loss(case, net, history, future)
     loss.backward()
-    named = {
-        ".decoder.read_out.w": net.read_out.weight, ".decoder.layers[0].w_hidden": net.cell.weight_hh,
-        ".decoder.layers[0].w_input": net.cell.weight_ih, ".decoder.attention.w_query": net.query.weight,
-        ".decoder.attention.w_key": net.key.weight,
-    }  # fmt: skip
-    if not case.bidirectional:
-        named |= {".encoder[0].w_hidden": net.encoder.weight_hh_l0, ".encoder[0].w_input": net.encoder.weight_ih_l0}
-    gradients = {name: parameter.grad.numpy().T.copy() for name, parameter in named.items()}
+    found = loss.item() if value is None else value, named_gradients(case, net)
+    if compiled:
+        net.decode = compiled
     net.zero_grad(set_to_none=True)
-    return loss.item(), gradients
+    net.load_state_dict(trained)
+    return found
 
 
 def _draw(torch: Any, bank: Any, case: Case) -> tuple[Any, Any]:
     """The same draw as the library's, from a tensor that is resident too."""
-    span = case.source_length + case.target_length
-    clip = torch.randint(CLIPS, (case.batch,))
-    start = torch.randint(FIRST_START, CLIP_FRAMES - span, (case.batch,))
-    windows = bank[clip[:, None], start[:, None] + torch.arange(span)]
-    return windows[:, : case.source_length], windows[:, case.source_length :]
+    span = case.source + case.target
+    clip = torch.randint(CLIPS, (case.batch,), device=device())
+    start = torch.randint(FIRST_START, CLIP_FRAMES - span, (case.batch,), device=device())
+    windows = bank[clip[:, None], start[:, None] + torch.arange(span, device=device())]
+    return windows[:, : case.source], windows[:, case.source :]
+
+
+def _compile(net: Any) -> None:
+    """The decoder; the encoder is one call of cuDNN or oneDNN, which the compiler leaves alone.
+
+    `reduce-overhead` puts the steps into a CUDA graph; a CPU has none.
+    """
+    import torch
+    import torch._inductor.config as inductor
+
+    torch._dynamo.reset()  # else the cases of a sweep count as recompilations of one, which end in eager mode
+    inductor.force_disable_caches = True  # else its compile time would be that of reading what a run before kept
+    net.decode = torch.compile(net.decode, fullgraph=True, mode="reduce-overhead" if device() == "cuda" else None)
+
+
+def _set_precision(precision: str) -> None:
+    """The case's setting of TF32, which the library takes the same way; only a GPU has it."""
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
+
+
+def _autocast(case: Case) -> Any:
+    import torch
+
+    return torch.autocast(device(), torch.bfloat16) if case.precision == "bf16" else contextlib.nullcontext()
+
+
+def _finish() -> None:
+    if device() == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def _working_memory(torch: Any, call: Callable[[], None]) -> int | None:
+    """Bytes that a call needs beyond what stays allocated; PyTorch counts them on CUDA only."""
+    if device() != "cuda":
+        return None
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    call()
+    return torch.cuda.max_memory_allocated() - before

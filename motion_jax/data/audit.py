@@ -16,6 +16,7 @@ from motion_jax.config import DataConfig
 from motion_jax.data.bank import FIRST_START
 from motion_jax.data.findings import Finding, sort_findings
 from motion_jax.data.protocols import DRAWINGS
+from motion_jax.data.spool import forget
 from motion_jax.data.trees import Recording, Tree
 from motion_jax.types import Clip
 
@@ -71,7 +72,9 @@ def _extra(tree: Tree) -> Iterator[Finding]:
 def _constant(recordings: Sequence[Recording]) -> Iterator[Finding]:
     for recording in recordings:
         frames = recording.clip.frames
-        if (frames == frames[0]).all():
+        still = (frames == frames[0]).all()
+        forget(frames)
+        if still:
             yield Finding("warning", recording.clip.source, None, f"nothing moves: all {len(frames)} frames are equal")
 
 
@@ -79,7 +82,8 @@ def _root_speed(tree: Tree, recordings: Sequence[Recording]) -> Iterator[Finding
     """Positions read as differences (or another unit, or another frame rate) make bodies fly."""
     layout = tree.layout
     for recording in recordings:
-        root = recording.clip.frames[:, :3]
+        root = recording.clip.frames[:, :3].copy()
+        forget(recording.clip.frames)
         steps = root if layout.root_steps else np.diff(root, axis=0)
         if not len(steps):
             continue

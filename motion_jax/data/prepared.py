@@ -18,6 +18,7 @@ import numpy as np
 
 from motion_jax.data.findings import Finding
 from motion_jax.data.manifest import FORMAT, ClipEntry, Manifest
+from motion_jax.data.spool import forget
 from motion_jax.errors import UserError
 from motion_jax.types import Clip, Dataset
 
@@ -143,6 +144,7 @@ def _write_frames(path: Path, clips: Sequence[Clip]) -> str:
         np.lib.format.write_array_header_1_0(file, header)
         for clip in clips:
             file.write(np.ascontiguousarray(clip.frames, _DTYPE).tobytes())
+            forget(clip.frames)
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
 

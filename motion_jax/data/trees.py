@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from motion_jax.data.expmap import PARSER_VERSION, parse_expmap, read_bytes, write_expmap
 from motion_jax.data.findings import Finding, raise_errors
 from motion_jax.data.layouts import CMU, H36M, Layout, Trial, choose_actions, find_tree
+from motion_jax.data.spool import Spool
 from motion_jax.errors import UserError
 from motion_jax.types import Clip, Dataset
 
@@ -97,8 +98,10 @@ def read_cmu(root: Path | str, actions: str = "all") -> Dataset:
 def read_tree(layout: Layout, root: Path | str, actions: str = "all") -> Tree:
     """Reads every file of the chosen actions, one after the other; a faulty one becomes findings, not an exception.
 
+    The frames are views of a mapped temporary file: whatever the size of the tree, one file is in memory at a time.
+
     Raises:
-        UserError: `root` holds no tree of this layout, or an action is unknown.
+        UserError: `root` holds no tree of this layout, an action is unknown, or the temporary file cannot be written.
     """
     tree = find_tree(layout, Path(root))
     chosen = choose_actions(actions, layout.actions)
@@ -108,7 +111,7 @@ def read_tree(layout: Layout, root: Path | str, actions: str = "all") -> Tree:
         layout=layout,
         root=tree,
         actions=chosen,
-        recordings=tuple(_record(layout, tree, trial) for trial in present),
+        recordings=_record_all(layout, tree, present),
         missing=tuple(trial for trial in trials if trial not in present),
         extra=_extra(layout, tree),
     )
@@ -145,6 +148,21 @@ def _read_strictly(layout: Layout, root: Path | str, actions: str) -> Dataset:
     tree = read_tree(layout, root, actions)
     raise_errors((item for recording in tree.recordings for item in recording.findings), tree.root)
     return tree.dataset()
+
+
+def _record_all(layout: Layout, root: Path, trials: Sequence[Trial]) -> tuple[Recording, ...]:
+    """A file's frames are on disk before the next file is read."""
+    spool, recordings, rows = Spool(layout.columns), [], []
+    for trial in trials:
+        recording = _record(layout, root, trial)
+        rows.append(spool.append(recording.clip.frames))
+        recordings.append(_with_frames(recording, np.zeros((0, layout.columns), np.float32)))
+    frames = spool.close()
+    return tuple(_with_frames(recording, frames[at]) for recording, at in zip(recordings, rows, strict=True))
+
+
+def _with_frames(recording: Recording, frames: np.ndarray) -> Recording:
+    return dataclasses.replace(recording, clip=dataclasses.replace(recording.clip, frames=frames))
 
 
 def _record(layout: Layout, root: Path, trial: Trial) -> Recording:

@@ -24,6 +24,7 @@ from motion_jax.train.step import Chunk, StepMetrics, data_mesh, make_chunk
 from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
+from motion_jax.uptime import seconds_since_start
 
 
 def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path) -> int:
@@ -83,11 +84,13 @@ class _Run:
     def train(self, chunk: Chunk, state: TrainState, bank: Bank, sharding: jax.sharding.Sharding) -> None:
         """From the last good checkpoint, or the given state, to the last step."""
         state = self._resume(state, sharding)
-        begun = time.monotonic()
+        begun, first = time.monotonic(), self.step
         while self.step < self._config.steps:
             before = self.step
             count = min(self._config.steps_per_dispatch, self._config.steps - before)
             state, metrics = chunk(state, bank, count)
+            if before == first:
+                self._say_begun(metrics, count)
             self._pending.append(metrics)
             self.step += count
             done = self.step == self._config.steps
@@ -101,6 +104,11 @@ class _Run:
             if self._stop.signal:
                 self._progress.say(f"stopped at step {self.step}, saved in {self._folder.path}")
                 raise Interrupted(128 + self._stop.signal)
+
+    def _say_begun(self, metrics: StepMetrics, count: int) -> None:
+        """How long the user has waited: imports, data, compiling. It waits for the steps, once a run."""
+        jax.block_until_ready(metrics)
+        self._progress.say(f"first {count} steps done {seconds_since_start():.1f} s after the process began")
 
     def _learning_rate(self) -> float:
         """Of the update that was done last."""

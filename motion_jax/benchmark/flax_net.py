@@ -1,0 +1,112 @@
+"""The Flax twin's net: the library's, written with `flax.linen`'s own cell and scans, with the library's parameters."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from motion_jax.benchmark.case import WIDTH, Case
+from motion_jax.benchmark.ours import parameters
+from motion_jax.nn.attention import ScoreParams
+from motion_jax.nn.cells import GRUParams
+from motion_jax.types import Array
+
+GATES = "rzn"
+DIRECTIONS = ("forward", "backward")
+
+
+class Step(nn.Module):
+    """One decoder step; `keys` are projected once, outside."""
+
+    hidden: int
+    dtype: Any  # of matmul operands
+
+    @nn.compact
+    def __call__(self, carry: tuple[Array, Array], states: Array, keys: Array) -> tuple[tuple[Array, Array], Array]:
+        """Carry (h `[B, H]`, frame `[B, N]`), states and keys `[B, S, H]`, to the next carry and frame."""
+        h, x = carry
+        query = nn.Dense(self.hidden, use_bias=False, dtype=self.dtype, name="query")(h)
+        scores = nn.Dense(1, use_bias=False, dtype=self.dtype, name="score")(nn.tanh(query[:, None] + keys))[..., 0]
+        context = jnp.einsum("bs,bsh->bh", nn.softmax(scores.astype(jnp.float32)), states)
+        h, _ = nn.GRUCell(self.hidden, dtype=self.dtype, name="cell")(h, jnp.concatenate([x, context], axis=-1))
+        x = x + nn.Dense(WIDTH, dtype=self.dtype, name="read_out")(h)
+        return (h, x), x
+
+
+class Net(nn.Module):
+    """From a history `[B, S, N]` to frames `[B, T, N]`."""
+
+    hidden: int
+    target: int
+    bidirectional: bool
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, history: Array) -> Array:
+        """Encodes all but the last frame, decodes from it."""
+        h, states = self._encode(history[:, :-1])
+        keys = nn.Dense(self.hidden, dtype=self.dtype, name="key")(states)
+        over: Any = nn.broadcast  # every step is given all of it; the annotation of in_axes knows only numbers
+        decode = nn.scan(Step, variable_broadcast="params", split_rngs={"params": False}, in_axes=over, out_axes=1,
+                         length=self.target)  # fmt: skip
+        _, frames = decode(self.hidden, self.dtype, name="step")((h, history[:, -1]), states, keys)
+        return frames
+
+    def _encode(self, inputs: Array) -> tuple[Array, Array]:
+        """The last state `[B, H]` and the states `[B, S-1, H]`; two directions are added."""
+        names = DIRECTIONS if self.bidirectional else DIRECTIONS[:1]
+        rnns = [nn.RNN(nn.GRUCell(self.hidden, dtype=self.dtype, name=name), return_carry=True) for name in names]
+        if not self.bidirectional:
+            return rnns[0](inputs)
+        (last, first), states = nn.Bidirectional(*rnns, merge_fn=jnp.add, return_carry=True)(inputs)
+        return last + first, states
+
+
+def make_net(case: Case) -> Net:
+    """The net of a case."""
+    dtype = jnp.bfloat16 if case.precision == "bf16" else jnp.float32
+    return Net(case.hidden, case.target, case.bidirectional, dtype)
+
+
+def variables(case: Case) -> dict[str, Any]:
+    """The library's parameters as Flax's: its cell has one bias on r and z, which is the sum of ours."""
+    p = jax.device_put(parameters(case))
+    encoder, attention, read_out = p.encoder[0], cast(ScoreParams, p.decoder.attention), p.decoder.read_out
+    cells = {"forward": encoder}
+    if case.bidirectional:
+        cells = {name: jax.tree.map(lambda leaf, d=d: leaf[d], encoder) for d, name in enumerate(DIRECTIONS)}
+    step = {"query": {"kernel": attention.w_query}, "score": {"kernel": attention.v[:, None]},
+            "cell": _cell(p.decoder.layers[0]), "read_out": {"kernel": read_out.w, "bias": read_out.b}}  # fmt: skip
+    key = {"kernel": attention.w_key, "bias": attention.b}
+    return {"params": {**{name: _cell(cell) for name, cell in cells.items()}, "key": key, "step": step}}
+
+
+def named_gradients(case: Case, gradient: Any) -> dict[str, np.ndarray]:
+    """Of the parameters whose gradient crosses the whole net, under the library's names and layout."""
+    p = gradient["params"]
+    named = {".decoder.read_out.w": p["step"]["read_out"]["kernel"], ".decoder.attention.w_key": p["key"]["kernel"],
+             ".decoder.attention.w_query": p["step"]["query"]["kernel"],
+             ".decoder.layers[0].w_input": _joined(p["step"]["cell"], "i"),
+             ".decoder.layers[0].w_hidden": _joined(p["step"]["cell"], "h")}  # fmt: skip
+    for name, side in ((".encoder[0].w_input", "i"), (".encoder[0].w_hidden", "h")):
+        cells = [_joined(p[cell], side) for cell in DIRECTIONS if cell in p]
+        named[name] = jnp.stack(cells) if case.bidirectional else cells[0]
+    return {name: np.asarray(leaf) for name, leaf in named.items()}
+
+
+def _cell(p: GRUParams) -> dict[str, dict[str, Array]]:
+    w_input, w_hidden, b_input, b_hidden = (jnp.split(leaf, 3, axis=-1) for leaf in p)
+    cell = {f"i{gate}": {"kernel": w_input[g], "bias": b_input[g]} for g, gate in enumerate(GATES)}
+    cell |= {f"h{gate}": {"kernel": w_hidden[g]} for g, gate in enumerate(GATES)}
+    cell["hn"]["bias"] = b_hidden[2]
+    for g in (0, 1):
+        cell[f"i{GATES[g]}"]["bias"] = b_input[g] + b_hidden[g]
+    return cell
+
+
+def _joined(cell: Any, side: str) -> Array:
+    return jnp.concatenate([cell[f"{side}{gate}"]["kernel"] for gate in GATES], axis=-1)

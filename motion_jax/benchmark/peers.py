@@ -1,0 +1,48 @@
+"""What the library is timed beside, and what each of them serves."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+
+from motion_jax.benchmark import flax_twin, ours, torch_twin
+from motion_jax.benchmark.case import Built, Case
+
+ONE_NET = {"cell": "gru", "layers": 1, "attention": "additive"}  # what the twins are written for
+
+
+class Peer(NamedTuple):
+    """One value of --peer."""
+
+    implementations: tuple[str, ...]  # rows
+    build: Callable[[Case, str], Built]  # (case, implementation)
+    serves: Callable[[Case], str]  # "", or what it serves
+    needs_torch: bool = False
+
+
+def check_available(names: Sequence[str]) -> None:
+    """Raises `UserError` where a peer's library is not installed."""
+    if any(PEERS[name].needs_torch for name in names):
+        torch_twin.check_available()
+
+
+def _serves_one_net(case: Case) -> str:
+    if any(getattr(case, field) != value for field, value in ONE_NET.items()):
+        return f"serves {', '.join(f'{field} {value}' for field, value in ONE_NET.items())}"
+    return "has TF32 on a GPU only" if case.precision == "tf32" and jax.default_backend() != "gpu" else ""
+
+
+def _build_plain(case: Case, implementation: str) -> Built:
+    del implementation
+    return ours.build(dataclasses.replace(case, fast=False))
+
+
+PEERS = {
+    "torch": Peer(("torch_strong", "torch_tutorial"), torch_twin.build, _serves_one_net, needs_torch=True),
+    "torch_compile": Peer(("torch_compile",), torch_twin.build, _serves_one_net, needs_torch=True),
+    "flax": Peer(("flax",), flax_twin.build, _serves_one_net),
+    "plain": Peer(("motion_jax_plain",), _build_plain, lambda case: ""),
+}

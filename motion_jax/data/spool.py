@@ -1,0 +1,65 @@
+"""Frames that are read and not yet written: on disk, so that a tree of any size takes the memory of one file."""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from typing import IO
+
+import numpy as np
+
+from motion_jax.errors import UserError
+
+
+class Spool:
+    """A temporary file of `[*, D]` float32 rows; it has no name, so nothing is left of it when the process ends."""
+
+    def __init__(self, columns: int) -> None:
+        self._shape = (0, columns)
+        self._file = _opened()
+
+    def append(self, frames: np.ndarray) -> slice:
+        """Keeps `[F, D]`; returns where its rows lie. Raises `UserError` where the disk is full."""
+        begin = self._shape[0]
+        self._shape = (begin + len(frames), self._shape[1])
+        try:
+            self._file.write(np.ascontiguousarray(frames, np.float32).tobytes())
+        except OSError as error:
+            raise _unwritable(error) from None
+        return slice(begin, self._shape[0])
+
+    def close(self) -> np.ndarray:
+        """All rows `[F, D]`, mapped and read-only."""
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise _unwritable(error) from None
+        with self._file:
+            if not self._shape[0]:  # nothing cannot be mapped
+                return np.zeros(self._shape, np.float32)
+            return np.memmap(self._file, np.float32, "r", shape=self._shape)
+
+
+def forget(frames: np.ndarray) -> None:
+    """Gives the pages of a mapped file back; they are read again where they are wanted again.
+
+    What a process has read of a mapped file counts as its memory. Whoever walks over many clips says here that it is
+    done with one. Of an array that is not mapped nothing is lost.
+    """
+    while isinstance(frames.base, np.ndarray):
+        frames = frames.base
+    mapped, shared = frames.base, not frames.flags.writeable  # a private page that was written lies nowhere else
+    if isinstance(mapped, mmap.mmap) and shared and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _opened() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: OSError) -> UserError:
+    folder = tempfile.gettempdir()
+    return UserError(f"{folder}: cannot be written: {error.strerror} (TMPDIR names another place for temporary files)")
