@@ -25,7 +25,7 @@ from motion_jax.benchmark.run import measure
 _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by commas.") for name, default, text in (
     ("batch", "16", "Batch sizes"), ("hidden", "256", "Hidden widths"), ("source", "50", "Observed frames"),
     ("target", "25", "Predicted frames"), ("layers", "1", "Recurrent layers"),
-    ("per_dispatch", "10", "K, updates to a dispatch in training"),
+    ("per_dispatch", "10", "K, updates to a dispatch in training"), ("unroll", "1", "Steps of a loop compiled as one"),
 )}  # fmt: skip
 _NAMES = {name: (flags.DEFINE_string(name, default, f"{', '.join(allowed)}; several separated by commas."), allowed)
           for name, default, allowed in (
@@ -34,6 +34,7 @@ _NAMES = {name: (flags.DEFINE_string(name, default, f"{', '.join(allowed)}; seve
 )}  # fmt: skip
 _PEER = flags.DEFINE_string("peer", "", f"Also time these: {', '.join(peers.PEERS)}; several separated by commas.")
 _BIDIRECTIONAL = flags.DEFINE_bool("bidirectional", False, "A bidirectional encoder.")
+_CUDA_GRAPHS = flags.DEFINE_bool("cuda_graphs", False, "On a GPU, capture the loops as graphs.")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "Time for each implementation of each case.", lower_bound=0.0)
 _THREADS = flags.DEFINE_integer("threads", None, "Confine the process to so many cores.", lower_bound=1)
 _JSON = flags.DEFINE_string("json", "", "Write machine and rows here.")
@@ -46,7 +47,7 @@ def main(_: list[str]) -> None:
     values = {name: sweep.numbers(name, flag.value) for name, flag in _NUMBERS.items()}
     named = {name: sweep.names(name, flag.value, allowed) for name, (flag, allowed) in _NAMES.items()}
     chosen = sweep.names("peer", _PEER.value, tuple(peers.PEERS)) if _PEER.value else []
-    cases = sweep.cases(named | values | {"bidirectional": [_BIDIRECTIONAL.value]})
+    cases = sweep.cases(named | values | {"bidirectional": [_BIDIRECTIONAL.value], "cuda_graphs": [_CUDA_GRAPHS.value]})
     for path in filter(None, (_JSON.value, _MARKDOWN.value)):
         report.check_writable(path)
     if _PLOT.value:
@@ -82,4 +83,4 @@ def _write(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, keep=False)

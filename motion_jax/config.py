@@ -23,6 +23,8 @@ ATTENTIONS = (
     "none", "linear", "location", "additive", "dot", "general", "concat", "scaled_dot", "multi_head",
 )  # fmt: skip
 OUTPUTS = ("hidden", "full", "combine")
+LOSSES = ("mse", "l1", "geodesic", "velocity", "position", "euler")
+NOISES = ("none", "fragkiadaki")
 PRECISIONS = ("float32", "tf32", "bf16")
 COINS = ("iteration", "sequence", "step")
 FORCING_SCHEDULES = ("constant", "linear", "exponential", "inverse_sigmoid")
@@ -78,8 +80,16 @@ class ModelConfig:
     output: str = "hidden"
     residual: bool = True
     window: int = 2  # frames that running_average averages
+    tied: bool = True  # res_sup: encoder and decoder share one cell
+    convolutional: bool = False  # quaternet: dilated convolutions over time in place of the recurrent network
+    unit_penalty: float = 0.01  # quaternet: weight of the quaternions' squared distance from unit norm
+    adversarial: float = 0.6  # aged: weight of what the discriminators say; 0: none
+    order: int = 3  # crbm: observed frames that condition the next
+    gibbs: int = 1  # crbm: steps of contrastive divergence
     precision: str = "float32"  # of matmul operands; state, gates, softmax, sums and parameters stay float32
     fast: bool = True  # gradients of weights formed once over time; False: the plain scan, for forward-mode
+    unroll: int = 1  # steps of a loop over time that are compiled as one
+    cuda_graphs: bool = False  # on a GPU, capture the loops over time as graphs; elsewhere nothing
 
     def __post_init__(self) -> None:
         _at_least("model.hidden", self.hidden, 1)
@@ -88,8 +98,13 @@ class ModelConfig:
         _one_of("model.attention", self.attention, ATTENTIONS)
         _one_of("model.output", self.output, OUTPUTS)
         _one_of("model.precision", self.precision, PRECISIONS)
+        _at_least("model.unroll", self.unroll, 1)
         _at_least("model.heads", self.heads, 1)
         _at_least("model.window", self.window, 1)
+        _at_least("model.unit_penalty", self.unit_penalty, 0)
+        _at_least("model.adversarial", self.adversarial, 0)
+        _at_least("model.order", self.order, 1)
+        _at_least("model.gibbs", self.gibbs, 1)
         if self.attention == "multi_head" and self.hidden % self.heads:
             raise UserError(f"model.heads={self.heads} must divide model.hidden={self.hidden}")
 
@@ -127,6 +142,7 @@ class TrainConfig:
     batch: int = 16  # B, over all devices together
     seed: int = 0
     loss: str = "mse"
+    noise: str = "none"  # added to the inputs of erd, lstm_3lr and srnn; "fragkiadaki": growing by iteration
     teacher_forcing: float = 0.5  # probability that a step reads the true previous frame
     coin: str = "iteration"  # one coin for the whole batch, per sequence, or per step
     forcing_schedule: str = "constant"
@@ -143,7 +159,8 @@ class TrainConfig:
                      "keep_last"):  # fmt: skip
             _at_least(f"train.{name}", getattr(self, name), 1)
         _at_least("train.seed", self.seed, 0)
-        _one_of("train.loss", self.loss, ("mse",))
+        _one_of("train.loss", self.loss, LOSSES)
+        _one_of("train.noise", self.noise, NOISES)
         _fraction("train.teacher_forcing", self.teacher_forcing)
         _fraction("train.forcing_end", self.forcing_end)
         _one_of("train.coin", self.coin, COINS)

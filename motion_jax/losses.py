@@ -1,12 +1,29 @@
-"""Training losses by name: (prediction, truth) `[B, T, N]`, normalised, to a number."""
+"""Training losses by name: (prediction, truth) `[B, T, N]`, normalised, to a number.
+
+Some measure poses: they decode network frames to the exponential maps of the joints that move. These say nothing of the
+root's translation and of the one-hot action, whose outputs then get no gradient; of a rotation they ask only where it
+is, so that a whole turn more is no error.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax.numpy as jnp
+import numpy as np
 
+from motion_jax.errors import UserError
+from motion_jax.geometry.kinematics import frame_positions
+from motion_jax.geometry.rotations import euler_from_matrix, geodesic_distance, matrix_from_rotvec, safe_norm
+from motion_jax.geometry.skeleton import SKELETONS
+from motion_jax.space import PoseSpace
 from motion_jax.types import Array
+
+Loss = Callable[[Array, Array], Array]
+
+ROOT = 6  # leading columns: the root's translation and rotation, which the protocols' positions leave out
+TRANSLATION = 3  # leading columns in front of the joints' exponential maps
 
 
 def mse(prediction: Array, truth: Array) -> Array:
@@ -14,4 +31,99 @@ def mse(prediction: Array, truth: Array) -> Array:
     return jnp.mean((prediction - truth) ** 2)
 
 
-LOSSES: dict[str, Callable[[Array, Array], Array]] = {"mse": mse}
+def l1(prediction: Array, truth: Array) -> Array:
+    """Mean absolute error over all N outputs, one-hot included (Mao 2019 trains on it)."""
+    return jnp.mean(jnp.abs(prediction - truth))
+
+
+def velocity(prediction: Array, truth: Array) -> Array:
+    """`mse`, plus the mean square of what is wrong with the differences from frame to frame (after Guo 2023).
+
+    siMLPe adds the two with equal weight, as here, but takes L2 norms over the three coordinates of a joint. Network
+    frames have no such triples, some of whose columns may be dropped; squares keep both terms in one unit and smooth
+    where they vanish. Differences are taken within the prediction.
+
+    Raises:
+        UserError: there is one frame only.
+    """
+    if prediction.shape[-2] < 2:
+        raise UserError("train.loss='velocity' needs data.target_length of at least 2; it is 1")
+    return mse(prediction, truth) + mse(jnp.diff(prediction, axis=-2), jnp.diff(truth, axis=-2))
+
+
+def geodesic(space: PoseSpace, prediction: Array, truth: Array) -> Array:
+    """The angle of R_hat^T R, rad, summed over the joints, mean over frames and batch (Gui 2018).
+
+    The paper sums over frames as well; the mean does not change with T. The root's rotation is one of the joints.
+    """
+    turns = (matrix_from_rotvec(rotvecs(space, frames)) for frames in (prediction, truth))
+    return jnp.mean(jnp.sum(geodesic_distance(*turns), axis=-1))
+
+
+def euler(space: PoseSpace, prediction: Array, truth: Array) -> Array:
+    """Mean absolute difference of Euler angles, rad, wrapped to [-pi, pi) (Pavllo 2018).
+
+    The mean is over the joints that move, where the authors' code has all 32. The angles are the field's, up to their
+    sign: R = Rx(a) Ry(b) Rz(c). Near b = +-pi/2 the gradient grows without bound, as the angles do there: clip it.
+    """
+    angles = (euler_from_matrix(matrix_from_rotvec(rotvecs(space, x)), "XYZ") for x in (prediction, truth))
+    predicted, true = angles
+    return jnp.mean(jnp.abs(jnp.mod(predicted - true + jnp.pi, 2 * jnp.pi) - jnp.pi))
+
+
+def position(space: PoseSpace, prediction: Array, truth: Array) -> Array:
+    """Mean distance of all joints, mm, by forward kinematics with the root's columns zeroed, as `mpjpe_mm` has it.
+
+    The root's rotation gets no gradient either (Pavllo 2019 trains on positions with the root in place).
+    """
+    places = (frame_positions(SKELETONS[space.skeleton], space.decode(x).at[..., :ROOT].set(0))
+              for x in (prediction, truth))  # fmt: skip
+    predicted, true = places
+    return jnp.mean(safe_norm(predicted - true))
+
+
+def moving_joints(space: PoseSpace) -> np.ndarray:
+    """`[J]` numbers of the joints with a kept column, ascending; the others stand at their mean."""
+    kept = np.asarray(space.kept)
+    return np.unique((kept[kept >= TRANSLATION] - TRANSLATION) // 3)
+
+
+def rotvecs(space: PoseSpace, frames: Array) -> Array:
+    """Network frames `[..., N]` to the raw exponential maps `[..., J, 3]` of the joints that move, rad."""
+    joints = space.decode(frames)[..., TRANSLATION:]
+    return joints.reshape(*joints.shape[:-1], -1, 3)[..., moving_joints(space), :]
+
+
+def _of_pose(loss: Callable[[PoseSpace, Array, Array], Array], space: PoseSpace) -> Loss:
+    if (space.columns - TRANSLATION) % 3 or not len(moving_joints(space)):
+        raise UserError(
+            f"train.loss={loss.__name__!r} needs frames of a translation and joints' exponential maps, 3 + 3 J "
+            f"columns, with a joint that moves; these have {space.columns}, of which {len(space.kept)} are kept"
+        )
+    return functools.partial(loss, space)
+
+
+def _of_body(loss: Callable[[PoseSpace, Array, Array], Array], space: PoseSpace) -> Loss:
+    if space.skeleton not in SKELETONS or SKELETONS[space.skeleton].columns != space.columns:
+        raise UserError(
+            f"train.loss={loss.__name__!r} needs the frames of a known skeleton; {space.skeleton!r} with "
+            f"{space.columns} columns is not one of "
+            + ", ".join(f"{name!r} ({body.columns})" for name, body in SKELETONS.items())
+        )
+    return functools.partial(loss, space)
+
+
+LOSSES: dict[str, Callable[[PoseSpace], Loss]] = {
+    "mse": lambda space: mse,
+    "l1": lambda space: l1,
+    "geodesic": functools.partial(_of_pose, geodesic),
+    "velocity": lambda space: velocity,
+    "position": functools.partial(_of_body, position),
+    "euler": functools.partial(_of_pose, euler),
+}
+"""What makes a loss of a space: some losses measure poses, not network outputs."""
+
+
+def make_loss(name: str, space: PoseSpace) -> Loss:
+    """The loss that `train.loss` names. Raises `UserError` where the frames of `space` have no such error."""
+    return LOSSES[name](space)

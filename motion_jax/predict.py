@@ -37,9 +37,8 @@ class Predictor:
         self.space = space
         self.step = step  # updates that the parameters have seen
         model = make(experiment, space)
-        prepare = getattr(model, "prepare", None)
-        self._weights = jax.jit(prepare)(params) if prepare else jax.device_put(params)
-        self._predict = raw_predict(model, space)
+        self._weights = jax.jit(model.prepare)(params) if model.prepare else jax.device_put(params)
+        self._predict = raw_predict(model, space, experiment.model)
 
     @property
     def source_length(self) -> int:

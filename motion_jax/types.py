@@ -71,3 +71,9 @@ class Model(NamedTuple):
     apply: Callable[[Params, Array, Array, Array], Array]
     attend: Callable[[Params, Array, Array, Array], tuple[Array, Array | None]] | None = None
     """As `apply`, and the attention's weights `[B, T, S-1]` beside the prediction; None without attention."""
+    learn: Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]] | None = None
+    """(params, batch, forced, key, step []) -> loss and gradient of one update, where they are not those of the
+    configured loss of `apply`; consumes `key`."""
+    prepare: Callable[[Params], Any] | None = None
+    """Parameters in the form that the computation reads (joined, in its precision), which `apply` and `attend` also
+    take: done once where many calls share the same parameters."""

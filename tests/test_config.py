@@ -89,7 +89,7 @@ def test_a_wrong_type_is_named(path, value):
 
 
 def test_an_unknown_key_is_named_with_the_valid_ones():
-    with pytest.raises(UserError, match=r"unknown key model\.hiden; valid keys: attention, .*hidden"):
+    with pytest.raises(UserError, match=r"unknown key model\.hiden; valid keys: adversarial, attention, .*hidden"):
         build("model.hiden", 3)
     with pytest.raises(UserError, match=r"unknown key modle; valid keys: data, eval, model"):
         build("modle", {})

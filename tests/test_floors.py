@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     ("errors", "types", "config", "published", "uptime"),
-    ("geometry", "nn", "space"),
+    ("backend", "geometry", "nn", "space"),
     ("data", "metrics", "losses", "feeding"),
     ("models",),
     ("optim", "scores", "evaluate", "raw"),

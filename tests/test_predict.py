@@ -179,7 +179,7 @@ def test_compiled_once_for_each_batch_shape(predictor: Predictor, space: PoseSpa
         return model.apply(params, history, future, forced)
 
     counted = Predictor(predictor.params, EXPERIMENT, space, 0)
-    counted._predict = raw_predict(Model(model.init, apply), space)
+    counted._predict = raw_predict(Model(model.init, apply), space, ModelConfig())
     for length in (S, S + 1, S + 5):
         for action in ("walking", "eating", None):
             counted(_frames(length), action)

@@ -15,7 +15,7 @@ from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
 from motion_jax.benchmark.flax_net import make_net, named_gradients, variables
 from motion_jax.benchmark.ours import planned_memory
 from motion_jax.data.bank import Bank, draw, make_bank
-from motion_jax.losses import LOSSES
+from motion_jax.losses import mse
 from motion_jax.optim import make_optimizer
 from motion_jax.types import Array, Clip
 
@@ -71,7 +71,7 @@ def _loss(case: Case) -> Callable[[Any, Array, Array], Array]:
 
     def loss(params: Any, history: Array, future: Array) -> Array:
         predicted: Any = net.apply(params, history)  # beside it, a changed state, if there were one
-        return LOSSES["mse"](predicted, future)
+        return mse(predicted, future)
 
     return loss
 

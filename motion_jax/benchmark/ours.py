@@ -14,7 +14,7 @@ import numpy as np
 from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
 from motion_jax.data.bank import make_bank
 from motion_jax.feeding import forced_by
-from motion_jax.losses import LOSSES
+from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.models.seq2seq import Seq2SeqParams
 from motion_jax.optim import make_optimizer
@@ -46,7 +46,7 @@ def _build_train(case: Case) -> Built:
     experiment, space = case.experiment(), case.space()
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
     mesh = data_mesh(case.batch)
-    chunk, sharding = make_chunk(model, optimizer, experiment, mesh)
+    chunk, sharding = make_chunk(model, optimizer, mse, experiment, mesh)
     state = init_state(model, optimizer, seed=0).replace(params=parameters(case))
     motion = clips(CLIP_FRAMES * experiment.data.stride)
     named = tuple(Clip(frames, "", "walking", 1, "train", "random") for frames in motion)
@@ -89,7 +89,7 @@ def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     forced = forced_by("free_running", case.batch, case.target)
 
     def loss(params: Seq2SeqParams) -> Array:
-        return LOSSES["mse"](model.apply(params, history, future, forced), future)
+        return mse(model.apply(params, history, future, forced), future)
 
     value, gradient = jax.jit(jax.value_and_grad(loss))(parameters(case))
     leaves = jax.tree_util.tree_leaves_with_path(gradient)

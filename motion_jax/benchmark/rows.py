@@ -13,7 +13,7 @@ from motion_jax.benchmark.counts import flops, sequential_steps, traffic
 from motion_jax.benchmark.roofline import Ceilings, floor_seconds
 
 AXES = ("batch", "hidden", "source", "target", "layers", "per_dispatch")  # of a sweep, numbers
-KINDS = ("work", "bidirectional", "attention", "cell", "precision")  # of a sweep, names
+KINDS = ("work", "bidirectional", "attention", "cell", "precision", "unroll", "cuda_graphs")  # of a sweep, names
 
 
 def row(

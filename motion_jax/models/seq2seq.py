@@ -13,8 +13,9 @@ import jax.numpy as jnp
 
 from motion_jax.config import Experiment
 from motion_jax.nn.attention import ATTENTIONS, Sizes
-from motion_jax.nn.cells import CELLS
-from motion_jax.nn.decoder import Decoder, DecoderParams, Inputs, decode, init_decoder
+from motion_jax.nn.cells import CELLS, Maps
+from motion_jax.nn.decoder import Decoder, DecoderMaps, DecoderParams, Inputs, decode, decoder_maps, init_decoder
+from motion_jax.nn.products import Compute
 from motion_jax.nn.scans import encode, init_layers
 from motion_jax.space import PoseSpace
 from motion_jax.types import Array, Model
@@ -27,11 +28,19 @@ class Seq2SeqParams(NamedTuple):
     decoder: DecoderParams
 
 
+class Seq2SeqMaps(NamedTuple):
+    """The parameters as what products read: what `prepare` makes, and what a call makes of bare parameters."""
+
+    encoder: tuple[Maps, ...]
+    decoder: DecoderMaps
+
+
 def make(experiment: Experiment, space: PoseSpace) -> Model:
     """The encoder reads the first S-1 observed frames, the decoder starts from the last one (Martinez 2017)."""
     config = experiment.model
     cell = CELLS[config.cell]
     decoder = Decoder(cell, ATTENTIONS.get(config.attention), config.output, config.residual)
+    compute = Compute(config.precision, config.fast, config.unroll)
     sizes = Sizes(space.width, config.hidden, experiment.data.source_length - 1, config.heads)
 
     def init(key: Array) -> Seq2SeqParams:
@@ -42,15 +51,22 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
             init_decoder(decoder_key, decoder, sizes, config.layers),
         )  # fmt: skip
 
-    def attend(params: Seq2SeqParams, history: Array, future: Array, forced: Array) -> tuple[Array, Array | None]:
+    def prepare(params: Seq2SeqParams) -> Seq2SeqMaps:
+        encoder = tuple(cell.maps(layer, compute) for layer in params.encoder)
+        return Seq2SeqMaps(encoder, decoder_maps(decoder, params.decoder, compute))
+
+    def attend(
+        params: Seq2SeqParams | Seq2SeqMaps, history: Array, future: Array, forced: Array
+    ) -> tuple[Array, Array | None]:
+        maps = params if isinstance(params, Seq2SeqMaps) else prepare(params)
         observed = jnp.swapaxes(history, 0, 1)  # time first: a scan walks the leading axis
-        states, encoded = encode(cell, params.encoder, observed[:-1], sizes.hidden, bidirectional=config.bidirectional)
+        states, encoded = encode(cell, maps.encoder, observed[:-1], sizes.hidden, bidirectional=config.bidirectional)
         teacher = jnp.concatenate([observed[-1:], jnp.swapaxes(future, 0, 1)[:-1]])
         inputs = Inputs(teacher, jnp.swapaxes(forced, 0, 1))
-        frames, weights = decode(decoder, params.decoder, states, jnp.swapaxes(encoded, 0, 1), observed[-1], inputs)
+        frames, weights = decode(decoder, maps.decoder, states, jnp.swapaxes(encoded, 0, 1), observed[-1], inputs)
         return jnp.swapaxes(frames, 0, 1), None if weights is None else jnp.swapaxes(weights, 0, 1)
 
-    def apply(params: Seq2SeqParams, history: Array, future: Array, forced: Array) -> Array:
+    def apply(params: Seq2SeqParams | Seq2SeqMaps, history: Array, future: Array, forced: Array) -> Array:
         return attend(params, history, future, forced)[0]
 
-    return Model(init, apply, attend if decoder.attention else None)
+    return Model(init, apply, attend if decoder.attention else None, prepare=prepare)

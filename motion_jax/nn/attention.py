@@ -1,8 +1,9 @@
 """Attention over encoder states, by every reading of the thesis's equation 3.20 and its sources.
 
-Each kind turns a query (a decoder state h `[B, H]`) and the encoder states a_j `[B, S, H]` into weights over j and the
-context c = sum_j w_j a_j. What does not depend on the query is done once, by `remember`. `after` says which decoder
-state asks: Bahdanau's family asks with the previous one (before the recurrent step), Luong's with the current one.
+Each kind turns a query (from a decoder state h `[B, H]`) and the encoder states a_j `[B, S, H]` into weights over j and
+the context c = sum_j w_j a_j. What does not depend on the query is done once, by `remember`; the product that makes the
+query from h stands outside of `read`, so that a decoder can put it into another one. `after` says which decoder state
+asks: Bahdanau's family asks with the previous one (before the recurrent step), Luong's with the current one.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 
-from motion_jax.nn.dense import Dense, dense, init_dense, uniform
+from motion_jax.nn.dense import Dense, init_dense, uniform
+from motion_jax.nn.gates import keep, softmax
+from motion_jax.nn.products import DEFAULT, Compute, Operand, contract, hold, product
 from motion_jax.types import Array, Params
 
 
@@ -27,20 +31,34 @@ class Sizes(NamedTuple):
     heads: int  # of multi_head
 
 
-class Attention(NamedTuple):
-    """Pure functions of one kind of attention."""
+class AttentionMaps(struct.PyTreeNode):
+    """The parameters of any kind as what its products read; a part that a kind lacks is None."""
 
-    init: Callable[[Array, Sizes], Params]
-    remember: Callable[[Params, Array], Any]  # (params, states [B, S, H]) -> memory
-    read: Callable[[Params, Any, Array, Array], tuple[Array, Array]]  # (params, memory, h, x) -> c [B, H], w [B, S]
-    after: bool = False  # asked with the state after the recurrent step
+    query: Operand | None = None  # h [H] -> query [Q]; None: h itself asks
+    positions: Operand | None = None  # [x; h] [N + H] -> [S]
+    key: Operand | None = None  # a_j [H] -> key
+    value: Operand | None = None  # a_j [H] -> value; None: a_j itself
+    out: Operand | None = None  # joins the heads
+    score: Array | None = None  # [Q] reads the additive score
+    heads: int = struct.field(pytree_node=False, default=1)
 
 
 class Memory(NamedTuple):
     """Encoder states and what was computed from them once."""
 
-    states: Array  # [B, S, H] what the context is made of
-    keys: Array  # what the query is held against
+    values: Operand  # [B, S, H] what the context is made of
+    keys: Any  # what the query is held against: an Operand of products, or an array
+
+
+class Attention(NamedTuple):
+    """Pure functions of one kind of attention."""
+
+    init: Callable[[Array, Sizes], Params]
+    maps: Callable[[Params, Compute], AttentionMaps]
+    remember: Callable[[AttentionMaps, Array, Compute], Memory]  # of states [B, S, H]
+    read: Callable[[AttentionMaps, Memory, Array, Array], tuple[Array, Array]]
+    """(maps, memory, query [B, Q], x [B, N]) -> context [B, H], weights [B, S]"""
+    after: bool = False  # asked with the state after the recurrent step
 
 
 class ScoreParams(NamedTuple):
@@ -77,10 +95,23 @@ class HeadParams(NamedTuple):
     w_out: Array  # [heads, d, H]
 
 
-def weigh(scores: Array, states: Array) -> tuple[Array, Array]:
+def ask(
+    attention: Attention, params: Params, states: Array, h: Array, x: Array, compute: Compute = DEFAULT
+) -> tuple[Array, Array]:
+    """The whole of one question: states `[B, S, H]`, h `[B, H]`, x `[B, N]` to context and weights."""
+    maps = attention.maps(params, compute)
+    return attention.read(maps, attention.remember(maps, states, compute), query(maps, h), x)
+
+
+def query(maps: AttentionMaps, h: Array) -> Array:
+    """What h `[B, H]` asks, `[B, Q]`."""
+    return h if maps.query is None else product(h, maps.query)
+
+
+def weigh(scores: Array, values: Operand) -> tuple[Array, Array]:
     """Scores `[B, S]` to the context `[B, H]` and the weights `[B, S]`."""
-    weights = jax.nn.softmax(scores, axis=-1)
-    return jnp.einsum("bs,bsh->bh", weights, states), weights
+    weights = softmax(scores)
+    return contract("bs,bsh->bh", weights, values), weights
 
 
 def _init_linear(key: Array, sizes: Sizes) -> LinearParams:
@@ -89,19 +120,33 @@ def _init_linear(key: Array, sizes: Sizes) -> LinearParams:
     return LinearParams(uniform(q, (sizes.hidden,), fan), uniform(k, (sizes.hidden,), fan), uniform(b, (), fan))
 
 
-def _read_linear(p: LinearParams, memory: Memory, h: Array, x: Array) -> tuple[Array, Array]:
+def _maps_linear(p: LinearParams, compute: Compute) -> AttentionMaps:
+    query = hold(p.w_query[:, None], p.b[None], compute)
+    return AttentionMaps(query=query, key=hold(p.w_key[:, None], None, compute))
+
+
+def _remember_linear(maps: AttentionMaps, states: Array, compute: Compute) -> Memory:
+    return Memory(hold(states, None, compute), _key(maps, states)[..., 0])
+
+
+def _read_linear(maps: AttentionMaps, memory: Memory, query: Array, x: Array) -> tuple[Array, Array]:
     """e_j = w . [h; a_j] + b: thesis 3.20 to the letter. h adds the same to every j, so the softmax drops it."""
-    del x
-    return weigh((h @ p.w_query)[:, None] + memory.keys + p.b, memory.states)
+    del maps, x
+    return weigh(query + memory.keys, memory.values)
 
 
 def _init_location(key: Array, sizes: Sizes) -> Dense:
     return init_dense(key, sizes.inputs + sizes.hidden, sizes.positions)
 
 
-def _read_location(p: Dense, memory: Memory, h: Array, x: Array) -> tuple[Array, Array]:
+def _maps_location(p: Dense, compute: Compute) -> AttentionMaps:
+    return AttentionMaps(positions=hold(p.w, p.b, compute))
+
+
+def _read_location(maps: AttentionMaps, memory: Memory, query: Array, x: Array) -> tuple[Array, Array]:
     """w = softmax(W [x; h]) over positions (Robertson 2019, which the thesis says it adopted): a_j are not asked."""
-    return weigh(dense(p, jnp.concatenate([x, h], axis=-1)), memory.states)
+    assert maps.positions is not None
+    return weigh(product(jnp.concatenate([x, query], axis=-1), maps.positions), memory.values)
 
 
 def _init_additive(key: Array, sizes: Sizes) -> ScoreParams:
@@ -111,25 +156,49 @@ def _init_additive(key: Array, sizes: Sizes) -> ScoreParams:
                          ((q, square), (k, square), (b, square[:1]), (v, square[:1]))))  # fmt: skip
 
 
-def _read_additive(p: ScoreParams, memory: Memory, h: Array, x: Array) -> tuple[Array, Array]:
+def _maps_additive(p: ScoreParams, compute: Compute) -> AttentionMaps:
+    return AttentionMaps(query=hold(p.w_query, None, compute), key=hold(p.w_key, p.b, compute), score=p.v)
+
+
+def _remember_keys(maps: AttentionMaps, states: Array, compute: Compute) -> Memory:
+    keys = hold(_key(maps, states), None, compute).array  # read at every step: in fewer bytes where that is asked for
+    return Memory(hold(states, None, compute), keys)
+
+
+def _read_additive(maps: AttentionMaps, memory: Memory, query: Array, x: Array) -> tuple[Array, Array]:
     """e_j = v . tanh(W h + U a_j + b) (Bahdanau et al. 2015, A.1.2; Luong et al. 2015's concat, eq. 8)."""
     del x
-    return weigh(jnp.tanh((h @ p.w_query)[:, None] + memory.keys) @ p.v, memory.states)
+    assert maps.score is not None
+    query = keep(query)
+    return weigh(jnp.tanh(query[:, None] + memory.keys.astype(query.dtype)) @ maps.score, memory.values)
 
 
-def _read_dot(p: Params, memory: Memory, h: Array, x: Array) -> tuple[Array, Array]:
-    """e_j = h . a_j (Luong et al. 2015, eq. 8)."""
-    del p, x
-    return weigh(jnp.einsum("bh,bsh->bs", h, memory.states), memory.states)
+def _remember_states(maps: AttentionMaps, states: Array, compute: Compute) -> Memory:
+    del maps
+    return Memory(hold(states, None, compute), hold(states, None, compute))
+
+
+def _read_dot(maps: AttentionMaps, memory: Memory, query: Array, x: Array) -> tuple[Array, Array]:
+    """e_j = h . a_j; or h W a_j, the map taken on the query's side (dot and general of Luong et al. 2015, eq. 8)."""
+    del maps, x
+    return weigh(contract("bh,bsh->bs", query, memory.keys), memory.values)
+
+
+def _nothing(key: Array, sizes: Sizes) -> None:
+    del key, sizes
+
+
+def _maps_nothing(p: None, compute: Compute) -> AttentionMaps:
+    del p, compute
+    return AttentionMaps()
 
 
 def _init_general(key: Array, sizes: Sizes) -> Array:
     return uniform(key, (sizes.hidden, sizes.hidden), sizes.hidden)
 
 
-def _read_general(p: Array, memory: Memory, h: Array, x: Array) -> tuple[Array, Array]:
-    """e_j = h W a_j (Luong et al. 2015, eq. 8), the map taken on the query's side."""
-    return _read_dot(None, memory, h @ p, x)
+def _maps_general(p: Array, compute: Compute) -> AttentionMaps:
+    return AttentionMaps(query=hold(p, None, compute))
 
 
 def _init_scaled_dot(key: Array, sizes: Sizes) -> ProjectionParams:
@@ -137,15 +206,21 @@ def _init_scaled_dot(key: Array, sizes: Sizes) -> ProjectionParams:
     return ProjectionParams(*(init_dense(i, sizes.hidden, sizes.hidden) for i in (q, k, v)))
 
 
-def _remember_values(p: ProjectionParams, states: Array) -> Memory:
-    return Memory(dense(p.value, states), dense(p.key, states))
+def _maps_scaled_dot(p: ProjectionParams, compute: Compute) -> AttentionMaps:
+    query, key, value = (hold(dense.w, dense.b, compute) for dense in p)
+    return AttentionMaps(query=query, key=key, value=value)
 
 
-def _read_scaled_dot(p: ProjectionParams, memory: Memory, h: Array, x: Array) -> tuple[Array, Array]:
+def _remember_projected(maps: AttentionMaps, states: Array, compute: Compute) -> Memory:
+    assert maps.value is not None
+    return Memory(hold(product(states, maps.value), None, compute), hold(_key(maps, states), None, compute))
+
+
+def _read_scaled_dot(maps: AttentionMaps, memory: Memory, query: Array, x: Array) -> tuple[Array, Array]:
     """softmax(q k / sqrt(d)) v (Vaswani et al. 2017, eq. 1), q = W_q h, k = W_k a, v = W_v a."""
-    del x
-    scores = jnp.einsum("bh,bsh->bs", dense(p.query, h), memory.keys)
-    return weigh(scores / math.sqrt(h.shape[-1]), memory.states)
+    del maps, x
+    scores = contract("bh,bsh->bs", query, memory.keys)
+    return weigh(scores / math.sqrt(query.shape[-1]), memory.values)
 
 
 def _init_multi_head(key: Array, sizes: Sizes) -> HeadParams:
@@ -155,45 +230,48 @@ def _init_multi_head(key: Array, sizes: Sizes) -> HeadParams:
                       w_out=uniform(o, (*split[1:], sizes.hidden), sizes.hidden))  # fmt: skip
 
 
-def _remember_multi_head(p: HeadParams, states: Array) -> Memory:
-    return Memory(jnp.einsum("bsh,hnd->bsnd", states, p.w_value), jnp.einsum("bsh,hnd->bsnd", states, p.w_key))
+def _maps_multi_head(p: HeadParams, compute: Compute) -> AttentionMaps:
+    """The heads side by side: one product makes the queries of all."""
+    hidden, heads, _ = p.w_query.shape
+    query, key, value = (hold(w.reshape(hidden, -1), None, compute) for w in (p.w_query, p.w_key, p.w_value))
+    out = hold(p.w_out.reshape(-1, hidden), None, compute)
+    return AttentionMaps(query=query, key=key, value=value, out=out, heads=heads)
 
 
-def _read_multi_head(p: HeadParams, memory: Memory, h: Array, x: Array) -> tuple[Array, Array]:
+def _remember_heads(maps: AttentionMaps, states: Array, compute: Compute) -> Memory:
+    assert maps.value is not None
+    values, keys = (_split_heads(maps, flat) for flat in (product(states, maps.value), _key(maps, states)))
+    return Memory(hold(values, None, compute), hold(keys, None, compute))
+
+
+def _read_multi_head(maps: AttentionMaps, memory: Memory, query: Array, x: Array) -> tuple[Array, Array]:
     """Concat of heads, then W_o (Vaswani et al. 2017, 3.2.2). The weights returned are the mean over heads."""
     del x
-    query = jnp.einsum("bh,hnd->bnd", h, p.w_query)
-    scores = jnp.einsum("bnd,bsnd->bns", query, memory.keys) / math.sqrt(query.shape[-1])
-    weights = jax.nn.softmax(scores, axis=-1)
-    heads = jnp.einsum("bns,bsnd->bnd", weights, memory.states)
-    return jnp.einsum("bnd,ndh->bh", heads, p.w_out), weights.mean(axis=1)
+    assert maps.out is not None
+    query = _split_heads(maps, query)
+    scores = contract("bnd,bsnd->bns", query, memory.keys) / math.sqrt(query.shape[-1])
+    weights = softmax(scores)
+    heads = contract("bns,bsnd->bnd", weights, memory.values)
+    return product(heads.reshape(len(heads), -1), maps.out), weights.mean(axis=1)
 
 
-def _nothing(key: Array, sizes: Sizes) -> None:
-    del key, sizes
+def _split_heads(maps: AttentionMaps, flat: Array) -> Array:
+    return flat.reshape(*flat.shape[:-1], maps.heads, -1)
 
 
-def _states_alone(p: Params, states: Array) -> Memory:
-    del p
-    return Memory(states, states)
-
-
-def _linear_keys(p: LinearParams, states: Array) -> Memory:
-    return Memory(states, states @ p.w_key)
-
-
-def _additive_keys(p: ScoreParams, states: Array) -> Memory:
-    return Memory(states, states @ p.w_key + p.b)
+def _key(maps: AttentionMaps, states: Array) -> Array:
+    assert maps.key is not None
+    return product(states, maps.key)
 
 
 ATTENTIONS: dict[str, Attention] = {
-    "linear": Attention(_init_linear, _linear_keys, _read_linear),
-    "location": Attention(_init_location, _states_alone, _read_location),
-    "additive": Attention(_init_additive, _additive_keys, _read_additive),
-    "dot": Attention(_nothing, _states_alone, _read_dot, after=True),
-    "general": Attention(_init_general, _states_alone, _read_general, after=True),
-    "concat": Attention(_init_additive, _additive_keys, _read_additive, after=True),
-    "scaled_dot": Attention(_init_scaled_dot, _remember_values, _read_scaled_dot),
-    "multi_head": Attention(_init_multi_head, _remember_multi_head, _read_multi_head),
+    "linear": Attention(_init_linear, _maps_linear, _remember_linear, _read_linear),
+    "location": Attention(_init_location, _maps_location, _remember_states, _read_location),
+    "additive": Attention(_init_additive, _maps_additive, _remember_keys, _read_additive),
+    "dot": Attention(_nothing, _maps_nothing, _remember_states, _read_dot, after=True),
+    "general": Attention(_init_general, _maps_general, _remember_states, _read_dot, after=True),
+    "concat": Attention(_init_additive, _maps_additive, _remember_keys, _read_additive, after=True),
+    "scaled_dot": Attention(_init_scaled_dot, _maps_scaled_dot, _remember_projected, _read_scaled_dot),
+    "multi_head": Attention(_init_multi_head, _maps_multi_head, _remember_heads, _read_multi_head),
 }
 """By name; `none` is the decoder's business: it then has no attention."""

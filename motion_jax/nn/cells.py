@@ -1,7 +1,8 @@
 """Recurrent cells: GRU in both of its published forms, LSTM and the plain (Elman) network.
 
 A cell is split where time enters. `project` is the part that does not depend on the state, so that a scan can do it
-for all frames in one matmul; `step` is the recurrence. Weights are stored `[in, out]`.
+for all frames in one matmul; `step` is the recurrence. Weights are stored `[in, out]`. The products of a step with the
+state's output stand outside of it (`Maps.recurrent`), so that a decoder can put its query into the same matmul.
 """
 
 from __future__ import annotations
@@ -13,19 +14,47 @@ import jax
 import jax.numpy as jnp
 
 from motion_jax.nn.dense import uniform
+from motion_jax.nn.gates import keep, sigmoid, tanh
+from motion_jax.nn.products import Compute, Operand, hold, product, split
 from motion_jax.types import Array, Params
 
 State = Any  # a pytree of [B, H] arrays
+Gates = tuple[Array, ...]  # one [..., H] array a gate: slices of one array would keep XLA from vectorising a loop
+
+
+class Maps(NamedTuple):
+    """A cell's parameters as what its products read. Directions of an encoder add a leading axis of 2."""
+
+    inputs: Operand  # x [I] -> gates [G H]
+    recurrent: Operand  # h [H] -> [R H], asked before anything else in a step
+    candidate: Operand | None = None  # [H] -> [H], of a reset that acts on the state
 
 
 class Cell(NamedTuple):
-    """Pure functions of one kind of cell. G is the number of gates."""
+    """Pure functions of one kind of cell, and its numbers of gates."""
 
     init: Callable[[Array, int, int], Params]  # (key, I, H) -> params
-    project: Callable[[Params, Array], Array]  # (params, x [..., I]) -> [..., G H]
-    step: Callable[[Params, State, Array], State]  # (params, state, projected [B, G H]) -> state
+    maps: Callable[[Params, Compute], Maps]
+    step: Callable[[Maps, State, Gates, Array], State]  # (maps, state, projected x, product [B, R H]) -> state
     output: Callable[[State], Array]  # state -> h [B, H]
     zeros: Callable[[tuple[int, ...], Any], State]  # (shape [..., H], dtype) -> state
+    gates: int  # G
+    recurrent: int  # R
+
+
+def project(cell: Cell, maps: Maps, x: Array) -> Gates:
+    """x `[B, I]` to each gate's part, `[B, H]`."""
+    return tuple(jnp.split(product(x, maps.inputs), cell.gates, axis=-1))
+
+
+def project_all(cell: Cell, maps: Maps, x: Array) -> Gates:
+    """x `[T, B, I]` to each gate's part, `[T, B, H]`: here it is cheaper to split the weights than the result."""
+    return tuple(product(x, part) for part in split(maps.inputs, cell.gates))
+
+
+def advance(cell: Cell, maps: Maps, state: State, x: Array) -> State:
+    """One whole step from an input x `[B, I]`."""
+    return cell.step(maps, state, project(cell, maps, x), product(cell.output(state), maps.recurrent))
 
 
 class GRUParams(NamedTuple):
@@ -79,14 +108,13 @@ def _init_gru(key: Array, inputs: int, hidden: int) -> GRUParams:
     )
 
 
-def _step_gru(p: GRUParams, h: Array, x: Array) -> Array:
+def _step_gru(maps: Maps, h: Array, x: Gates, recurrent: Array) -> Array:
     """Reset-after (Cho et al. 2014 v3; PyTorch, cuDNN): the reset acts on the candidate's recurrent product."""
-    a = h @ p.w_hidden + p.b_hidden
-    xr, xz, xn = jnp.split(x, 3, axis=-1)
-    ar, az, an = jnp.split(a, 3, axis=-1)
-    r = jax.nn.sigmoid(xr + ar)
-    z = jax.nn.sigmoid(xz + az)
-    n = jnp.tanh(xn + r * an)
+    del maps
+    (xr, xz, xn), (ar, az, an) = x, jnp.split(recurrent, 3, axis=-1)
+    r = sigmoid(xr + ar)
+    z = sigmoid(xz + az)
+    n = tanh(xn + r * keep(an))
     return (1 - z) * n + z * h
 
 
@@ -100,13 +128,13 @@ def _init_reset_before(key: Array, inputs: int, hidden: int) -> ResetBeforeParam
     )
 
 
-def _step_reset_before(p: ResetBeforeParams, h: Array, x: Array) -> Array:
+def _step_reset_before(maps: Maps, h: Array, x: Gates, recurrent: Array) -> Array:
     """Reset-before (thesis 3.6.2; TensorFlow 1): the reset acts on the state; u weighs the candidate."""
-    xr, xu, xc = jnp.split(x, 3, axis=-1)
-    ar, au = jnp.split(h @ p.w_gates, 2, axis=-1)
-    r = jax.nn.sigmoid(xr + ar)
-    u = jax.nn.sigmoid(xu + au)
-    c = jnp.tanh(xc + (r * h) @ p.w_candidate)
+    assert maps.candidate is not None
+    (xr, xu, xc), (ar, au) = x, jnp.split(recurrent, 2, axis=-1)
+    r = sigmoid(xr + ar)
+    u = sigmoid(xu + au)
+    c = tanh(xc + product(r * h, maps.candidate))
     return (1 - u) * h + u * c
 
 
@@ -119,11 +147,12 @@ def _init_lstm(key: Array, inputs: int, hidden: int) -> LSTMParams:
     )
 
 
-def _step_lstm(p: LSTMParams, state: LSTMState, x: Array) -> LSTMState:
+def _step_lstm(maps: Maps, state: LSTMState, x: Gates, recurrent: Array) -> LSTMState:
     """Hochreiter & Schmidhuber 1997 with forget gate (thesis 3.6.1)."""
-    i, f, g, o = jnp.split(x + state.h @ p.w_hidden, 4, axis=-1)
-    c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * jnp.tanh(g)
-    return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(c), c)
+    del maps
+    i, f, g, o = (a + b for a, b in zip(x, jnp.split(recurrent, 4, axis=-1), strict=True))
+    c = sigmoid(f) * state.c + sigmoid(i) * tanh(g)
+    return LSTMState(sigmoid(o) * tanh(c), c)
 
 
 def _init_rnn(key: Array, inputs: int, hidden: int) -> RNNParams:
@@ -135,17 +164,22 @@ def _init_rnn(key: Array, inputs: int, hidden: int) -> RNNParams:
     )
 
 
-def _step_rnn(p: RNNParams, h: Array, x: Array) -> Array:
+def _step_rnn(maps: Maps, h: Array, x: Gates, recurrent: Array) -> Array:
     """h' = tanh(x W + h U + b) (thesis 3.1)."""
-    return jnp.tanh(x + h @ p.w_hidden)
+    del maps, h
+    return tanh(x[0] + recurrent)
 
 
-def _project_gru(p: GRUParams, x: Array) -> Array:
-    return x @ p.w_input + p.b_input
+def _maps_gru(p: GRUParams, compute: Compute) -> Maps:
+    return Maps(hold(p.w_input, p.b_input, compute), hold(p.w_hidden, p.b_hidden, compute))
 
 
-def _project(p: ResetBeforeParams | LSTMParams | RNNParams, x: Array) -> Array:
-    return x @ p.w_input + p.b
+def _maps_reset_before(p: ResetBeforeParams, compute: Compute) -> Maps:
+    return Maps(hold(p.w_input, p.b, compute), hold(p.w_gates, None, compute), hold(p.w_candidate, None, compute))
+
+
+def _maps(p: LSTMParams | RNNParams, compute: Compute) -> Maps:
+    return Maps(hold(p.w_input, p.b, compute), hold(p.w_hidden, None, compute))
 
 
 def _itself(h: Array) -> Array:
@@ -161,8 +195,8 @@ def _zeros_lstm(shape: tuple[int, ...], dtype: Any) -> LSTMState:
 
 
 CELLS: dict[str, Cell] = {
-    "gru": Cell(_init_gru, _project_gru, _step_gru, _itself, _zeros),
-    "gru_reset_before": Cell(_init_reset_before, _project, _step_reset_before, _itself, _zeros),
-    "lstm": Cell(_init_lstm, _project, _step_lstm, lambda state: state.h, _zeros_lstm),
-    "rnn": Cell(_init_rnn, _project, _step_rnn, _itself, _zeros),
+    "gru": Cell(_init_gru, _maps_gru, _step_gru, _itself, _zeros, 3, 3),
+    "gru_reset_before": Cell(_init_reset_before, _maps_reset_before, _step_reset_before, _itself, _zeros, 3, 2),
+    "lstm": Cell(_init_lstm, _maps, _step_lstm, lambda state: state.h, _zeros_lstm, 4, 4),
+    "rnn": Cell(_init_rnn, _maps, _step_rnn, _itself, _zeros, 1, 1),
 }

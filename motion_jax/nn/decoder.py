@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.attention import Attention, Sizes
-from motion_jax.nn.cells import Cell, State
-from motion_jax.nn.dense import Dense, dense, init_dense
+from motion_jax.nn.attention import Attention, AttentionMaps, Memory, Sizes, query
+from motion_jax.nn.cells import Cell, Maps, State, project
+from motion_jax.nn.dense import Dense, init_dense
+from motion_jax.nn.gates import keep, tanh
+from motion_jax.nn.products import Compute, Operand, hold, join, product
+from motion_jax.nn.recurrence import recur
 from motion_jax.nn.scans import init_layers
 from motion_jax.types import Array, Params
 
@@ -33,11 +37,30 @@ class DecoderParams(NamedTuple):
     read_out: Dense  # to N
 
 
+class DecoderMaps(NamedTuple):
+    """Parameters as what products read. Where attention asks before the step, the top layer's recurrent map makes the
+    query too: both read the same h.
+    """
+
+    layers: tuple[Maps, ...]
+    attention: AttentionMaps | None
+    combine: Operand | None
+    attend: Operand | None
+    read_out: Operand
+
+
 class Inputs(NamedTuple):
     """What one step is given from outside, or `[T, ...]` of it."""
 
     teacher: Array  # [B, N] the true previous frame
     forced: Array  # [B] bool: read `teacher`
+
+
+class Held(NamedTuple):
+    """What the steps share."""
+
+    maps: DecoderMaps
+    memory: Memory | None
 
 
 class Carry(NamedTuple):
@@ -72,14 +95,27 @@ def _init_read_out(key: Array, known: int, outputs: int, residual: bool) -> Dens
     return Dense(jnp.zeros_like(fresh.w), jnp.zeros_like(fresh.b)) if residual else fresh
 
 
+def decoder_maps(decoder: Decoder, params: DecoderParams, compute: Compute) -> DecoderMaps:
+    """Parameters to maps; done once for many calls where the parameters stay."""
+    layers = [decoder.cell.maps(layer, compute) for layer in params.layers]
+    attention = decoder.attention.maps(params.attention, compute) if decoder.attention else None
+    if attention and attention.query and decoder.attention and not decoder.attention.after:
+        layers[-1] = layers[-1]._replace(recurrent=join(layers[-1].recurrent, attention.query))
+        attention = attention.replace(query=None)
+    combine, attend, read_out = (dense and hold(dense.w, dense.b, compute)
+                                 for dense in (params.combine, params.attend, params.read_out))  # fmt: skip
+    assert read_out is not None
+    return DecoderMaps(tuple(layers), attention, combine, attend, read_out)
+
+
 def decode(
-    decoder: Decoder, params: DecoderParams, states: tuple[State, ...], encoded: Array, first: Array, inputs: Inputs
+    decoder: Decoder, maps: DecoderMaps, states: tuple[State, ...], encoded: Array, first: Array, inputs: Inputs
 ) -> tuple[Array, Array | None]:
     """Predicts T frames.
 
     Args:
         decoder: the parts.
-        params: their parameters.
+        maps: their parameters.
         states: the encoder's last states, one a layer.
         encoded: `[B, S, H]` the encoder's outputs, which attention reads.
         first: `[B, N]` the last observed frame, read at step 0 whatever `inputs.forced` says.
@@ -88,47 +124,65 @@ def decode(
     Returns:
         predictions `[T, B, N]`, and the attention's weights `[T, B, S]` or None without attention.
     """
-    attention = decoder.attention
-    memory = attention.remember(params.attention, encoded) if attention else None
+    attention, compute = decoder.attention, maps.read_out.compute
+    memory = attention.remember(maps.attention, encoded, compute) if attention and maps.attention else None
     fed = jnp.zeros_like(encoded[:, 0]) if attention and attention.after else None
-
-    def step(carry: Carry, now: Inputs) -> tuple[Carry, tuple[Array, Array | None]]:
-        x = jnp.where(now.forced[:, None], now.teacher, carry.frame)
-        carry, weights = _step(decoder, params, memory, carry, x)
-        return carry, (carry.frame, weights)
-
-    _, (frames, weights) = jax.lax.scan(step, Carry(states, fed, first), inputs)
+    inputs = inputs._replace(forced=inputs.forced.astype(first.dtype))  # a loop that is differentiated takes floats
+    step = functools.partial(_step, decoder)
+    _, (frames, weights) = recur(step, Held(maps, memory), Carry(states, fed, first), inputs, compute)
     return frames, weights
 
 
-def _step(decoder: Decoder, params: DecoderParams, memory: Any, carry: Carry, x: Array) -> tuple[Carry, Array | None]:
+def _step(decoder: Decoder, held: Held, carry: Carry, now: Inputs) -> tuple[Carry, tuple[Array, Array | None]]:
     """Thesis 3.20-3.23: attend, combine, recur, read out."""
-    attention, context, weights, fed = decoder.attention, carry.fed, None, None
-    if attention and not attention.after:
-        query = decoder.cell.output(carry.states[-1])
-        context, weights = attention.read(params.attention, memory, query, x)
-    states, h = _recur(decoder, params, carry.states, _combine(params, x, context))
+    maps, context, weights, fed = held.maps, carry.fed, None, None
+    x = jnp.where(now.forced[:, None] > 0, now.teacher, carry.frame)
+    recurrent, asked = _multiply_states(decoder, maps, carry.states)
+    if held.memory and not maps.attend:
+        context, weights = _read(decoder, held, asked, x)
+    states, h = _recur(decoder, maps, carry.states, recurrent, _combine(maps, x, context))
     known = h
-    if attention and params.attend:  # Luong et al. 2015, eq. 5: h~ = tanh(W [c; h]), fed to the next step (3.3)
-        context, weights = attention.read(params.attention, memory, h, x)
-        fed = known = jnp.tanh(dense(params.attend, jnp.concatenate([context, h], axis=-1)))
-    y = dense(params.read_out, _full(x, known, context) if decoder.output == "full" else known)
-    return Carry(states, fed, x + y if decoder.residual else y), weights
+    if held.memory and maps.attend:  # Luong et al. 2015, eq. 5: h~ = tanh(W [c; h]), fed to the next step (3.3)
+        context, weights = _read(decoder, held, h, x)
+        fed = known = tanh(product(jnp.concatenate([context, h], axis=-1), maps.attend))
+    y = product(_full(x, known, context) if decoder.output == "full" else known, maps.read_out)
+    frame = x + y if decoder.residual else y
+    return Carry(states, fed, frame), (frame, weights)
 
 
-def _combine(params: DecoderParams, x: Array, context: Array | None) -> Array:
+def _read(decoder: Decoder, held: Held, asked: Array, x: Array) -> tuple[Array, Array]:
+    """Context and weights. `asked` is the query, or the h that has still to be made one."""
+    attention, maps = decoder.attention, held.maps.attention
+    assert attention is not None
+    assert maps is not None
+    assert held.memory is not None
+    return attention.read(maps, held.memory, query(maps, asked) if attention.after else asked, x)
+
+
+def _multiply_states(decoder: Decoder, maps: DecoderMaps, states: tuple[State, ...]) -> tuple[list[Array], Array]:
+    """Every layer's recurrent product, and what attention asks if it asks now: its query, or h."""
+    outputs = [decoder.cell.output(state) for state in states]
+    products = [product(h, layer.recurrent) for h, layer in zip(outputs, maps.layers, strict=True)]
+    width = decoder.cell.recurrent * outputs[-1].shape[-1]
+    if products[-1].shape[-1] == width:  # no query was joined
+        return products, outputs[-1]
+    products[-1], asked = jnp.split(products[-1], [width], axis=-1)
+    return products, asked
+
+
+def _combine(maps: DecoderMaps, x: Array, context: Array | None) -> Array:
     """What the lowest cell reads: [x; c], or relu(W [x; c]) in the tutorial's form (Robertson 2019)."""
     seen = x if context is None else jnp.concatenate([x, context], axis=-1)
-    return seen if params.combine is None else jax.nn.relu(dense(params.combine, seen))
+    return seen if maps.combine is None else jax.nn.relu(keep(product(seen, maps.combine)))
 
 
 def _recur(
-    decoder: Decoder, params: DecoderParams, states: tuple[State, ...], x: Array
+    decoder: Decoder, maps: DecoderMaps, states: tuple[State, ...], recurrent: list[Array], x: Array
 ) -> tuple[tuple[State, ...], Array]:
     """One step of every layer; returns the states and the top layer's h."""
     new = []
-    for layer, state in zip(params.layers, states, strict=True):
-        state = decoder.cell.step(layer, state, decoder.cell.project(layer, x))
+    for layer, state, multiplied in zip(maps.layers, states, recurrent, strict=True):
+        state = decoder.cell.step(layer, state, project(decoder.cell, layer, x), multiplied)
         x = decoder.cell.output(state)
         new.append(state)
     return tuple(new), x

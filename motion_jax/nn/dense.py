@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from motion_jax.nn.products import Compute, Operand, hold
 from motion_jax.types import Array
 
 
@@ -32,6 +33,6 @@ def init_dense(key: Array, inputs: int, outputs: int) -> Dense:
     return Dense(uniform(w, (inputs, outputs), inputs), uniform(b, (outputs,), inputs))
 
 
-def dense(params: Dense, x: Array) -> Array:
-    """x `[..., I]` to `[..., O]`."""
-    return x @ params.w + params.b
+def dense_map(params: Dense, compute: Compute) -> Operand:
+    """The layer as an operand of `product`."""
+    return hold(params.w, params.b, compute)

@@ -1,44 +1,44 @@
-"""Running cells over time: the one place where an encoder is scanned and a backend is chosen."""
+"""Running cells over time: the encoder's side."""
 
 from __future__ import annotations
+
+import functools
 
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.cells import Cell, State
+from motion_jax.nn.cells import Cell, Gates, Maps, State, project_all
+from motion_jax.nn.products import product
+from motion_jax.nn.recurrence import recur
 from motion_jax.types import Array, Params
 
 
-def scan(cell: Cell, params: Params, inputs: Array, initial: State, *, reverse: bool = False) -> tuple[State, Array]:
+def scan(cell: Cell, maps: Maps, inputs: Array, initial: State, *, reverse: bool = False) -> tuple[State, Array]:
     """Runs one layer over `inputs` `[T, B, I]`.
 
     Returns the last state and the outputs `[T, B, H]`, in the order of the inputs. With `reverse` time runs backwards:
     the last state is that of frame 0.
     """
-
-    def step(state: State, projected: Array) -> tuple[State, Array]:
-        state = cell.step(params, state, projected)
-        return state, cell.output(state)
-
-    return jax.lax.scan(step, initial, cell.project(params, inputs), reverse=reverse)
+    gates = project_all(cell, maps, inputs[::-1] if reverse else inputs)
+    last, outputs = recur(functools.partial(_step, cell), maps, initial, gates, maps.inputs.compute)
+    return last, outputs[::-1] if reverse else outputs
 
 
-def bidirectional_scan(cell: Cell, params: Params, inputs: Array, initial: State) -> tuple[State, Array]:
+def _step(cell: Cell, maps: Maps, state: State, gates: Gates) -> tuple[State, Array]:
+    state = cell.step(maps, state, gates, product(cell.output(state), maps.recurrent))
+    return state, cell.output(state)
+
+
+def bidirectional_scan(cell: Cell, maps: Maps, inputs: Array, initial: State) -> tuple[State, Array]:
     """Both directions over `inputs` `[T, B, I]`, added (thesis 4.2.2).
 
-    Every leaf of `params` and `initial` has a leading axis `[2, ...]`: forward, backward. The two run in one scan as a
+    Every leaf of `maps` and `initial` has a leading axis `[2, ...]`: forward, backward. The two run in one scan as a
     batched matmul, which halves the number of sequential steps. Returns the sum of the forward's last and the
     backward's last (= first-frame) state, and the sum of the outputs `[T, B, H]`.
     """
-    both = jnp.stack([inputs, inputs[::-1]], axis=0)
-    projected = jnp.moveaxis(jax.vmap(cell.project)(params, both), 1, 0)  # [T, 2, B, G H]
-
-    def step(state: State, projected: Array) -> tuple[State, Array]:
-        state = jax.vmap(cell.step)(params, state, projected)
-        return state, cell.output(state)
-
-    last, outputs = jax.lax.scan(step, initial, projected)
-    return jax.tree.map(lambda leaf: leaf[0] + leaf[1], last), outputs[:, 0] + outputs[::-1, 1]
+    both = jnp.stack([inputs, inputs[::-1]])
+    last, outputs = jax.vmap(functools.partial(scan, cell))(maps, both, initial)
+    return jax.tree.map(lambda leaf: leaf[0] + leaf[1], last), outputs[0] + outputs[1, ::-1]
 
 
 def init_layers(key: Array, cell: Cell, inputs: int, hidden: int, layers: int, *, bidirectional: bool) -> tuple:
@@ -54,17 +54,17 @@ def init_layers(key: Array, cell: Cell, inputs: int, hidden: int, layers: int, *
 
 
 def encode(
-    cell: Cell, layers: tuple, inputs: Array, hidden: int, *, bidirectional: bool
+    cell: Cell, layers: tuple[Maps, ...], inputs: Array, hidden: int, *, bidirectional: bool
 ) -> tuple[tuple[State, ...], Array]:
     """Runs a stack from zero states over `inputs` `[T, B, I]`; each layer reads the outputs of the one below.
 
     Returns every layer's last state and the top layer's outputs `[T, B, H]`.
     """
     batch, outputs, states = inputs.shape[1], inputs, []
-    for params in layers:
+    for maps in layers:
         if bidirectional:
-            state, outputs = bidirectional_scan(cell, params, outputs, cell.zeros((2, batch, hidden), inputs.dtype))
+            state, outputs = bidirectional_scan(cell, maps, outputs, cell.zeros((2, batch, hidden), inputs.dtype))
         else:
-            state, outputs = scan(cell, params, outputs, cell.zeros((batch, hidden), inputs.dtype))
+            state, outputs = scan(cell, maps, outputs, cell.zeros((batch, hidden), inputs.dtype))
         states.append(state)
     return tuple(states), outputs

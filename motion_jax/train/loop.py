@@ -14,6 +14,7 @@ from motion_jax.data.bank import Bank, make_bank
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
+from motion_jax.losses import make_loss
 from motion_jax.models import make
 from motion_jax.optim import learning_rate, make_optimizer
 from motion_jax.train.checkpoint import Checkpoints
@@ -40,7 +41,7 @@ def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path) -> int:
     space = pose_space(dataset, splits.train, experiment.data)
     bank = make_bank(splits.train, space, experiment.data)
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-    chunk, sharding = make_chunk(model, optimizer, experiment, mesh)
+    chunk, sharding = make_chunk(model, optimizer, make_loss(experiment.train.loss, space), experiment, mesh)
     state = init_state(model, optimizer, experiment.train.seed)
     if not jax.tree.leaves(state.params):
         raise UserError(f"model.name={experiment.model.name!r} has nothing to train: launch.evaluate runs it as is")

@@ -18,7 +18,7 @@ from motion_jax.data.bank import Bank, draw, make_bank
 from motion_jax.data.splits import Splits
 from motion_jax.evaluate import Selection, select
 from motion_jax.feeding import forced_by
-from motion_jax.losses import LOSSES
+from motion_jax.losses import Loss, make_loss
 from motion_jax.metrics import euler_error_rad
 from motion_jax.raw import raw_predict
 from motion_jax.space import PoseSpace
@@ -40,8 +40,8 @@ class Monitor:
     ) -> None:
         self._experiment = experiment
         self._space = space
-        self._loss = _make_loss(model, experiment)
-        self._predict = raw_predict(model, space)
+        self._loss = _model_loss(model, make_loss(experiment.train.loss, space))
+        self._predict = raw_predict(model, space, experiment.model)
         self._test = make_bank(splits.test, space, experiment.data) if splits.test else None
         self._srnn = select("srnn", dataset, space, experiment) if splits.test else None
         self._validation = self._fixed_windows(make_bank(splits.validation, space, experiment.data)
@@ -135,15 +135,14 @@ def _zero_velocity_errors(windows: Batch, space: PoseSpace) -> dict[str, float]:
     return {mode: float(euler_error_rad(held, future).mean()) for mode, held in known.items()}
 
 
-def _make_loss(model: Model, experiment: Experiment) -> Callable[[Params, Batch, str], Array]:
+def _model_loss(model: Model, loss: Loss) -> Callable[[Params, Batch, str], Array]:
     """`(params, windows, mode) -> []`, compiled once for each number of windows."""
 
     @jax.jit
-    def loss(params: Params, windows: Batch, forced: Array) -> Array:
-        prediction = model.apply(params, windows.history, windows.future, forced)
-        return LOSSES[experiment.train.loss](prediction, windows.future)
+    def value(params: Params, windows: Batch, forced: Array) -> Array:
+        return loss(model.apply(params, windows.history, windows.future, forced), windows.future)
 
     def call(params: Params, windows: Batch, mode: str) -> Array:
-        return loss(params, windows, forced_by(mode, *windows.future.shape[:2]))
+        return value(params, windows, forced_by(mode, *windows.future.shape[:2]))
 
     return call

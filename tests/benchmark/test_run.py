@@ -29,6 +29,7 @@ CASE = Case("train", batch=2, hidden=8, per_dispatch=2, source=4, target=3)
 PROMISED = {
     "work", "batch", "hidden", "bidirectional", "precision", "implementation", "median_ms", "cpu_ms", "peak_bytes",
     "compile_s", "iqr_ms", "min_ms", "p99_ms", "repetitions", "ratio", "cpu_ratio", "fast", "attention", "cell",
+    "unroll", "cuda_graphs",
     "layers", "source", "target", "per_dispatch", "flops", "bytes", "sequential_steps", "us_per_sequential_step",
     "percent_of_roofline", "temp_bytes", "device_peak_bytes", "steps_per_s", "sequences_per_s", "frames_per_s",
     "gflops_per_s",
@@ -48,7 +49,7 @@ def test_training_beside_its_peers():
         floor_ms = max(r["flops"] / 100e6, r["bytes"] / 10e6)
         assert r["percent_of_roofline"] == pytest.approx(100 * floor_ms / r["median_ms"])
     text = page(machine(), json.loads(json.dumps(rows)), [])
-    assert "Every row: B 2, H 8, S 4, T 3, layers 1, bi no, attention additive, cell gru, precision float32." in text
+    assert "Every row: B 2, H 8, S 4, T 3, layers 1, bi no, attention additive, cell gru, precision float32" in text
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert [len(line.split("|")) for line in table] == [len(FIGURES) + 4] * 5
 

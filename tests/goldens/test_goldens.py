@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.losses import mse
 from motion_jax.models import make
-from motion_jax.nn.attention import ATTENTIONS, Sizes
+from motion_jax.nn.attention import ATTENTIONS, Sizes, ask
 from motion_jax.nn.cells import CELLS
+from motion_jax.nn.products import Compute
 from motion_jax.nn.scans import encode, init_layers
 from motion_jax.space import PoseSpace
 
@@ -27,8 +29,10 @@ SEQ2SEQ = {
     "additive_full": ModelConfig(hidden=4, output="full", residual=False),
     "none_combine": ModelConfig(hidden=4, attention="none", output="combine"),
 }
-# In float32 two of them, before and after the step: each is a compilation.
-WHOLE = [(name, "float64") for name in SEQ2SEQ] + [("additive_bi", "float32"), ("general_uni", "float32")]
+# In float32, and by default autodiff, two of them, before and after the step: each is a compilation.
+BOTH = ("additive_bi", "general_uni")
+WHOLE = [(name, "float64", True) for name in SEQ2SEQ]
+WHOLE += [(name, dtype, fast) for name in BOTH for dtype, fast in (("float32", True), ("float64", False))]
 
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -71,7 +75,11 @@ def test_encoders(kind, direction, dtype):
         (_, _, width), hidden = case["inputs"].shape, case["outputs/0"].shape[-1]
         template = jax.eval_shape(lambda key: init_layers(key, cell, width, hidden, 2, bidirectional=both), KEY)
         params = fill(template, below("recurrent", f"{kind}/{direction}/params/", dtype))
-        run = jax.jit(functools.partial(encode, cell, hidden=hidden, bidirectional=both))
+
+        @jax.jit
+        def run(params, inputs):
+            return encode(cell, tuple(cell.maps(p, Compute()) for p in params), inputs, hidden, bidirectional=both)
+
         for layers in (1, 2):
             states, outputs = run(params[:layers], case["inputs"])
             assert_close(outputs, case[f"outputs/{layers - 1}"], dtype)
@@ -89,22 +97,20 @@ def test_attentions(kind, dtype):
         sizes = Sizes(case["x"].shape[1], case["h"].shape[1], case["states"].shape[1], heads=2)
         template = jax.eval_shape(lambda key: attention.init(key, sizes), KEY)
         params = fill(template, below("attention", f"{kind}/params/", dtype))
-
-        @jax.jit
-        def run(params, states, h, x):
-            return attention.read(params, attention.remember(params, states), h, x)
-
+        run = jax.jit(functools.partial(ask, attention))
         context, weights = run(params, case["states"], case["h"], case["x"])
         assert_close(context, case["context"], dtype)
         assert_close(weights, case["weights"], dtype)
 
 
-@pytest.mark.parametrize(("name", "dtype"), WHOLE)
-def test_whole_model_and_its_gradients(name, dtype):
+@pytest.mark.parametrize(("name", "dtype", "fast"), WHOLE)
+def test_whole_model_and_its_gradients(name, dtype, fast):
     with jax.enable_x64(dtype == "float64"):
         case = below("seq2seq", f"{name}/", dtype)
         history, future = case["history"], case["future"]
-        model = make(experiment(SEQ2SEQ[name], history, future), space(history.shape[-1]))
+        model = make(
+            experiment(dataclasses.replace(SEQ2SEQ[name], fast=fast), history, future), space(history.shape[-1])
+        )
         params = fill(jax.eval_shape(model.init, KEY), below("seq2seq", f"{name}/params/", dtype))
 
         @jax.jit

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,13 +57,15 @@ def windows(dtype: str = "float32", seed: int = 0) -> tuple[np.ndarray, np.ndarr
     return tuple(rng.normal(size=(B, length, N)).astype(dtype) for length in (S, T))
 
 
-def build(case: str) -> Model:
+def build(case: str, **fields: Any) -> Model:
     rng = np.random.default_rng(1)
     kept = (0, 1, 3, 4, 5, 7, 8)
     std = np.where(np.isin(np.arange(COLUMNS), kept), rng.uniform(0.1, 0.4, COLUMNS), 1)
     space = PoseSpace(rng.normal(size=COLUMNS, scale=0.1), std, kept, ACTIONS, "h36m", 25.0)
     data = DataConfig(source_length=S, target_length=T)
-    return make(Experiment(model=CASES[case], data=data, eval=EvalConfig(frames="1")), space)
+    return make(
+        Experiment(model=dataclasses.replace(CASES[case], **fields), data=data, eval=EvalConfig(frames="1")), space
+    )
 
 
 def parameters(case: str, dtype: str = "float32"):
@@ -205,6 +209,27 @@ def test_init_is_decided_by_the_key():
         assert leaf.dtype == jnp.float32
         np.testing.assert_array_equal(leaf, same)
         assert (leaf != different).all()
+
+
+PREPARED = ["seq2seq-bi", "seq2seq-concat", "seq2seq-none"]
+
+
+@pytest.mark.parametrize(("case", "precision"), [*((case, "float32") for case in PREPARED), ("seq2seq-bi", "bf16")])
+def test_prepared_parameters_predict_bitwise_the_same(case, precision):
+    model, params, (history, future) = build(case, precision=precision), parameters(case), windows()
+    apply = jax.jit(model.apply)
+    prepared = apply(jax.jit(model.prepare)(params), history, future, MIXED)
+    np.testing.assert_array_equal(prepared, apply(params, history, future, MIXED))
+
+
+@pytest.mark.parametrize("case", [case for case in sorted(CASES) if case.startswith("seq2seq")])
+def test_prepared_parameters_hold_every_number_once(case):
+    """But for the zeros that stand where one of two joined maps has no bias."""
+    params = parameters(case)
+    numbers = [np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+               for tree in (params, jax.jit(build(case).prepare)(params))]  # fmt: skip
+    bare, prepared = (np.sort(values[values != 0]) for values in numbers)
+    np.testing.assert_array_equal(prepared, bare)
 
 
 @pytest.mark.parametrize("case", ["seq2seq-bi", "seq2seq-general", "seq2seq-none"])

@@ -10,7 +10,9 @@ import pytest
 from jax.test_util import check_grads
 
 from motion_jax.config import ATTENTIONS as NAMES
+from motion_jax.nn import attention
 from motion_jax.nn.attention import ATTENTIONS, Sizes, weigh
+from motion_jax.nn.products import Compute, hold
 
 B, S, H, N = 2, 5, 4, 3
 SIZES = Sizes(inputs=N, hidden=H, positions=S, heads=2)
@@ -30,7 +32,7 @@ def make(kind: str, dtype: str = "float32"):
 @functools.partial(jax.jit, static_argnums=0)
 def ask(kind: str, params, states, h, x):
     """Context and weights."""
-    return ATTENTIONS[kind].read(params, ATTENTIONS[kind].remember(params, states), h, x)
+    return attention.ask(ATTENTIONS[kind], params, states, h, x)
 
 
 def test_every_name_of_the_config_is_an_attention():
@@ -128,6 +130,8 @@ def test_gradients_are_the_numerical_ones(kind):
 
 
 def test_weigh_survives_enormous_scores():
-    context, weights = weigh(np.float32([[1e30, -1e30, 0]]), np.float32([[[1, 2], [3, 4], [5, 6]]]))
+    context, weights = weigh(
+        np.float32([[1e30, -1e30, 0]]), hold(np.float32([[[1, 2], [3, 4], [5, 6]]]), None, Compute())
+    )
     np.testing.assert_array_equal(weights, [[1, 0, 0]])
     np.testing.assert_array_equal(context, [[1, 2]])

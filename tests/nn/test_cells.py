@@ -11,7 +11,9 @@ import pytest
 from jax.test_util import check_grads
 
 from motion_jax.config import CELLS as NAMES
-from motion_jax.nn.cells import CELLS, GRUParams, LSTMState, ResetBeforeParams
+from motion_jax.nn import cells
+from motion_jax.nn.cells import CELLS, GRUParams, LSTMState, ResetBeforeParams, project
+from motion_jax.nn.products import Compute
 
 B, I, H = 3, 4, 5
 GATES = {"gru": 3, "gru_reset_before": 3, "lstm": 4, "rnn": 1}
@@ -30,7 +32,7 @@ def make(kind: str, dtype: str = "float32"):
 
 @functools.partial(jax.jit, static_argnums=0)
 def advance(kind: str, params, state, x):
-    return CELLS[kind].step(params, state, CELLS[kind].project(params, x))
+    return cells.advance(CELLS[kind], CELLS[kind].maps(params, Compute()), state, x)
 
 
 def sigmoid(x):
@@ -98,9 +100,12 @@ def test_gradients_are_the_numerical_ones(kind):
 def test_project_serves_any_leading_dimensions(kind):
     params, _, _ = make(kind)
     x = np.random.default_rng(2).normal(size=(2, B, I)).astype(np.float32)
-    whole = CELLS[kind].project(params, x)
-    assert whole.shape == (2, B, GATES[kind] * H)
-    np.testing.assert_allclose(whole[1], CELLS[kind].project(params, x[1]), rtol=1e-6, atol=1e-6)
+    maps = CELLS[kind].maps(params, Compute())
+    whole, part = project(CELLS[kind], maps, x), project(CELLS[kind], maps, x[1])
+    assert len(whole) == len(part) == GATES[kind]
+    for gate, of_part in zip(whole, part, strict=True):
+        assert gate.shape == (2, B, H)
+        np.testing.assert_allclose(gate[1], of_part, rtol=1e-6, atol=1e-6)
 
 
 @kinds

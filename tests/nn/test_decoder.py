@@ -11,7 +11,8 @@ import pytest
 
 from motion_jax.nn.attention import ATTENTIONS, Sizes
 from motion_jax.nn.cells import CELLS
-from motion_jax.nn.decoder import Decoder, Inputs, decode, init_decoder
+from motion_jax.nn.decoder import Decoder, Inputs, decode, decoder_maps, init_decoder
+from motion_jax.nn.products import Compute
 
 B, S, T, H, N = 2, 4, 3, 5, 3
 SIZES = Sizes(inputs=N, hidden=H, positions=S, heads=1)
@@ -39,7 +40,8 @@ def build(attention: str | None, output: str, residual: bool = True):
 
     @jax.jit
     def run(params, teacher, forced, first=FIRST):
-        return decode(decoder, params, (STATE,), ENCODED, first, Inputs(teacher, forced))
+        maps = decoder_maps(decoder, params, Compute())
+        return decode(decoder, maps, (STATE,), ENCODED, first, Inputs(teacher, forced))
 
     return params, run
 
@@ -115,7 +117,8 @@ def test_a_residual_decoder_begins_as_zero_velocity_and_another_does_not():
 def test_without_attention_the_encoders_outputs_are_not_read():
     decoder = Decoder(CELLS["gru"], None, "hidden", residual=False)
     params, _ = build(None, "hidden", residual=False)
-    run = jax.jit(lambda encoded: decode(decoder, params, (STATE,), encoded, FIRST, Inputs(TEACHER, FREE))[0])
+    maps = decoder_maps(decoder, params, Compute())
+    run = jax.jit(lambda encoded: decode(decoder, maps, (STATE,), encoded, FIRST, Inputs(TEACHER, FREE))[0])
     np.testing.assert_array_equal(run(ENCODED), run(np.full_like(ENCODED, np.nan)))
 
 
@@ -137,7 +140,8 @@ def test_layers_are_stacked():
     @jax.jit
     def run(layers, first):
         inputs = Inputs(TEACHER, FREE)
-        return decode(decoder, params._replace(layers=layers), (STATE, STATE), ENCODED, first, inputs)[0]
+        maps = decoder_maps(decoder, params._replace(layers=layers), Compute())
+        return decode(decoder, maps, (STATE, STATE), ENCODED, first, inputs)[0]
 
     deaf = (low, high._replace(w_input=np.zeros_like(high.w_input)))
     np.testing.assert_array_equal(run(deaf, FIRST), run(deaf, FIRST + 1))

@@ -45,7 +45,7 @@ def _parts(experiment: Experiment, dataset: Dataset) -> Parts:
 def _run(experiment: Experiment, dataset: Dataset, counts: list[int]) -> tuple[TrainState, StepMetrics]:
     """The state after dispatches of `counts` updates, and the metrics of all of them."""
     model, optimizer, bank, state = _parts(experiment, dataset)
-    chunk, sharding = make_chunk(model, optimizer, experiment, data_mesh(experiment.train.batch))
+    chunk, sharding = make_chunk(model, optimizer, mse, experiment, data_mesh(experiment.train.batch))
     state, bank = jax.device_put((state, bank), sharding)
     metrics = []
     for count in counts:
@@ -122,6 +122,7 @@ from motion_jax.optim import make_optimizer
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state, init_state
 from motion_jax.train.step import data_mesh, make_chunk
+from motion_jax.losses import mse
 
 experiment, folder = Experiment.from_json(sys.argv[1], "argument"), Path(sys.argv[2])
 dataset = read_prepared(experiment.data.root)
@@ -144,7 +145,7 @@ def windows(mesh):
 
 said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["1"]), windows(meshes["8"])))
 for name, mesh in meshes.items():
-    chunk, sharding = make_chunk(model, optimizer, experiment, mesh)
+    chunk, sharding = make_chunk(model, optimizer, mse, experiment, mesh)
     state, placed = jax.device_put((init_state(model, optimizer, 0), bank), sharding)
     state, metrics = chunk(state, placed, 3)
     said["loss " + name] = np.asarray(metrics.loss).tolist()
