@@ -9,8 +9,7 @@ ways; that a step's products go through `contract` is all that is asked of it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +17,8 @@ from flax import struct
 
 from motion_jax.nn.gates import kept_only
 from motion_jax.nn.products import Compute, Operand, einsum, equations
+from motion_jax.nn.tape import Step, Tree, Use, products_of, record, take_apart
 from motion_jax.types import Array
-
-Tree = Any
-Step = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]  # (held, carry, x) -> (carry, y)
 
 
 def recur(step: Step, held: Tree, carry: Tree, xs: Tree, compute: Compute) -> tuple[Tree, Tree]:
@@ -38,121 +35,11 @@ def recur(step: Step, held: Tree, carry: Tree, xs: Tree, compute: Compute) -> tu
     """
     if not compute.fast:
         return _scan(step, compute.unroll, held, carry, xs)
-    return _deferred(step, compute.unroll, _uses(step, held, carry, xs), held, carry, xs)
+    return _deferred(step, compute.unroll, products_of(step, held, carry, xs), held, carry, xs)
 
 
 def _scan(step: Step, unroll: int, held: Tree, carry: Tree, xs: Tree) -> tuple[Tree, Tree]:
     return jax.lax.scan(lambda carry, x: step(held, carry, x), carry, xs, unroll=unroll)
-
-
-class _Use(NamedTuple):
-    """A product in a step."""
-
-    operand: int  # which
-    equation: str
-    shape: tuple[int, ...]  # of its result
-
-
-class _Tape:
-    """Lives while a step is traced: hands out the taps, and notes what was multiplied."""
-
-    def __init__(self, taps: Sequence[Array] | None) -> None:
-        self.taps = taps
-        self.uses: list[_Use] = []
-        self.inputs: list[Array] = []
-
-
-class _Recorded(NamedTuple):
-    """Stands in for an operand while a step is traced."""
-
-    number: int
-    operand: Operand
-    transposed: Array  # a copy for the reverse loop: d times [O, I] is faster than d times a transposed [I, O]
-    tape: _Tape
-
-    def contract(self, equation: str, x: Array) -> Array:
-        array, compute, tape = self.operand.array, self.operand.compute, self.tape
-        tap = tape.taps[len(tape.uses)] if tape.taps is not None else None
-        y: Array = _tapped(equation, compute, x, array, self.transposed, self.operand.bias, tap)
-        tape.uses.append(_Use(self.number, equation, y.shape))
-        tape.inputs.append(x.astype(array.dtype))
-        return y
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _tapped(
-    equation: str, compute: Compute, x: Array, array: Array, transposed: Array, bias: Array | None, tap: Array | None
-) -> Array:
-    """The product. Its gradient reaches x, and as it is the tap: whoever holds the tap forms the operand's."""
-    del transposed, tap
-    y = einsum(equation, x, array, compute)
-    return y if bias is None else y + bias
-
-
-def _tapped_forward(
-    equation: str, compute: Compute, x: Array, array: Array, transposed: Array, bias: Array | None, tap: Array | None
-) -> tuple[Array, Array]:
-    return _tapped(equation, compute, x, array, transposed, bias, tap), transposed
-
-
-def _tapped_reverse(equation: str, compute: Compute, transposed: Array, d: Array) -> tuple:
-    left, right, result = equations(equation)
-    right = right[::-1] if transposed.ndim == 2 else right
-    d_x = einsum(f"{result},{right}->{left}", d, transposed, compute)
-    return d_x, None, None, None, d.astype(transposed.dtype)
-
-
-_tapped.defvjp(_tapped_forward, _tapped_reverse)
-
-
-class _Parts(NamedTuple):
-    """What a loop holds, taken apart."""
-
-    operands: list[Operand]
-    transposed: list[Array]
-    others: list[Array | None]  # None where an operand stands
-    tree: Any
-
-    def arrays(self) -> list[Array]:
-        """All of them, in a fixed order."""
-        return jax.tree.leaves((self.operands, self.transposed, self.others))
-
-    def filled(self, operands: Sequence[Any], others: Sequence[Any]) -> Tree:
-        """The tree with these operands and others."""
-        rest = iter(operands)
-        leaves = [next(rest) if old is None else new for old, new in zip(self.others, others, strict=True)]
-        return jax.tree.unflatten(self.tree, leaves)
-
-
-def _take_apart(held: Tree) -> _Parts:
-    leaves, tree = jax.tree.flatten(held, is_leaf=_is_operand)
-    operands = [leaf for leaf in leaves if _is_operand(leaf)]
-    transposed = [o.array.T if o.array.ndim == 2 else o.array for o in operands]
-    return _Parts(operands, transposed, [None if _is_operand(leaf) else leaf for leaf in leaves], tree)
-
-
-def _is_operand(leaf: Any) -> bool:
-    return isinstance(leaf, Operand)
-
-
-def _record(
-    step: Step, parts: _Parts, others: list, carry: Tree, x: Tree, taps: Sequence[Array] | None
-) -> tuple[tuple[Tree, Tree], _Tape]:
-    tape = _Tape(taps)
-    recorded = [_Recorded(i, o, t, tape) for i, (o, t) in enumerate(zip(parts.operands, parts.transposed, strict=True))]
-    return step(parts.filled(recorded, others), carry, x), tape
-
-
-def _uses(step: Step, held: Tree, carry: Tree, xs: Tree) -> tuple[_Use, ...]:
-    """The products of a step, in order."""
-    uses: list[_Use] = []
-
-    def trace(held: Tree, carry: Tree, x: Tree) -> None:
-        parts = _take_apart(held)
-        uses.extend(_record(step, parts, parts.others, carry, x, None)[1].uses)
-
-    jax.eval_shape(trace, held, carry, jax.tree.map(lambda x: x[0], xs))
-    return tuple(uses)
 
 
 class _Places(struct.PyTreeNode):
@@ -164,27 +51,27 @@ class _Places(struct.PyTreeNode):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _deferred(step: Step, unroll: int, uses: tuple[_Use, ...], held: Tree, carry: Tree, xs: Tree) -> tuple[Tree, Tree]:
+def _deferred(step: Step, unroll: int, uses: tuple[Use, ...], held: Tree, carry: Tree, xs: Tree) -> tuple[Tree, Tree]:
     del uses
     return _scan(step, unroll, held, carry, xs)
 
 
 def _deferred_forward(
-    step: Step, unroll: int, uses: tuple[_Use, ...], held: Tree, carry: Tree, xs: Tree
+    step: Step, unroll: int, uses: tuple[Use, ...], held: Tree, carry: Tree, xs: Tree
 ) -> tuple[tuple[Tree, Tree], Any]:
     """The scan, and of every step what its derivative will read. What is constant, or an input, is not saved again."""
     held, carry, xs = _once((held, carry, xs))
-    parts = _take_apart(held)
+    parts = take_apart(held)
     constants, places = parts.arrays(), []
 
     @functools.partial(jax.checkpoint, policy=kept_only(), prevent_cse=False)
-    def record(others: list, carry: Tree, x: Tree, taps: list[Array]) -> tuple[tuple[Tree, Tree], list[Array]]:
-        result, tape = _record(step, parts, others, carry, x, taps)
+    def taped(others: list, carry: Tree, x: Tree, taps: list[Array]) -> tuple[tuple[Tree, Tree], list[Array]]:
+        result, tape = record(step, parts, others, carry, x, taps)
         return result, tape.inputs
 
     def body(carry: Tree, x: Tree) -> tuple[Tree, tuple[Tree, list[Array]]]:
         taps = [jnp.zeros(use.shape, parts.operands[use.operand].array.dtype) for use in uses]
-        (carry, y), pull, inputs = jax.vjp(record, parts.others, carry, x, taps, has_aux=True)
+        (carry, y), pull, inputs = jax.vjp(taped, parts.others, carry, x, taps, has_aux=True)
         leaves, tree = jax.tree.flatten(pull)
         saved: list[Array] = []
         found = [_place(leaf, constants, jax.tree.leaves(x), saved) for leaf in (*leaves, *inputs)]
@@ -219,11 +106,11 @@ def _place(leaf: Array, constants: list[Array], x: list[Array], saved: list[Arra
 
 
 def _deferred_reverse(
-    step: Step, unroll: int, uses: tuple[_Use, ...], residuals: Any, cotangents: Any
+    step: Step, unroll: int, uses: tuple[Use, ...], residuals: Any, cotangents: Any
 ) -> tuple[Tree, Tree, Tree]:
     del step
     places, held, xs, saved = residuals
-    parts = _take_apart(held)
+    parts = take_apart(held)
     constants = parts.arrays()
 
     def body(carry: tuple, now: tuple) -> tuple[tuple, tuple]:
@@ -246,7 +133,7 @@ _deferred.defvjp(_deferred_forward, _deferred_reverse)
 
 
 def _gradients(
-    uses: tuple[_Use, ...], operands: list[Operand], inputs: list[Array], taps: list[Array]
+    uses: tuple[Use, ...], operands: list[Operand], inputs: list[Array], taps: list[Array]
 ) -> list[Operand | None]:
     """Of every operand, None if no product used it: sum over t of x_t d_t, by equation one matmul."""
     gradients: list[Operand | None] = [None] * len(operands)
