@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 from scipy.spatial.transform import Rotation
 
 from motion_jax import config
@@ -27,6 +26,10 @@ SPACE = PoseSpace(
     RNG.normal(size=D, scale=0.3), np.where(np.isin(np.arange(D), KEPT), RNG.uniform(0.4, 2, D), 1), KEPT, ACTIONS,
     "h36m", 25.0,
 )  # fmt: skip
+# A third of the compile time; the other tests compile as users do.
+QUICK: dict = {"xla_backend_optimization_level": 0}
+if jax.__version_info__ < (0, 11):  # later compilers know no such option
+    QUICK["xla_cpu_use_fusion_emitters"] = False
 POSES = ("geodesic", "euler", "position")
 losses = pytest.mark.parametrize("name", sorted(LOSSES))
 poses = pytest.mark.parametrize("name", POSES)
@@ -41,7 +44,7 @@ def x64() -> Iterator[None]:
 @functools.cache
 def compiled(name: str):
     """(prediction, truth) -> loss, its gradient."""
-    return jax.jit(jax.value_and_grad(make_loss(name, SPACE)))
+    return jax.jit(jax.value_and_grad(make_loss(name, SPACE)), compiler_options=QUICK)
 
 
 def encode(raw: np.ndarray) -> np.ndarray:
@@ -133,7 +136,9 @@ def test_geodesic_is_the_angle_between_and_does_not_know_where_one_looks_from():
 
 def test_euler_wraps():
     known = moving_joints(SPACE)
-    angles = [Rotation.from_rotvec(joints(x)[..., known, :].reshape(-1, 3)).as_euler("XYZ") for x in (PREDICTION, TRUTH)]
+    angles = [
+        Rotation.from_rotvec(joints(x)[..., known, :].reshape(-1, 3)).as_euler("XYZ") for x in (PREDICTION, TRUTH)
+    ]
     difference = (angles[0] - angles[1] + np.pi) % (2 * np.pi) - np.pi
     np.testing.assert_allclose(value("euler", PREDICTION, TRUTH), np.abs(difference).mean(), rtol=1e-8)
     right, left = joints(TRUTH).copy(), joints(TRUTH).copy()
@@ -166,8 +171,10 @@ def test_velocity_needs_two_frames():
 
 @losses
 def test_gradients_are_the_numerical_ones(name):
-    loss, truth = jax.jit(make_loss(name, SPACE)), encode(TRUTH)
-    check_grads(lambda prediction: loss(prediction, truth), (encode(PREDICTION),), order=1, modes=["rev"])
+    at, truth = encode(PREDICTION) + 0.01, encode(TRUTH)  # of the action too, where l1 has its kink
+    way = np.random.default_rng(3).normal(size=at.shape)
+    up, down = (float(compiled(name)(at + step * way, truth)[0]) for step in (1e-6, -1e-6))
+    np.testing.assert_allclose(np.sum(compiled(name)(at, truth)[1] * way), (up - down) / 2e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,0 +1,181 @@
+"""CRBM: a conditional restricted Boltzmann machine over one frame, given the few before it.
+
+The frame v is real-valued with unit variance, the hidden units h are binary; the last `model.order` frames u enter as
+biases of both:
+
+    E(v, h | u) = |v - (a + u A)|^2 / 2  -  (b + u B + v W) . h
+
+so that p(h = 1 | v, u) = sigmoid(b + u B + v W) and p(v | h, u) = N(a + u A + h W^T, 1). It learns by contrastive
+divergence (`model.gibbs` steps), and predicts frame after frame by mean-field updates that begin at the previous frame.
+
+Source: Taylor, Hinton, Roweis, *Modeling human motion using binary latent variables*, NIPS 19 (2007). The thesis names
+it among the early works; its tables have no row of it. Checked against the authors' published code: energy, order,
+initialisation, mean reconstructions from sampled hidden units, 30 updates a generated frame. The paper's text and its
+number of hidden units could not be checked.
+
+Departures: the statistics of the data are expectations over h, not a sample, which has the same mean and varies less;
+that code's weight decay of .0002 and its first epochs without momentum are left out; generation samples nothing and
+adds no noise to its first guess, because `apply` is a pure function. `train.loss` is reported, not minimised;
+`train.teacher_forcing` has no effect: every frame is learned from the true ones before it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from motion_jax.config import Experiment
+from motion_jax.errors import UserError
+from motion_jax.losses import mse
+from motion_jax.nn.decoder import Inputs
+from motion_jax.nn.dense import Dense, dense_map
+from motion_jax.nn.products import Compute, Operand, contract, hold, join, product
+from motion_jax.nn.recurrence import recur
+from motion_jax.space import PoseSpace
+from motion_jax.types import Array, Batch, Model, Params
+
+UPDATES = 30  # mean-field updates of a generated frame
+SCALE = 0.01  # standard deviation of fresh parameters
+OFF = -1.0  # mean of fresh hidden biases: units begin rather off
+
+
+class CrbmParams(NamedTuple):
+    """u is `[order * N]`: the conditioning frames end to end, the oldest first."""
+
+    frame: Dense  # A [order * N, N], a [N]
+    hidden: Dense  # B [order * N, H], b [H]
+    pair: Array  # W [N, H]
+
+
+class CrbmMaps(NamedTuple):
+    """The parameters as what products read."""
+
+    past: Operand  # A and B side by side, [order * N, N + H], with both biases
+    pair: Operand
+
+
+class Biases(NamedTuple):
+    """What the past adds to the units of one case."""
+
+    frame: Array  # [C, N]
+    hidden: Array  # [C, H]
+
+
+def make(experiment: Experiment, space: PoseSpace) -> Model:
+    """Raises `UserError` if fewer frames are observed than condition a frame."""
+    config, order = experiment.model, experiment.model.order
+    if order > experiment.data.source_length:
+        raise UserError(
+            f"model.order={order}: must be at most data.source_length={experiment.data.source_length}, "
+            f"for so many frames are observed before the first that is predicted"
+        )
+    # The default gradients: learning differentiates no loop, and mean-field is a loop within a step.
+    compute = Compute(config.precision, False, config.unroll)
+
+    def init(key: Array) -> CrbmParams:
+        return init_params(key, order, space.width, config.hidden)
+
+    def prepare(params: CrbmParams) -> CrbmMaps:
+        return crbm_maps(params, compute)
+
+    def apply(params: CrbmParams | CrbmMaps, history: Array, future: Array, forced: Array) -> Array:
+        maps = params if isinstance(params, CrbmMaps) else prepare(params)
+        teacher = jnp.concatenate([history[:, -1:], future[:, :-1]], axis=1)
+        inputs = Inputs(jnp.swapaxes(teacher, 0, 1), jnp.swapaxes(forced, 0, 1))
+        _, frames = recur(_predict, maps, history[:, -order:], inputs, compute)
+        return jnp.swapaxes(frames, 0, 1)
+
+    def learn(params: CrbmParams, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, Params]:
+        del forced, step
+        past, frames = cases(jnp.concatenate(batch, axis=1), order)
+        maps = prepare(params)
+        rebuilt = reconstruct(maps, biases(maps, past), frames, key, config.gibbs)
+        return mse(rebuilt, frames), divergence(params, past, frames, rebuilt, compute)
+
+    return Model(init, apply, learn=learn, prepare=prepare)
+
+
+def init_params(key: Array, order: int, width: int, hidden: int) -> CrbmParams:
+    """Fresh parameters; consumes `key`."""
+    past, keys = order * width, jax.random.split(key, 5)
+    return CrbmParams(
+        Dense(_draw(keys[0], past, width), _draw(keys[1], width)),
+        Dense(_draw(keys[2], past, hidden), OFF + _draw(keys[3], hidden)),
+        _draw(keys[4], width, hidden),
+    )
+
+
+def _draw(key: Array, *shape: int) -> Array:
+    return SCALE * jax.random.normal(key, shape)
+
+
+def crbm_maps(params: CrbmParams, compute: Compute) -> CrbmMaps:
+    """Parameters to maps; done once for many calls where the parameters stay."""
+    past = join(dense_map(params.frame, compute), dense_map(params.hidden, compute))
+    return CrbmMaps(past, hold(params.pair, None, compute))
+
+
+def cases(frames: Array, order: int) -> tuple[Array, Array]:
+    """Every frame of windows `[B, L, N]` that has `order` before it: u `[C, order * N]` and v `[C, N]`."""
+    batch, length, width = frames.shape
+    count = length - order
+    past = jnp.concatenate([frames[:, lag : lag + count] for lag in range(order)], axis=-1)
+    return past.reshape(batch * count, order * width), frames[:, order:].reshape(batch * count, width)
+
+
+def biases(maps: CrbmMaps, past: Array) -> Biases:
+    """a + u A, and b + u B."""
+    both = product(past, maps.past)
+    width = both.shape[-1] - maps.pair.array.shape[-1]
+    return Biases(both[..., :width], both[..., width:])
+
+
+def activate(maps: CrbmMaps, bias: Biases, frames: Array) -> Array:
+    """p(h = 1 | v, u), `[C, H]`."""
+    return jax.nn.sigmoid(bias.hidden + product(frames, maps.pair))
+
+
+def expect(maps: CrbmMaps, bias: Biases, hidden: Array) -> Array:
+    """The mean of p(v | h, u), `[C, N]`."""
+    return bias.frame + contract("bh,nh->bn", hidden, maps.pair)
+
+
+def free_energy(maps: CrbmMaps, bias: Biases, frames: Array) -> Array:
+    """-log sum over h of exp(-E(v, h | u)), `[C]`."""
+    distance = jnp.sum((frames - bias.frame) ** 2, axis=-1) / 2
+    return distance - jnp.sum(jax.nn.softplus(bias.hidden + product(frames, maps.pair)), axis=-1)
+
+
+def reconstruct(maps: CrbmMaps, bias: Biases, frames: Array, key: Array, steps: int) -> Array:
+    """What is left of v after `steps` times sampling h and taking the mean of v; consumes `key`."""
+
+    def gibbs(frames: Array, key: Array) -> tuple[Array, None]:
+        hidden = jax.random.bernoulli(key, activate(maps, bias, frames))
+        return expect(maps, bias, hidden.astype(frames.dtype)), None
+
+    return jax.lax.scan(gibbs, frames, jax.random.split(key, steps))[0]
+
+
+def divergence(params: CrbmParams, past: Array, frames: Array, rebuilt: Array, compute: Compute) -> CrbmParams:
+    """Contrastive divergence: the gradient of the mean free energy of what was seen less that of what was rebuilt."""
+
+    def contrast(params: CrbmParams) -> Array:
+        maps = crbm_maps(params, compute)
+        bias = biases(maps, past)
+        return jnp.mean(free_energy(maps, bias, frames) - free_energy(maps, bias, rebuilt))
+
+    return jax.grad(contrast)(params)
+
+
+def settle(maps: CrbmMaps, recent: Array) -> Array:
+    """The next frame `[B, N]` after `recent` `[B, order, N]`: mean-field updates from the last of these."""
+    bias = biases(maps, recent.reshape(len(recent), -1))
+    return jax.lax.fori_loop(0, UPDATES, lambda _, v: expect(maps, bias, activate(maps, bias, v)), recent[:, -1])
+
+
+def _predict(maps: CrbmMaps, recent: Array, now: Inputs) -> tuple[Array, Array]:
+    recent = recent.at[:, -1].set(jnp.where(now.forced[:, None], now.teacher, recent[:, -1]))
+    frame = settle(maps, recent)
+    return jnp.concatenate([recent[:, 1:], frame[:, None]], axis=1), frame

@@ -1,0 +1,46 @@
+"""Res. sup.: the residual recurrent encoder-decoder without attention.
+
+Source: Martinez, Black, Romero, *On human motion prediction using recurrent neural networks*, CVPR 2017, sections 3 and
+4; rows "Res. sup." of the thesis's Tables 8-15. It is the thesis's network without attention, with one more choice:
+`model.tied`, by which encoder and decoder are one cell. What else varies in the paper are fields of the config:
+`model.residual`; the action code, `data.one_hot`; one action, `data.actions`; its sampling-based loss is
+`train.teacher_forcing` 0.
+
+Departures: where `model.residual`, the read-out begins at zero (the authors' code draws it from U(-0.04, 0.04)), and
+the other weights are drawn as in all networks here; the authors' are those of TensorFlow 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from motion_jax.config import Experiment
+from motion_jax.models import seq2seq
+from motion_jax.models.seq2seq import Seq2SeqMaps, Seq2SeqParams
+from motion_jax.nn.decoder import DecoderMaps, DecoderParams
+from motion_jax.space import PoseSpace
+from motion_jax.types import Array, Model
+
+
+def make(experiment: Experiment, space: PoseSpace) -> Model:
+    """Tied, the parameters are those of the decoder alone; else those of seq2seq."""
+    config = dataclasses.replace(experiment.model, attention="none", bidirectional=False, output="hidden")
+    untied = seq2seq.make(dataclasses.replace(experiment, model=config), space)
+    return _tie(untied) if config.tied else untied
+
+
+def _tie(untied: Model) -> Model:
+    """The encoder's cells are the decoder's: without attention both read frames alone, so the shapes agree."""
+
+    def init(key: Array) -> DecoderParams:
+        return untied.init(key).decoder
+
+    def prepare(params: DecoderParams) -> DecoderMaps:
+        assert untied.prepare is not None
+        return untied.prepare(Seq2SeqParams((), params)).decoder
+
+    def apply(params: DecoderParams | DecoderMaps, history: Array, future: Array, forced: Array) -> Array:
+        maps = params if isinstance(params, DecoderMaps) else prepare(params)
+        return untied.apply(Seq2SeqMaps(maps.layers, maps), history, future, forced)
+
+    return Model(init, apply, prepare=prepare)

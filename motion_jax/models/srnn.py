@@ -1,0 +1,213 @@
+"""SRNN: recurrent networks on the nodes and edges of a graph of the body, shared by what is alike.
+
+Source: Jain, Zamir, Savarese, Saxena, *Structural-RNN: deep learning on spatio-temporal graphs*, CVPR 2016, and its
+code; row "SRNN" of the thesis's Tables 8 and 9. Five nodes: spine, two arms, two legs. An edge reads the features of
+the parts that it joins (linear 256, ReLU, linear 256, LSTM 512), a node reads the states of its edges (LSTM 512, linear
+256, ReLU, linear 100, ReLU, linear) and writes the next features of its part. Arms share all weights, and legs do, and
+so do edges between the same kinds of part: seven edge networks, three node networks. Where a node has several edges of
+one kind, as the spine has to both arms, their features are summed, as in the code.
+
+With `model.hidden` H for 512, 256 is H / 2 and 100 is 25 H / 128. Left and right are exchanged as they are: rotations
+are not mirrored.
+
+Departures: in the code's default setting the temporal edges have no LSTM, and layers above an LSTM also read its
+input. That code has no action code: here the spine reads and writes it. The paper's own text was not at hand.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from motion_jax.config import Experiment
+from motion_jax.models import next_frame
+from motion_jax.models.body_graph import EDGES, NODES, Selections, edge_selections, part_selections
+from motion_jax.models.next_frame import Network
+from motion_jax.nn.cells import CELLS, Gates, LSTMParams, LSTMState, Maps
+from motion_jax.nn.chain import init_chain
+from motion_jax.nn.dense import Dense
+from motion_jax.nn.gates import keep
+from motion_jax.nn.products import Compute, Operand, contract, hold, product
+from motion_jax.space import PoseSpace
+from motion_jax.types import Array, Model
+
+CELL = CELLS["lstm"]
+EDGE_PLACES, NODE_PLACES = 3, 2  # centre, left, right; of a node two of these
+
+
+class EdgeParams(NamedTuple):
+    """One edge network, for W features."""
+
+    before: tuple[Dense, ...]  # W -> H/2 -> H/2
+    cell: LSTMParams
+
+
+class NodeParams(NamedTuple):
+    """One node network, for W features."""
+
+    cell: LSTMParams
+    after: tuple[Dense, ...]  # H -> H/2 -> 25 H/128 -> W
+
+
+class SrnnParams(NamedTuple):
+    """By the names in `EDGES` and `NODES`."""
+
+    edges: dict[str, EdgeParams]
+    nodes: dict[str, NodeParams]
+
+
+class Grouped(NamedTuple):
+    """One layer of all networks of a sort, for one batched product."""
+
+    weights: Operand  # [networks, I, O]
+    bias: Array | None  # [networks, 1, 1, O]
+
+
+class SrnnMaps(NamedTuple):
+    """The parameters as what products read. The first layers of all edges read one frame and the last layers of all
+    nodes write one, so each are one product, whose zeros say which part reads and writes what.
+    """
+
+    first: Operand  # [N, E] of all places of all edges, side by side
+    second: Grouped
+    edge_inputs: Grouped
+    edge_recurrent: Grouped
+    node_inputs: Grouped
+    node_recurrent: Grouped
+    after: tuple[Grouped, ...]  # all but the last
+    last: Operand  # [L, N] of all places of all nodes, one below the other
+
+
+class States(NamedTuple):
+    """Of every place of every network: arrays `[networks, B, places, H]`."""
+
+    edges: LSTMState
+    nodes: LSTMState
+
+
+def make(experiment: Experiment, space: PoseSpace) -> Model:
+    """The network of the paper, its widths scaled with `model.hidden`. Raises `UserError` as `part_selections` does."""
+    config = experiment.model
+    compute = Compute(config.precision, config.fast, config.unroll)
+    selections = part_selections(space)
+    network = Network(
+        init=functools.partial(_init, selections, config.hidden),
+        maps=functools.partial(_maps, selections, compute),
+        zeros=functools.partial(_zeros, config.hidden),
+        embed=_embed,
+        step=_step,
+        read=_read,
+    )
+    return next_frame.make(experiment, space, network)
+
+
+def _init(selections: Selections, hidden: int, key: Array) -> SrnnParams:
+    keys = iter(jax.random.split(key, 2 * (len(EDGES) + len(NODES))))
+    half, last = max(1, hidden // 2), max(1, 25 * hidden // 128)
+    edges, nodes = {}, {}
+    for name in EDGES:
+        read = edge_selections(selections, name)[0].shape[1]
+        edges[name] = EdgeParams(init_chain(next(keys), (read, half, half)), CELL.init(next(keys), half, hidden))
+    for name, (_, read, parts) in NODES.items():
+        cell = CELL.init(next(keys), len(read) * hidden, hidden)
+        nodes[name] = NodeParams(cell, init_chain(next(keys), (hidden, half, last, selections[parts[0]].shape[1])))
+    return SrnnParams(edges, nodes)
+
+
+def _maps(selections: Selections, compute: Compute, params: SrnnParams) -> SrnnMaps:
+    edges, nodes = [params.edges[name] for name in EDGES], [params.nodes[name] for name in NODES]
+    return SrnnMaps(
+        first=_first(selections, compute, params),
+        second=_group([edge.before[1] for edge in edges], compute),
+        edge_inputs=_group([(edge.cell.w_input, edge.cell.b) for edge in edges], compute),
+        edge_recurrent=_group([(edge.cell.w_hidden, None) for edge in edges], compute),
+        node_inputs=_group([(node.cell.w_input, node.cell.b) for node in nodes], compute),
+        node_recurrent=_group([(node.cell.w_hidden, None) for node in nodes], compute),
+        after=tuple(_group(layer, compute) for layer in zip(*(node.after[:-1] for node in nodes), strict=True)),
+        last=_last(selections, compute, params),
+    )
+
+
+def _first(selections: Selections, compute: Compute, params: SrnnParams) -> Operand:
+    """Each edge's rows put where its features lie in a frame."""
+    layers = [(selection, params.edges[name].before[0]) for name in EDGES for selection in
+              edge_selections(selections, name)]  # fmt: skip
+    weights = jnp.concatenate([_exactly(selection, layer.w) for selection, layer in layers], axis=1)
+    return hold(weights, jnp.concatenate([layer.b for _, layer in layers]), compute)
+
+
+def _last(selections: Selections, compute: Compute, params: SrnnParams) -> Operand:
+    """Each part's columns put where its features lie in a frame."""
+    weights, biases = [], []
+    for name, (_, _, parts) in NODES.items():
+        layer = params.nodes[name].after[-1]
+        written = [_exactly(layer.w, selections[part].T) for part in parts]
+        weights += written + [jnp.zeros_like(written[0])] * (NODE_PLACES - len(parts))
+        biases += [_exactly(layer.b, selections[part].T) for part in parts]
+    return hold(jnp.concatenate(weights), jnp.stack(biases).sum(axis=0), compute)
+
+
+def _exactly(left: Any, right: Any) -> Array:
+    """A product with a selection, which moves numbers and may not round them."""
+    return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)
+
+
+def _group(layers: Sequence[tuple[Array, Array | None]], compute: Compute) -> Grouped:
+    """Layers of weights and bias, all with a bias or none."""
+    biases = [bias[None, None] for _, bias in layers if bias is not None]
+    weights = hold(jnp.stack([weights for weights, _ in layers]), None, compute)
+    return Grouped(weights, jnp.stack(biases) if biases else None)
+
+
+def _zeros(hidden: int, batch: int, dtype: Any) -> States:
+    edges, nodes = (len(EDGES), batch, EDGE_PLACES, hidden), (len(NODES), batch, NODE_PLACES, hidden)
+    return States(CELL.zeros(edges, dtype), CELL.zeros(nodes, dtype))
+
+
+def _embed(maps: SrnnMaps, frames: Array) -> Gates:
+    """Frames `[..., B, N]` to what the edges' cells add to their gates, each `[..., edges, B, places, H]`."""
+    first = jax.nn.relu(keep(product(frames.reshape(-1, frames.shape[-1]), maps.first)))
+    first = first.reshape(len(first), len(EDGES), EDGE_PLACES, -1)
+    gates = _multiply(_multiply(jnp.swapaxes(first, 0, 1), maps.second), maps.edge_inputs)
+    gates = gates.reshape(len(EDGES), *frames.shape[:-1], EDGE_PLACES, -1)
+    return _part(jnp.moveaxis(gates, 0, frames.ndim - 2))
+
+
+def _step(maps: SrnnMaps, states: States, gates: Gates) -> tuple[States, Array]:
+    """All edges, then all nodes; returns the states and the nodes' h `[nodes, B, places, H]`."""
+    edges = _advance(maps.edge_inputs, maps.edge_recurrent, states.edges, gates)
+    by_name = dict(zip(EDGES, edges.h, strict=True))
+    read = [jnp.concatenate([by_name[name][:, places] for name in names], axis=-1)
+            for places, names, _ in NODES.values()]  # fmt: skip
+    x = _part(_multiply(jnp.stack(read), maps.node_inputs))
+    nodes = _advance(maps.node_inputs, maps.node_recurrent, states.nodes, x)
+    return States(edges, nodes), nodes.h
+
+
+def _read(maps: SrnnMaps, h: Array) -> Array:
+    """The nodes' h `[..., nodes, B, places, H]` to the next frames `[..., B, N]`."""
+    x = jnp.moveaxis(h, -4, 0)
+    lead = x.shape[1:-2]
+    x = x.reshape(len(NODES), -1, *h.shape[-2:])
+    for layer in maps.after:
+        x = jax.nn.relu(keep(_multiply(x, layer)))
+    return product(jnp.swapaxes(x, 0, 1).reshape(*lead, -1), maps.last)
+
+
+def _advance(inputs: Grouped, recurrent: Grouped, state: LSTMState, x: Gates) -> LSTMState:
+    """One step of every place of every network."""
+    return CELL.step(Maps(inputs.weights, recurrent.weights), state, x, _multiply(CELL.output(state), recurrent))
+
+
+def _multiply(x: Array, layer: Grouped) -> Array:
+    """x `[networks, B, places, I]` to `[networks, B, places, O]`, each network by its own weights."""
+    y = contract("gbpi,gio->gbpo", x, layer.weights)
+    return y if layer.bias is None else y + layer.bias
+
+
+def _part(gates: Array) -> Gates:
+    return tuple(jnp.split(gates, CELL.gates, axis=-1))

@@ -1,0 +1,159 @@
+"""AGED: each player's gradient is that of its own loss, discriminators tell, and the predictor learns to fool them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.losses import make_loss
+from motion_jax.models import make
+from motion_jax.models.aged import AGEDParams, Judges, fooling, init_judges, judge, telling
+from motion_jax.nn.products import DEFAULT
+from motion_jax.space import PoseSpace
+from motion_jax.types import Batch, Model
+
+B, S, T, H = 8, 4, 3, 8
+COLUMNS, ACTIONS = 9, ("walking", "eating")
+KEPT = (0, 1, 3, 4, 5, 7, 8)
+P = len(KEPT)
+RNG = np.random.default_rng(0)
+SPACE = PoseSpace(
+    np.zeros(COLUMNS), np.where(np.isin(np.arange(COLUMNS), KEPT), 0.6, 1), KEPT, ACTIONS, "h36m", 25.0
+)  # fmt: skip
+WINDOWS = Batch(*(RNG.normal(size=(B, length, SPACE.width)).astype(np.float32) for length in (S, T)))
+POSES = Batch(*(frames[..., :P] for frames in WINDOWS))
+FREE = np.zeros((B, T), bool)
+# A third of the compile time; the other tests compile as users do.
+QUICK: dict = {"xla_backend_optimization_level": 0}
+if jax.__version_info__ < (0, 11):  # later compilers know no such option
+    QUICK["xla_cpu_use_fusion_emitters"] = False
+quick = functools.partial(jax.jit, compiler_options=QUICK)
+
+
+def build(loss: str = "geodesic", **fields: Any) -> Model:
+    data = DataConfig(source_length=S, target_length=T)
+    config = ModelConfig(**({"name": "aged", "hidden": H} | fields))
+    return make(Experiment(model=config, data=data, train=TrainConfig(loss=loss), eval=EvalConfig(frames="1")), SPACE)
+
+
+MODEL = build()
+
+
+@quick
+def learn(params: AGEDParams, windows: Batch):
+    return MODEL.learn(params, windows, FREE, jax.random.key(0), jnp.zeros((), int))
+
+
+@quick
+def told(judges: Judges, poses: Batch, guess):
+    """The discriminators' loss, its gradient for them, and both kinds of verdict of the fidelity discriminator."""
+    loss, gradient = jax.value_and_grad(telling)(judges, poses, guess, DEFAULT)
+    return loss, gradient, [judge(judges.fidelity, frames, DEFAULT) for frames in (poses.future, guess)]
+
+
+@quick
+def fooled(judges: Judges, history, guess):
+    """The adversarial loss and its gradient for the predicted frames."""
+    return jax.value_and_grad(fooling, argnums=2)(judges, history, guess, DEFAULT)
+
+
+def parameters() -> AGEDParams:
+    rng = np.random.default_rng(1)
+    template = jax.eval_shape(MODEL.init, jax.random.key(0))
+    return jax.tree.map(lambda leaf: rng.uniform(-0.5, 0.5, leaf.shape).astype(np.float32), template)
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-6)
+
+
+def test_each_player_gets_the_gradient_of_its_own_loss():
+    """Apart and with the other one fixed by hand: nothing passes from one's loss to the other's parameters."""
+    params, loss = parameters(), make_loss("geodesic", SPACE)
+
+    @quick
+    def predictor(own, judges):
+        def value(own):
+            prediction = MODEL.apply(AGEDParams(own, None), *WINDOWS, FREE)
+            adversarial = fooling(judges, POSES.history, prediction[..., :P], DEFAULT)
+            return loss(prediction, WINDOWS.future) + 0.6 * adversarial, (prediction, adversarial)
+
+        return jax.value_and_grad(value, has_aux=True)(own)
+
+    (value, (prediction, adversarial)), of_predictor = predictor(params.predictor, params.judges)
+    _, of_judges, _ = told(params.judges, POSES, prediction[..., :P])
+    learned, gradient = learn(params, WINDOWS)
+    np.testing.assert_allclose(learned, value, rtol=1e-5)
+    assert adversarial > 0.1
+    assert_equal(gradient.predictor, of_predictor)
+    assert_equal(gradient.judges, of_judges)
+    assert all(np.abs(leaf).max() > 1e-6 for leaf in jax.tree.leaves(of_judges))
+
+
+def test_discriminators_learn_to_tell_and_predictions_follow_their_gradient_to_fool_them():
+    """Recorded futures move on in the direction of the past, the others in the opposite one."""
+    way = RNG.normal(size=(B, 1, P))
+    frames = np.linspace(-1, 1, S + T)[:, None] * way
+    poses = Batch(*np.split(frames.astype(np.float32), [S], axis=1))
+    guess = np.broadcast_to(2 + poses.history[:, -1:], poses.future.shape) - poses.future
+    judges = init_judges(jax.random.key(3), P, H)
+    optimizer = optax.adam(0.02)
+    state, update = optimizer.init(judges), quick(optimizer.update)
+    losses = []
+    for _ in range(60):
+        loss, gradient, _ = told(judges, poses, guess)
+        change, state = update(gradient, state)
+        judges = jax.tree.map(np.add, judges, change)
+        losses.append(float(loss))
+    assert abs(losses[0] - 4 * np.log(2)) < 0.5  # two of two kinds, at chance
+    assert losses[-1] < 0.1 * losses[0]
+    _, _, (recorded, predicted) = told(judges, poses, guess)
+    assert recorded.min() > 0 > predicted.max()
+
+    before, gradient = fooled(judges, poses.history, guess)
+    assert (np.abs(gradient).max(axis=(1, 2)) > 1e-6).all()
+    nearer = guess - 0.1 * gradient / np.abs(gradient).max()
+    after, _ = fooled(judges, poses.history, nearer)
+    _, _, (_, later) = told(judges, poses, nearer)
+    assert after < before
+    assert later.sum() > predicted.sum()
+
+
+def test_continuity_reads_the_past_and_fidelity_does_not():
+    """Other pasts behind the same predictions: only one of the two terms changes."""
+    judges = parameters().judges
+    mute = jax.tree.map(np.zeros_like, judges.continuity)
+    for judged, changes in ((judges, True), (judges._replace(continuity=mute), False)):
+        losses = [fooled(judged, history, POSES.future)[0] for history in (POSES.history, POSES.history[::-1])]
+        assert (abs(losses[0] - losses[1]) > 1e-5) == changes
+
+
+def test_one_window_is_learned():
+    slow = np.linspace(0.4, 1, T)[:, None] * RNG.normal(size=SPACE.width)
+    history = np.repeat(WINDOWS.history[:1] / 2, B, axis=0)
+    windows = Batch(history, (history[:, -1:] + slow).astype(np.float32))
+    loss = make_loss("geodesic", SPACE)
+    error = quick(lambda params: loss(MODEL.apply(params, *windows, FREE), windows.future))
+    optimizer, params = optax.adam(0.02), MODEL.init(jax.random.key(0))
+    state, update, first = optimizer.init(params), quick(optimizer.update), error(params)
+    for _ in range(100):  # against an opponent, so with ups and downs
+        change, state = update(learn(params, windows)[1], state)
+        params = jax.tree.map(np.add, params, change)
+    assert first > 0.5
+    assert error(params) < 0.35 * first
+
+
+def test_the_variants_are_fields():
+    alone = build(adversarial=0.0)
+    assert alone.learn is None
+    assert alone.init(jax.random.key(0)).judges is None
+    other = build(loss="mse", attention="dot", residual=False)  # the predictor is what it is
+    structures = [jax.tree.structure(jax.eval_shape(model.init, jax.random.key(0))) for model in (other, MODEL)]
+    assert structures[0] == structures[1]

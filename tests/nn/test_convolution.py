@@ -1,0 +1,42 @@
+"""Dilated convolutions: against plain numpy, and frame by frame as at once."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from motion_jax.nn.convolution import SLOPE, advance, convolve, init_convolutions, receptive_field
+from motion_jax.nn.dense import dense_map
+from motion_jax.nn.products import DEFAULT
+
+L, B, N, H, LAYERS = 12, 2, 3, 5, 3
+PARAMS = init_convolutions(jax.random.key(0), N, H, LAYERS)
+MAPS = tuple(dense_map(layer, DEFAULT) for layer in PARAMS)
+X = np.random.default_rng(0).normal(size=(L, B, N)).astype(np.float32)
+
+
+def test_a_stack_is_its_formula():
+    expected = {t: X[t] for t in range(L)}
+    for k, layer in enumerate(PARAMS):
+        new = {}
+        for t in range(L):
+            if t - 2**k in expected:
+                y = np.concatenate([expected[t - 2**k], expected[t]], axis=-1) @ layer.w + layer.b
+                y = np.where(y < 0, SLOPE * y, y)
+                new[t] = y + expected[t] if k else y  # the first layer changes the width
+        expected = new
+    assert receptive_field(LAYERS) == L - len(expected) + 1
+    outputs = jax.jit(convolve)(MAPS, X)[1]
+    np.testing.assert_allclose(outputs, np.stack(list(expected.values())), rtol=1e-5, atol=1e-6)
+
+
+def test_a_frame_at_a_step_is_all_at_once():
+    start = receptive_field(LAYERS) - 1
+    queues, none = jax.jit(convolve)(MAPS, X[:start])
+    assert none.shape == (0, B, H)
+    outputs, step = [], jax.jit(advance)
+    for x in X[start:]:
+        queues, y = step(MAPS, queues, jnp.asarray(x))
+        outputs.append(y)
+    np.testing.assert_allclose(np.stack(outputs), jax.jit(convolve)(MAPS, X)[1], rtol=1e-5, atol=1e-6)
