@@ -50,8 +50,10 @@ def define_config(default: str | None = None) -> flags.FlagHolder:
     """Defines `--config=FILE`, whose fields `--config.a.b=value` changes."""
     help_text = "A configuration file; --config.a.b=value changes one of its fields."
     try:
+        if default is not None:  # then it reads the overrides already here
+            _check_overrides(sys.argv)
         return config_flags.DEFINE_config_file(CONFIG, default, help_text, lock_config=True)
-    except flags.Error as error:  # it looks into a --flagfile already here
+    except (flags.Error, UserError) as error:  # it looks into a --flagfile already here
         _fail(str(error))
 
 
@@ -74,7 +76,8 @@ def experiment(flag: flags.FlagHolder) -> Experiment:
 def _parse(argv: list[str]) -> list[str]:
     """Parses as absl does. Whatever fails here is what the user gave: flags, and a config file, which is code."""
     try:
-        _check_overrides(argv)
+        if CONFIG in flags.FLAGS:
+            _check_overrides(argv)
         rest = flags.FLAGS(argv)
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # at INFO, libraries tell of every file they write
@@ -94,7 +97,7 @@ def _check_overrides(argv: list[str]) -> None:
     """Names the valid keys beside an unknown one, which ml_collections does not."""
     for argument in argv[1:]:
         name = argument.lstrip("-").partition("=")[0].removeprefix("no")
-        if CONFIG in flags.FLAGS and name.startswith(f"{CONFIG}."):
+        if name.startswith(f"{CONFIG}."):
             _check_key(name)
 
 

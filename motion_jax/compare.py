@@ -23,11 +23,10 @@ def compare(
     """One report a row, mode, protocol and metric: rows in the order given, then zero-velocity.
 
     Args:
-        runs: trained models. Those of one name are seeds of one row: their mean and deviation are reported. The first
-            one's config says what zero-velocity is measured on.
+        runs: trained models. Those of one name are seeds of one row: their mean and deviation are reported.
         dataset: whose test clips are scored.
         modes: of `config.MODES`.
-        baseline: score zero-velocity too, unless the model is zero-velocity.
+        baseline: score zero-velocity too, unless the first model is zero-velocity, on whatever a run is measured on.
 
     Raises:
         UserError: no runs, runs of one name that differ in more than the seed, or what `evaluate` and `combine` refuse.
@@ -38,9 +37,22 @@ def compare(
             for name in dict.fromkeys(run.experiment.name for run in runs)]  # fmt: skip
     for row in rows:
         _check_seeds(row)
+    reports = [report for row in rows for report in combine([_score(run, dataset, modes) for run in row])]
     if baseline and runs[0].experiment.model.name != ZERO_VELOCITY:
-        rows.append([zero_velocity(runs[0])])
-    return [report for row in rows for report in combine([_score(run, dataset, modes) for run in row])]
+        reports += _baselines(runs, dataset, modes)
+    return reports
+
+
+def _baselines(runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str]) -> list[Report]:
+    """Zero-velocity once on each kind of window, horizon and metric that the runs are measured on."""
+    alike: dict[tuple, Predictor] = {}
+    for run in runs:
+        alike.setdefault((run.experiment.eval, run.target_length, run.experiment.data.stride), run)
+    found: dict[tuple, Report] = {}
+    for run in alike.values():
+        for report in _score(zero_velocity(run), dataset, modes):
+            found.setdefault((*report.row, *report.frames, *report.milliseconds), report)
+    return list(found.values())
 
 
 def _check_seeds(row: list[Predictor]) -> None:

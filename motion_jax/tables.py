@@ -23,6 +23,7 @@ METRIC_TITLES = {
     "mpjpe_h36m22_mm": "MPJPE (mm), published convention h36m-22",
 }
 DIGITS = {"rad": 3, "mm": 1}
+SMALL = 2  # models, such as a run and zero-velocity, whose averages need no table of their own
 PUBLISHED_STRIDE = 2  # of the frame rate that every published row was measured at
 
 MODES_EXPLAINED = (
@@ -39,21 +40,37 @@ FAST = (
 
 
 def markdown(reports: Sequence[Report]) -> str:
-    """All reports, grouped by data, protocol and metric, and there by mode."""
-    parts = ["# Evaluation", MODES_EXPLAINED]
-    groups: dict[tuple, list[Report]] = {}
-    for report in reports:
-        key = (report.data["name"], report.protocol, report.metric, *report.frames, *report.milliseconds)
-        groups.setdefault(key, []).append(report)
-    for group in groups.values():
-        parts += _group(group)
+    """All reports, grouped by data, protocol and metric, and there by mode; of several models the averages first."""
+    averages = [overview(reports)] if len({report.model for report in reports}) > SMALL else []
+    parts = ["# Evaluation", MODES_EXPLAINED, *averages]
+    for group in _groups(reports):
+        parts += _group(group, [*_actions(group), "average"], "")
     return "\n\n".join(parts) + "\n"
 
 
-def _group(reports: list[Report]) -> list[str]:
+def overview(reports: Sequence[Report]) -> str:
+    """The averages over actions alone, in the same groups."""
+    parts = []
+    for group in _groups(reports):
+        parts += _group(group, ["average"], ", mean over actions")
+    return "\n\n".join(parts)
+
+
+def _groups(reports: Sequence[Report]) -> list[list[Report]]:
+    """What may stand in one table: the same windows of the same data, by the same metric, at the same horizons."""
+    groups: dict[tuple, list[Report]] = {}
+    for report in reports:
+        data = (report.data["name"], report.data["key"], report.config["data"]["skip_first_row"])
+        terms = (report.protocol, report.metric, report.windows, *report.frames, *report.milliseconds)
+        groups.setdefault((data, terms), []).append(report)
+    return list(groups.values())
+
+
+def _group(reports: list[Report], shown: list[str], what: str) -> list[str]:
+    """The actions that are `shown` of one group; `what` they are ends each heading."""
     first = reports[0]
-    parts = [f"## {first.data['name']}, {PROTOCOL_TITLES[first.protocol]}: {METRIC_TITLES[first.metric]}"]
-    parts.append(_describe(first))
+    title = f"{first.data['name']}, {PROTOCOL_TITLES[first.protocol]}: {METRIC_TITLES[first.metric]}"
+    parts = [f"## {title}{what}", _describe(max(reports, key=lambda report: len(report.actions)))]
     if first.data["name"] == "synthetic":
         parts.append(SYNTHETIC)
     elif first.milliseconds != first.label_ms:
@@ -61,7 +78,7 @@ def _group(reports: list[Report]) -> list[str]:
     for mode in MODES:
         chosen = [report for report in reports if report.mode == mode]
         if chosen:
-            parts += [f"### {MODE_TITLES[mode]}", *_own_tables(chosen), *_published_block(chosen)]
+            parts += [f"### {MODE_TITLES[mode]}{what}", *_own_tables(chosen, shown), *_published_block(chosen, shown)]
     return parts
 
 
@@ -75,10 +92,10 @@ def _describe(report: Report) -> str:
     return text
 
 
-def _own_tables(reports: list[Report]) -> list[str]:
+def _own_tables(reports: list[Report], shown: list[str]) -> list[str]:
     """Models as rows; the best of each column in bold where there are several."""
     tables = []
-    for actions in _pairs(_actions(reports)):
+    for actions in _pairs(shown):
         columns = [_own_column(reports, action, index) for action in actions for index in range(len(reports[0].frames))]
         lines = [[_name(report), *cells] for report, *cells in zip(reports, *columns, strict=True)]
         tables.append(_table(_header(reports[0], actions), lines))
@@ -86,21 +103,23 @@ def _own_tables(reports: list[Report]) -> list[str]:
 
 
 def _own_column(reports: list[Report], action: str, index: int) -> list[str]:
-    """One action at one horizon: a cell for each model."""
+    """One action at one horizon: a cell for each model. An average over fewer actions than the others' is left out."""
     digits = DIGITS[reports[0].metric.rpartition("_")[2]]
-    values = [report.scores(action)[index] if report.scores(action) else math.nan for report in reports]
+    has = [action in report.actions or (action == "average" and len(report.actions) == len(_actions(reports)))
+           for report in reports]  # fmt: skip
+    values = [report.scores(action)[index] if there else math.nan for report, there in zip(reports, has, strict=True)]
     best = min((round(value, digits) for value in values if math.isfinite(value)), default=math.nan)
     cells = []
-    for report, value in zip(reports, values, strict=True):
+    for report, value, there in zip(reports, values, has, strict=True):
         bold = "**" if len(reports) > 1 and round(value, digits) == best else ""
         spread = report.spread(action)
         deviation = f" ± {spread[index]:.{digits}f}" if spread else ""
-        cells.append(f"{bold}{value:.{digits}f}{bold}{deviation}" if report.scores(action) else "-")
+        cells.append(f"{bold}{value:.{digits}f}{bold}{deviation}" if there else "-")
     return cells
 
 
-def _published_block(reports: list[Report]) -> list[str]:
-    """Printed rows of the same mode, protocol and metric, on the actions that are reported."""
+def _published_block(reports: list[Report], shown: list[str]) -> list[str]:
+    """Printed rows of the same mode, protocol and metric, on the actions that are shown."""
     first = reports[0]
     rows = published_rows(first.data["name"], first.mode, first.protocol, first.metric)
     if not rows:
@@ -108,7 +127,7 @@ def _published_block(reports: list[Report]) -> list[str]:
     if unlike := _unlike_published(first):
         return [f"Published rows are not shown: they do not compare with {unlike}."]
     tables = []
-    for actions in _pairs(_actions(reports)):
+    for actions in _pairs(shown):
         lines = _published_lines([row for row in rows if row.action in actions], actions, first.label_ms)
         if lines:
             tables.append(_table(_header(first, actions), lines))
@@ -129,15 +148,15 @@ def _unlike_published(report: Report) -> str:
 def _published_lines(rows: list[PublishedRow], actions: Sequence[str], labels: list[int]) -> list[Line]:
     """A line for each model and source."""
     lines = []
-    for title in dict.fromkeys(_title(row) for row in rows):
-        errors = {row.action: row.errors for row in rows if _title(row) == title}
+    for title in dict.fromkeys(_printed(row) for row in rows):
+        errors = {row.action: row.errors for row in rows if _printed(row) == title}
         cells = [str(errors.get(action, {}).get(label, "-")) for action in actions for label in labels]
         if set(cells) != {"-"}:
             lines.append([title, *cells])
     return lines
 
 
-def _title(row: PublishedRow) -> str:
+def _printed(row: PublishedRow) -> str:
     return f"{row.model} [{row.mark}: {row.source}]"
 
 
@@ -147,8 +166,8 @@ def _name(report: Report) -> str:
 
 
 def _actions(reports: list[Report]) -> list[str]:
-    """Every action that some report has, and the average."""
-    return [*dict.fromkeys(itertools.chain.from_iterable(report.actions for report in reports)), "average"]
+    """Every action that some report has."""
+    return list(dict.fromkeys(itertools.chain.from_iterable(report.actions for report in reports)))
 
 
 def _pairs(actions: list[str]) -> Iterable[list[str]]:

@@ -140,6 +140,14 @@ def test_a_fault_of_the_program_shows_its_traceback(program: Path):
     assert "ZeroDivisionError" in done.stderr
 
 
+def test_an_unknown_key_of_a_command_with_a_config_of_its_own(tmp_path: Path):
+    """There the overrides are read before the flags are parsed."""
+    done = _run("-m", "launch.quickstart", "--config.model.cel=3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --config.model.cel: unknown key 'cel'; valid keys: ")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """CMU walking: five short training files and one test file."""

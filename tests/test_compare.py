@@ -79,6 +79,17 @@ def test_rows_are_told_apart_by_name_and_seeds_must_agree(runs: list[Predictor],
         compare([named(runs[0], "A"), named(runs[1], "A", hidden=5)], dataset)
 
 
+def test_zero_velocity_is_scored_once_on_whatever_is_measured(runs: list[Predictor], dataset: Dataset):
+    def framed(name: str, frames: str) -> Predictor:
+        measured = dataclasses.replace(EXPERIMENT.eval, frames=frames)
+        return Predictor(runs[0].params, dataclasses.replace(EXPERIMENT, name=name, eval=measured), runs[0].space, 0)
+
+    found = compare([framed("A", "1,5"), framed("B", "2"), framed("C", "1,5")], dataset, ["free_running"])
+    held = [report for report in found if report.model == "Zero-velocity"]
+    assert [report.frames for report in held] == [[1, 5], [2]]
+    assert found[-2:] == held
+
+
 def test_nothing_to_compare(dataset: Dataset):
     with pytest.raises(UserError, match="no runs"):
         compare([], dataset)

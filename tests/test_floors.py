@@ -16,8 +16,9 @@ FLOORS = (
     ("optim", "scores", "evaluate", "raw"),
     ("train",),
     ("predict",),
-    ("tables", "report", "brief", "compare", "visualize", "timing", "cli", "compilation", "benchmark", "flax_module"),
-)
+    ("tables", "report", "brief", "compare", "runs", "sweep", "visualize", "timing", "cli", "compilation", "benchmark",
+     "flax_module"),
+)  # fmt: skip
 SAME_FLOOR = {("types", "errors"), ("config", "errors"), ("evaluate", "scores")}
 """Within a floor: the alphabet is read by its neighbours. The top floor's rooms may use each other without a cycle."""
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

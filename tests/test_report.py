@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.config import Experiment
+from motion_jax.config import MODES, Experiment
 from motion_jax.errors import UserError
 from motion_jax.report import check_writable, read_json, write_csv, write_json, write_markdown
 from motion_jax.scores import Report, Spread, combine
-from motion_jax.tables import markdown
+from motion_jax.tables import markdown, overview
 
 FRAMES = [2, 25]
 
 
-def make(model="ours", mode="free_running", data="h36m", scale=1.0, **changes) -> Report:
+def make(model="ours", mode="free_running", data: str | dict = "h36m", scale=1.0, **changes) -> Report:
     actions = {"walking": [0.25 * scale, 1.5 * scale], "eating": [0.35 * scale, 1.0 * scale], "smoking": [0.5, 2.0]}
     report = Report(
         model=model,
@@ -37,7 +37,7 @@ def make(model="ours", mode="free_running", data="h36m", scale=1.0, **changes) -
         seeds=1,
         std=None,
         config=Experiment().to_dict(),
-        data={"name": data, "files": 210, "frames": 527_000, "key": "abc"},
+        data=data if isinstance(data, dict) else {"name": data, "files": 210, "frames": 527_000, "key": "abc"},
     )
     return dataclasses.replace(report, **changes)
 
@@ -182,6 +182,47 @@ def test_the_best_of_our_rows_is_bold_and_no_published_one():
     assert ["c", "nan", "**1.500**", "9.000", "9.000"] in table  # a tie is the best twice, and nan is never the best
     assert own["c"][:2] == ["-", "-"]  # no smoking
     assert "**" not in section(text, "#### Published, free-running")
+
+
+def test_an_average_over_fewer_actions_is_not_beside_the_others():
+    fewer = make("c", actions={"walking": [0.1, 0.1]}, average=[0.1, 0.1])
+    table = rows(section(overview([make("b"), fewer]), "### Free-running, mean over actions"))
+    assert ["b", "**0.367**", "**1.500**"] in table
+    assert ["c", "-", "-"] in table
+
+
+def test_an_overview_has_the_averages_of_each_mode_and_those_published():
+    reports = [make(name, mode, scale=scale) for name, scale in (("a", 1), ("b", 2)) for mode in MODES]
+    text = overview([*reports, make("a", protocol="windows256")])
+    for mode, title in (("free_running", "Free-running"), ("one_step", "One-step")):
+        table = section(text, f"### {title}, mean over actions")
+        own, published = table.split("#### Published")
+        assert [row[0] for row in rows(own)[3:]] == ["a", "b"]
+        assert ("HisRepItself" in published) == (mode == "free_running")
+        assert ("Uni-Enc-50" in published) == (mode == "one_step")
+        assert "walking" not in table
+    other = text[text.index("## h36m, 256 windows") :]
+    assert "HisRepItself" not in other  # whose Euler errors are of the other protocol
+    assert "[published" not in other
+
+
+def test_an_overview_leads_where_several_models_are_compared():
+    models = [make(name) for name in "abc"]
+    heading = "## h36m, SRNN protocol: Euler-angle error (rad), mean over actions"
+    assert heading not in markdown(models[:2])
+    text = markdown(models)
+    assert heading in text
+    assert overview(models) in text
+    assert text.index(heading) < text.index("walking")
+
+
+def test_other_data_is_another_table():
+    other = {"name": "h36m", "files": 209, "frames": 520_000, "key": "other"}
+    config = Experiment().to_dict()
+    config["data"] |= {"skip_first_row": True}
+    text = overview([make("a"), make("b"), make("c", data=other), make("d", config=config)])
+    tables = [[row[0] for row in rows(part) if row[0] in "abcd" and row[0]] for part in text.split("## h36m")[1:]]
+    assert tables == [["a", "b"], ["c"], ["d"]]
 
 
 def test_several_runs_show_their_spread():

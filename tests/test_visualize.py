@@ -22,6 +22,7 @@ from motion_jax.metrics import mpjpe_mm
 from motion_jax.scores import Report, Spread
 from motion_jax.visualize import curves, figures, skeletons
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
+from motion_jax.visualize.horizons import horizon_curves
 from motion_jax.visualize.skeletons import SIDES, motion_strip, project
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -84,6 +85,14 @@ def test_a_panel_holds_the_reports_of_its_mode(drawn: list[Figure]):
 def test_a_metric_and_a_protocol_have_rows_of_their_own(drawn: list[Figure]):
     error_curves([make(), make(metric="mpjpe_mm"), make(protocol="windows256"), make(mode="one_step")], "errors.png")
     assert [len(axes.lines) for axes in drawn[0].axes] == [1, 1, 1, 0, 1, 0]
+
+
+def test_a_figure_for_one_table_has_a_panel_a_mode(drawn: list[Figure]):
+    horizon_curves([make(mode=mode, **kind) for kind in ({}, {"metric": "mpjpe_mm"}) for mode in MODES], "table.png")
+    assert list(lines(drawn[0])) == ["Free-running, SRNN protocol", "One-step, SRNN protocol"]
+    assert all("rad" in axes.get_ylabel() for axes in drawn[0].axes)
+    with pytest.raises(UserError, match="these are of none"):
+        horizon_curves([], "table.png")
 
 
 def test_a_model_has_one_colour_in_every_panel(drawn: list[Figure]):
