@@ -3,6 +3,8 @@
 python -m launch.prepare --dataset=h36m --source=h3.6m/dataset --out=prepared/h36m
 python -m launch.prepare --dataset=cmu --source=cmu_mocap --audit_only
 python -m launch.prepare --dataset=synthetic --out=made --text     (files in the layout of Human3.6M)
+python -m launch.prepare --dataset=folder --source=recordings --out=prepared/own --pattern={subject}/{action}_{trial}
+python -m launch.prepare --dataset=folder --source=subjects --out=prepared/cmu_all     (CMU's tree of .asf and .amc)
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from motion_jax.config import DATASETS, DataConfig
 from motion_jax.data.audit import audit_tree, audit_use
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
+from motion_jax.data.folder import FolderConfig, read_folder
 from motion_jax.data.layouts import LAYOUTS
 from motion_jax.data.prepared import check_target, write_dataset
 from motion_jax.data.summary import describe
@@ -30,6 +33,12 @@ _ACTIONS = flags.DEFINE_string("actions", "all", "all, or names separated by com
 _DUPLICATES = flags.DEFINE_bool("allow_duplicates", False, "Accept a file that is in both train and test.")
 _AUDIT_ONLY = flags.DEFINE_bool("audit_only", False, "Report, and write nothing.")
 _TEXT = flags.DEFINE_bool("text", False, "Write synthetic data as text files in the layout of Human3.6M.")
+_PATTERN = flags.DEFINE_string("pattern", "", "folder: paths without suffix, with {subject}, {action}, {trial}.")
+_TEST = flags.DEFINE_list("test", [], "folder: subjects to test on; none: the last, or the last trial of each action.")
+_FPS = flags.DEFINE_float("fps", 50.0, "folder: frames per second of the data set; training keeps every second.")
+_UNIT = flags.DEFINE_float("unit_mm", None, "folder: mm to the files' unit of length; none: as they say (BVH: cm).")
+_SKELETON = flags.DEFINE_string("skeleton", "", "folder: a motion file with the body for all; none: the first file's.")
+_FOLDER_ONLY = (_PATTERN, _TEST, _FPS, _UNIT, _SKELETON)
 
 
 def main(_: list[str]) -> None:
@@ -59,13 +68,26 @@ def _check_flags(made: bool) -> None:
         if not _OUT.value:
             raise UserError("--out is missing: it must name the folder to write; --audit_only needs none")
         check_target(_OUT.value)
+    for flag in _FOLDER_ONLY:
+        if flag.present and _DATASET.value != "folder":
+            raise UserError(f"--{flag.name}={flag.value}: it must come with --dataset=folder, not {_DATASET.value}")
 
 
 def _read(config: DataConfig) -> tuple[Path, Dataset, dict[str, str], tuple[Finding, ...]]:
     if config.name == "synthetic":
         return Path(), open_dataset(config), {}, ()
+    if config.name == "folder":
+        folder = read_folder(_folder(config))
+        return Path(config.root), folder.dataset, folder.hashes, folder.findings
     tree = read_tree(LAYOUTS[config.name], config.root, config.actions)
     return tree.root, tree.dataset(), tree.hashes, audit_tree(tree, config)
+
+
+def _folder(config: DataConfig) -> FolderConfig:
+    """What the test windows of the usual size need is the least that a file must hold."""
+    shortest = (config.source_length + config.target_length) * config.stride + 1
+    options = (_PATTERN.value, tuple(_TEST.value), _FPS.value, _UNIT.value, _SKELETON.value)
+    return FolderConfig(config.root, *options, shortest=shortest)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from motion_jax.brief import brief
 from motion_jax.compare import compare, zero_velocity
 from motion_jax.data.cache import open_dataset
 from motion_jax.evaluate import select
-from motion_jax.geometry.skeleton import SKELETONS
 from motion_jax.predict import Predictor, load_predictor
 from motion_jax.scores import Report
 from motion_jax.train.loop import fit
@@ -73,7 +72,7 @@ def _draw_prediction(predictor: Predictor, dataset: Dataset, path: Path) -> None
     action, history, truth = next(iter(windows.actions)), windows.history[0], windows.future[0]
     predictions = {run.experiment.name: run(history, action) for run in (predictor, zero_velocity(predictor))}
     title = f"{action}, {dataset.name} motion: free-running prediction"
-    motion_strip(SKELETONS[dataset.skeleton], history, truth, predictions, path, predictor.space.fps, title=title)
+    motion_strip(dataset.skeleton, history, truth, predictions, path, predictor.space.fps, title=title)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import ml_collections
 
 from motion_jax.errors import UserError
 
-DATASETS = ("synthetic", "h36m", "cmu")
+DATASETS = ("synthetic", "h36m", "cmu", "folder")
 STATISTICS = ("martinez", "learn_traj_dep")
 CELLS = ("gru", "gru_reset_before", "lstm", "rnn")
 ATTENTIONS = (

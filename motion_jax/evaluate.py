@@ -19,6 +19,7 @@ from motion_jax.data.protocols import gather, missing_actions, protocol_windows
 from motion_jax.errors import UserError
 from motion_jax.metrics import METRICS, Metric, applies
 from motion_jax.scores import Report
+from motion_jax.skeleton import Skeleton
 from motion_jax.space import PoseSpace
 from motion_jax.types import Array, Dataset
 
@@ -114,7 +115,7 @@ def _predict(predict: Predict, selection: Selection, mode: str, batch: int) -> n
     return np.concatenate(parts)[:count]
 
 
-def _errors(metric: Metric, skeleton: str, prediction: np.ndarray, selection: Selection) -> dict[str, np.ndarray]:
+def _errors(metric: Metric, skeleton: Skeleton, prediction: np.ndarray, selection: Selection) -> dict[str, np.ndarray]:
     """The mean over windows at every frame: action -> `[T]`."""
     means = {}
     for action, windows in selection.actions.items():
@@ -163,16 +164,17 @@ def _applicable_metrics(experiment: Experiment, dataset: Dataset) -> list[str]:
     names = experiment.eval.metric_names
     chosen = [name for name in names if applies(name, dataset.skeleton)]
     if not chosen:
-        raise UserError(f"eval.metrics={experiment.eval.metrics!r}: none applies to skeleton {dataset.skeleton!r}")
+        raise UserError(f"eval.metrics={experiment.eval.metrics!r}: none applies to skeleton {dataset.skeleton.name!r}")
     for name in set(names) - set(chosen):
-        logging.warning("%s does not apply to skeleton %s: not reported", name, dataset.skeleton)
+        logging.warning("%s does not apply to skeleton %s: not reported", name, dataset.skeleton.name)
     return chosen
 
 
 def _check_space(dataset: Dataset, space: PoseSpace, experiment: Experiment) -> None:
-    if space.skeleton != dataset.skeleton:
+    if found := space.skeleton.mismatch(dataset.skeleton):
         raise UserError(
-            f"data set {dataset.name!r} has skeleton {dataset.skeleton!r}; the model was made for {space.skeleton!r}"
+            f"data set {dataset.name!r} has skeleton {dataset.skeleton.name!r}; the model was made for "
+            f"{space.skeleton.name!r}: {found}"
         )
     fps = dataset.fps / experiment.data.stride
     if not math.isclose(fps, space.fps):

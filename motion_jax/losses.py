@@ -16,7 +16,6 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import frame_positions
 from motion_jax.geometry.rotations import euler_from_matrix, geodesic_distance, matrix_from_rotvec, safe_norm
-from motion_jax.geometry.skeleton import SKELETONS
 from motion_jax.space import PoseSpace
 from motion_jax.types import Array
 
@@ -76,7 +75,7 @@ def position(space: PoseSpace, prediction: Array, truth: Array) -> Array:
 
     The root's rotation gets no gradient either (Pavllo 2019 trains on positions with the root in place).
     """
-    places = (frame_positions(SKELETONS[space.skeleton], space.decode(x).at[..., :ROOT].set(0))
+    places = (frame_positions(space.skeleton, space.decode(x).at[..., :ROOT].set(0))
               for x in (prediction, truth))  # fmt: skip
     predicted, true = places
     return jnp.mean(safe_norm(predicted - true))
@@ -104,11 +103,10 @@ def _of_pose(loss: Callable[[PoseSpace, Array, Array], Array], space: PoseSpace)
 
 
 def _of_body(loss: Callable[[PoseSpace, Array, Array], Array], space: PoseSpace) -> Loss:
-    if space.skeleton not in SKELETONS or SKELETONS[space.skeleton].columns != space.columns:
+    if space.skeleton.columns != space.columns:
         raise UserError(
-            f"train.loss={loss.__name__!r} needs the frames of a known skeleton; {space.skeleton!r} with "
-            f"{space.columns} columns is not one of "
-            + ", ".join(f"{name!r} ({body.columns})" for name, body in SKELETONS.items())
+            f"train.loss={loss.__name__!r} needs the frames of a whole skeleton: {space.skeleton.name!r} has "
+            f"{space.skeleton.columns} columns, these have {space.columns}"
         )
     return functools.partial(loss, space)
 

@@ -13,13 +13,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from motion_jax.bodies import H36M
 from motion_jax.errors import UserError
 from motion_jax.geometry.field_euler import field_euler
 from motion_jax.geometry.kinematics import frame_positions
-from motion_jax.geometry.skeleton import SKELETONS, Skeleton
+from motion_jax.skeleton import Skeleton
 from motion_jax.types import Array
 
-Metric = Callable[[str, Array | np.ndarray, Array | np.ndarray], np.ndarray]  # (skeleton, prediction, truth) -> [W, T]
+Metric = Callable[[Skeleton, Array | np.ndarray, Array | np.ndarray], np.ndarray]
+"""(skeleton, prediction `[W, T, D]`, truth `[W, T, D]`) -> `[W, T]`"""
 
 ROOT = 6  # leading columns: the root's translation and rotation, which no metric scores
 MOVING = 1e-4  # a column whose std over the window is less counts as constant (Martinez 2017)
@@ -57,11 +59,11 @@ def euler_error_rad(prediction: Array | np.ndarray, truth: Array | np.ndarray) -
     return _in_float64(_euler_error, prediction, truth)
 
 
-def mpjpe_mm(skeleton: str, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
+def mpjpe_mm(skeleton: Skeleton, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
     """Mean distance of the joints at each frame: the root's columns zeroed, all joints from the prediction.
 
     Args:
-        skeleton: a key of `SKELETONS`, whose offsets set the scale. CMU's table has the field's scale; the published
+        skeleton: whose offsets set the scale. CMU's table has the field's scale; the published
             CMU positions (Mao 2019) also keep the root's motion and so do not compare with these.
         prediction: `[W, T, D]` raw exponential maps.
         truth: `[W, T, D]`.
@@ -70,13 +72,12 @@ def mpjpe_mm(skeleton: str, prediction: Array | np.ndarray, truth: Array | np.nd
         `[W, T]` float64, millimetres.
 
     Raises:
-        UserError: unknown skeleton, or shapes that differ or do not fit it.
+        UserError: shapes that differ or do not fit the skeleton.
     """
-    _skeleton(skeleton)
     return _in_float64(functools.partial(_mpjpe, skeleton), prediction, truth)
 
 
-def mpjpe_h36m22_mm(skeleton: str, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
+def mpjpe_h36m22_mm(skeleton: Skeleton, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
     """`mpjpe_mm` under the convention of the published Human3.6M tables (`h36m22_positions`).
 
     A prediction of angles scores the same under both: with the root zeroed, the joints that the convention takes from
@@ -86,7 +87,7 @@ def mpjpe_h36m22_mm(skeleton: str, prediction: Array | np.ndarray, truth: Array 
         UserError: a skeleton other than Human3.6M's, or as `mpjpe_mm`.
     """
     if not applies("mpjpe_h36m22_mm", skeleton):
-        raise UserError(f"metric mpjpe_h36m22_mm is defined on skeleton 'h36m', not on {skeleton!r}")
+        raise UserError(f"metric mpjpe_h36m22_mm is defined on skeleton 'h36m', not on {skeleton.name!r}")
     return _in_float64(functools.partial(_mpjpe_h36m22, skeleton), prediction, truth)
 
 
@@ -96,13 +97,13 @@ def h36m22_positions(prediction: Array, truth: Array) -> Array:
     22 joints as predicted, 6 copied from the joint that they coincide with, 4 from the truth. Mao 2020,
     github.com/wei-mao-2019/HisRepItself, `main_h36m_3d_eval.py`.
     """
-    body = SKELETONS["h36m"]
+    body = H36M
     origin = [body.index(H36M_COPIES.get(joint, joint)) for joint in body.joints]
     given = np.array([joint in H36M_FROM_TRUTH for joint in body.joints])
     return jnp.where(given[:, None], truth, prediction[..., np.array(origin), :])
 
 
-def _euler_error_of_any(_: str, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
+def _euler_error_of_any(_: Skeleton, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
     return euler_error_rad(prediction, truth)
 
 
@@ -113,11 +114,11 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def applies(metric: str, skeleton: str) -> bool:
-    """Whether a metric by name is defined on a skeleton. Raises `UserError` for an unknown name of either."""
+def applies(metric: str, skeleton: Skeleton) -> bool:
+    """Whether a metric by name is defined on a skeleton. Raises `UserError` for an unknown name."""
     if metric not in METRICS:
         raise UserError(f"metric {metric!r} must be one of {', '.join(METRICS)}")
-    return metric != "mpjpe_h36m22_mm" or _skeleton(skeleton).name == "h36m"
+    return metric != "mpjpe_h36m22_mm" or not H36M.mismatch(skeleton)
 
 
 def _in_float64(
@@ -147,25 +148,19 @@ def _angles(frames: Array) -> Array:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _mpjpe(skeleton: str, prediction: Array, truth: Array) -> Array:
+def _mpjpe(skeleton: Skeleton, prediction: Array, truth: Array) -> Array:
     return _mean_distance(_positions(skeleton, prediction), _positions(skeleton, truth))
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _mpjpe_h36m22(skeleton: str, prediction: Array, truth: Array) -> Array:
+def _mpjpe_h36m22(skeleton: Skeleton, prediction: Array, truth: Array) -> Array:
     positions = _positions(skeleton, truth)
     return _mean_distance(h36m22_positions(_positions(skeleton, prediction), positions), positions)
 
 
-def _positions(skeleton: str, frames: Array) -> Array:
-    return frame_positions(SKELETONS[skeleton], frames.at[..., :ROOT].set(0))
+def _positions(skeleton: Skeleton, frames: Array) -> Array:
+    return frame_positions(skeleton, frames.at[..., :ROOT].set(0))
 
 
 def _mean_distance(prediction: Array, truth: Array) -> Array:
     return jnp.mean(jnp.linalg.norm(prediction - truth, axis=-1), axis=-1)
-
-
-def _skeleton(name: str) -> Skeleton:
-    if name not in SKELETONS:
-        raise UserError(f"metric: skeleton {name!r} must be one of {', '.join(SKELETONS)}")
-    return SKELETONS[name]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
+from motion_jax.feeding import forced_by
 from motion_jax.models import make
 from motion_jax.optim import make_optimizer
 from motion_jax.raw import raw_predict
@@ -18,9 +22,23 @@ from motion_jax.space import PoseSpace
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state
 from motion_jax.train.workdir import Workdir
-from motion_jax.types import Array, Params
+from motion_jax.types import Array, Model, Params
 
 _WHOLE = 64  # at this batch matmuls are busy, and padding to the next power of two would only cost
+
+
+class _Call(NamedTuple):
+    """What was asked, checked and filled up to a padded batch P."""
+
+    history: np.ndarray  # [P, S, D]
+    codes: np.ndarray  # [P, A]
+    asked: int  # B, of which the last fills up the rest
+    single: bool  # asked without a batch dimension
+
+    def answer(self, padded: Array) -> np.ndarray:
+        """`[P, ...]` without what was filled up."""
+        result = np.asarray(padded)[: self.asked]
+        return result[0] if self.single else result
 
 
 class Predictor:
@@ -39,6 +57,7 @@ class Predictor:
         model = make(experiment, space)
         self._weights = jax.jit(model.prepare)(params) if model.prepare else jax.device_put(params)
         self._predict = raw_predict(model, space, experiment.model)
+        self._attention = _attention(model, space) if model.attend else None
 
     @property
     def source_length(self) -> int:
@@ -49,6 +68,11 @@ class Predictor:
     def target_length(self) -> int:
         """T, the number of frames that it predicts."""
         return self.experiment.data.target_length
+
+    @property
+    def attends(self) -> bool:
+        """Whether the model has attention (see `attend`)."""
+        return self._attention is not None
 
     def __call__(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None) -> np.ndarray:
         """Predicts what comes next, free-running.
@@ -63,14 +87,27 @@ class Predictor:
         Raises:
             UserError: a wrong shape, too few frames, NaN or Inf (named by index), or an unknown action.
         """
-        frames = self._check(np.asarray(history))
-        batch = frames[None] if frames.ndim == 2 else frames
-        codes = self._codes(action, len(batch))
-        rows = np.minimum(np.arange(padded_batch(len(batch))), len(batch) - 1)
-        future = np.zeros((len(rows), self.target_length, batch.shape[-1]), np.float32)
-        padded = self.evaluate(batch[:, -self.source_length :][rows], future, codes[rows], "free_running")
-        predicted = np.asarray(padded)[: len(batch)]
-        return predicted[0] if frames.ndim == 2 else predicted
+        call = self._call(history, action)
+        future = np.zeros((len(call.history), self.target_length, call.history.shape[-1]), np.float32)
+        return call.answer(self.evaluate(call.history, future, call.codes, "free_running"))
+
+    def attend(
+        self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predicts as a call does, and tells where the model looked.
+
+        Returns:
+            The future as of a call, and `[T, S-1]` or `[B, T, S-1]` weights of the observed frames but the last, which
+            sum to 1 at each predicted frame; None of a model without attention.
+
+        Raises:
+            UserError: as a call.
+        """
+        future = self(history, action)
+        if self._attention is None:
+            return future, None
+        call = self._call(history, action)
+        return future, call.answer(self._attention(self._weights, call.history, call.codes, self.target_length))
 
     def compile(self, batch: int = 1) -> None:
         """Compiles for calls with `batch` sequences and predicts once from zeros: the first call waits for nothing.
@@ -85,6 +122,13 @@ class Predictor:
     def evaluate(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         """What the judge calls: see `evaluate.Predict`."""
         return self._predict(self._weights, history, future, codes, mode)
+
+    def _call(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None) -> _Call:
+        frames = self._check(np.asarray(history))
+        batch = frames[None] if frames.ndim == 2 else frames
+        codes = self._codes(action, len(batch))
+        rows = np.minimum(np.arange(padded_batch(len(batch))), len(batch) - 1)
+        return _Call(batch[:, -self.source_length :][rows], codes[rows], len(batch), single=frames.ndim == 2)
 
     def _check(self, frames: np.ndarray) -> np.ndarray:
         columns = self.space.columns
@@ -108,6 +152,21 @@ class Predictor:
         if len(names) != count:
             raise UserError(f"action names {len(names)} sequences, history holds {count}")
         return np.stack([self.space.one_hot(name) for name in names])
+
+
+def _attention(model: Model, space: PoseSpace) -> Callable[[Params, np.ndarray, np.ndarray, int], Array]:
+    """`(params, history [B, S, D], codes [B, A], T) -> weights [B, T, S-1]`, free-running, jitted."""
+    attend = model.attend
+    assert attend is not None
+
+    @functools.partial(jax.jit, static_argnums=3)
+    def weights(params: Params, history: Array, codes: Array, length: int) -> Array | None:
+        count, frames = history.shape[:2]
+        source = space.encode(history, jnp.broadcast_to(codes[:, None], (count, frames, codes.shape[-1])))
+        future = jnp.zeros((count, length, space.width))
+        return attend(params, source, future, forced_by("free_running", count, length))[1]
+
+    return weights
 
 
 def padded_batch(count: int) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from motion_jax.bodies import SKELETONS
 from motion_jax.errors import UserError
+from motion_jax.skeleton import Skeleton
 from motion_jax.types import Array
 
 
@@ -24,7 +27,7 @@ class PoseSpace:
     std: np.ndarray  # [D] float64; 1 where the column is dropped
     kept: tuple[int, ...]  # columns of a raw frame that the network sees, ascending
     actions: tuple[str, ...]  # [A] order of the one-hot code; () without it
-    skeleton: str  # a key of `geometry.skeleton.SKELETONS`
+    skeleton: Skeleton  # whose frames these are
     fps: float  # of the frames that the network sees
 
     @property
@@ -61,8 +64,9 @@ class PoseSpace:
 
     def to_json(self) -> str:
         """Text that `from_json` reads back exactly."""
-        fields = dataclasses.asdict(self)
-        return json.dumps(fields | {"mean": self.mean.tolist(), "std": self.std.tolist()})
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        arrays = {"mean": self.mean.tolist(), "std": self.std.tolist()}
+        return json.dumps(fields | arrays | {"skeleton": self.skeleton.to_dict()})
 
     @classmethod
     def from_json(cls, text: str, source: str) -> PoseSpace:
@@ -74,8 +78,13 @@ class PoseSpace:
                 std=np.asarray(fields["std"], np.float64),
                 kept=tuple(int(column) for column in fields["kept"]),
                 actions=tuple(fields["actions"]),
-                skeleton=fields["skeleton"],
+                skeleton=_skeleton(fields["skeleton"]),
                 fps=float(fields["fps"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{source}: not a pose space of this version: {error}") from None
+
+
+def _skeleton(value: Any) -> Skeleton:
+    """A skeleton's fields; of earlier versions, the name of a published one."""
+    return SKELETONS[value] if isinstance(value, str) else Skeleton.from_dict(value)

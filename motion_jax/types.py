@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from motion_jax.skeleton import Skeleton
+
 Array = jax.Array
 Params = Any  # a pytree of arrays, typed by the model that made it
 
@@ -42,7 +44,7 @@ class Dataset:
     name: str  # "h36m" | "cmu" | "synthetic"
     clips: tuple[Clip, ...]
     actions: tuple[str, ...]  # [A] the order of the one-hot code
-    skeleton: str  # a key of `geometry.skeleton.SKELETONS`
+    skeleton: Skeleton
     fps: float  # frame rate of `Clip.frames`
     key: str  # sha256 of the content that the clips were read from
 

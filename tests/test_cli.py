@@ -207,7 +207,7 @@ def test_prepare_accepts_duplicates_when_told_so(tree: Path):
 
 PREPARE = {
     "": "--dataset=None: Flag --dataset must have a value",
-    "--dataset=h36": "--dataset=h36: value should be one of <synthetic|h36m|cmu>",
+    "--dataset=h36": "--dataset=h36: value should be one of <synthetic|h36m|cmu|folder>",
     "--dataset=cmu --out=out": "--source='': with --dataset=cmu it must name the folder",
     "--dataset=cmu --source=tree": "--out is missing",
     "--dataset=cmu --source=absent --out=out": "data.root='absent': no such folder",
@@ -216,6 +216,8 @@ PREPARE = {
     "--dataset=cmu --source=tree --out=out --actions=hopping": "unknown action 'hopping'",
     "--dataset=cmu --source=tree --out=out --text": "--text: it must come with --dataset=synthetic",
     "--dataset=synthetic --source=tree --out=out": "--source='tree': with --dataset=synthetic it must stay empty",
+    "--dataset=cmu --source=tree --out=out --fps=25": "--fps=25.0: it must come with --dataset=folder, not cmu",
+    "--dataset=folder --source=absent --out=out": "--source='absent': no such folder",
 }
 
 
@@ -233,11 +235,12 @@ def test_prepare_writes_synthetic_data_as_text(tmp_path: Path):
     program = """
 import sys, numpy as np
 from motion_jax import cli
+from motion_jax.bodies import H36M
 from motion_jax.data import synthetic
 from motion_jax.types import Clip, Dataset
 frames = np.linspace(0, 1, 400 * 99, dtype=np.float32).reshape(400, 99)
 clips = tuple(Clip(frames, s, "walking", 1, p, "synthetic") for s, p in (("S1", "train"), ("S5", "test")))
-synthetic.make_synthetic = lambda seed: Dataset("synthetic", clips, ("walking",), "h36m", 50.0, "key")
+synthetic.make_synthetic = lambda seed: Dataset("synthetic", clips, ("walking",), H36M, 50.0, "key")
 from launch import prepare
 cli.run(prepare.main)
 """

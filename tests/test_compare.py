@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.brief import brief
 from motion_jax.compare import compare, zero_velocity
 from motion_jax.config import MODES, DataConfig, EvalConfig, Experiment, ModelConfig
@@ -33,13 +34,13 @@ def dataset() -> Dataset:
     rng = np.random.default_rng(0)
     frames = [np.cumsum(rng.normal(0, 0.02, (420, 99)), axis=0).astype(np.float32) for _ in range(2)]
     clips = tuple(Clip(frames[n], "S5", "walking", n + 1, "test", f"walking_{n + 1}.txt") for n in range(2))
-    return Dataset("synthetic", clips, ("walking",), skeleton="h36m", fps=50.0, key="abc")
+    return Dataset("synthetic", clips, ("walking",), skeleton=H36M, fps=50.0, key="abc")
 
 
 @pytest.fixture(scope="module")
 def runs() -> list[Predictor]:
     """The same row from two seeds."""
-    space = PoseSpace(np.zeros(99), np.ones(99), tuple(range(6, 60)), ("walking",), "h36m", 25.0)
+    space = PoseSpace(np.zeros(99), np.ones(99), tuple(range(6, 60)), ("walking",), H36M, 25.0)
     return [Predictor(make(EXPERIMENT, space).init(jax.random.key(seed)), EXPERIMENT, space, step=0) for seed in (0, 1)]
 
 

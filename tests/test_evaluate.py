@@ -8,6 +8,7 @@ import logging
 import numpy as np
 import pytest
 
+from motion_jax.bodies import CMU, H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment
 from motion_jax.data.protocols import gather, protocol_windows
 from motion_jax.errors import UserError
@@ -36,14 +37,14 @@ def dataset() -> Dataset:
         for trial in (1, 2):
             frames = np.cumsum(rng.normal(0, 0.02, (400 + 20 * trial, 99)), axis=0).astype(np.float32)
             clips.append(Clip(frames, "S5", action, trial, "test", f"{action}_{trial}.txt"))
-    return Dataset("synthetic", tuple(clips), ACTIONS, skeleton="h36m", fps=50.0, key="abc")
+    return Dataset("synthetic", tuple(clips), ACTIONS, skeleton=H36M, fps=50.0, key="abc")
 
 
 @pytest.fixture(scope="module")
 def space() -> PoseSpace:
     rng = np.random.default_rng(1)
     std = np.where(np.isin(np.arange(99), KEPT), rng.uniform(0.1, 2, 99), 1)
-    return PoseSpace(rng.normal(0, 0.3, 99), std, KEPT, ACTIONS, "h36m", 25.0)
+    return PoseSpace(rng.normal(0, 0.3, 99), std, KEPT, ACTIONS, H36M, 25.0)
 
 
 def zero_velocity(history, future, codes, mode):
@@ -88,7 +89,7 @@ def test_scores_are_the_metric_s_mean_over_the_protocol_s_windows(dataset, space
         prediction = np.repeat(history[:, -1:], T, axis=1)
         expected = euler_error_rad(prediction, future).mean(0)[[0, 2, 4]]
         np.testing.assert_allclose(euler.actions[action], expected, rtol=1e-6)
-        expected = mpjpe_mm("h36m", prediction, future).mean(0)[[0, 2, 4]]
+        expected = mpjpe_mm(H36M, prediction, future).mean(0)[[0, 2, 4]]
         np.testing.assert_allclose(position.actions[action], expected, rtol=1e-6)
 
 
@@ -180,9 +181,9 @@ def test_cmu_is_given_its_true_times_beside_the_labels(dataset, space):
         Clip(np.tile(clip.frames, (1, 2))[:, :117], "", clip.action, 1, "test", clip.source)
         for clip in dataset.clips[::2]
     )
-    cmu = Dataset("cmu", clips, ACTIONS, skeleton="cmu", fps=120.0, key="abc")
+    cmu = Dataset("cmu", clips, ACTIONS, skeleton=CMU, fps=120.0, key="abc")
     mean = np.tile(space.mean, 2)[:117]
-    fast = PoseSpace(mean, np.ones(117), KEPT, ACTIONS, "cmu", 60.0)
+    fast = PoseSpace(mean, np.ones(117), KEPT, ACTIONS, CMU, 60.0)
     reports = evaluate(zero_velocity, cmu, fast, experiment(), "zero", ["free_running"])
     assert [report.metric for report in reports] == ["euler_error_rad", "mpjpe_mm"]  # h36m-22 does not apply
     assert reports[0].milliseconds == [16.667, 50.0, 83.333]
@@ -193,9 +194,9 @@ def test_what_cannot_be_judged_is_refused(dataset, space):
     with pytest.raises(UserError, match=r"\(16, 4, 99\); it must be \(16, 5, 99\)"):
         evaluate(lambda *given: given[1][:, 1:], dataset, space, experiment(), "x")
     with pytest.raises(UserError, match="'h36m'; the model was made for 'cmu'"):
-        evaluate(oracle, dataset, dataclasses.replace(space, skeleton="cmu"), experiment(), "x")
+        evaluate(oracle, dataset, dataclasses.replace(space, skeleton=CMU), experiment(), "x")
     with pytest.raises(UserError, match=r"gives 25 fps; the model was made for 60"):
         evaluate(oracle, dataset, dataclasses.replace(space, fps=60.0), experiment(), "x")
-    cmu = dataclasses.replace(dataset, skeleton="cmu")
+    cmu = dataclasses.replace(dataset, skeleton=CMU)
     with pytest.raises(UserError, match="none applies to skeleton 'cmu'"):
         evaluate(oracle, cmu, space, experiment(metrics="mpjpe_h36m22_mm"), "x")

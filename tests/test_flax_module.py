@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.flax_module import MotionModule
 from motion_jax.losses import mse
@@ -28,7 +29,7 @@ def build(name: str = "seq2seq") -> Model:
         data=DataConfig(source_length=S, target_length=T),
         eval=EvalConfig(frames="1"),
     )
-    return make(experiment, PoseSpace(np.zeros(N), np.ones(N), tuple(range(N)), (), "h36m", 25.0))
+    return make(experiment, PoseSpace(np.zeros(N), np.ones(N), tuple(range(N)), (), H36M, 25.0))
 
 
 MODEL = build()

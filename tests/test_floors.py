@@ -9,17 +9,24 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("errors", "types", "config", "published", "uptime"),
+    ("errors", "skeleton", "bodies", "types", "config", "published", "uptime"),
     ("backend", "geometry", "nn", "space"),
     ("data", "metrics", "losses", "feeding"),
     ("models",),
     ("optim", "scores", "evaluate", "raw"),
     ("train",),
     ("predict",),
+    ("continuation",),
     ("tables", "report", "brief", "compare", "runs", "sweep", "visualize", "timing", "cli", "compilation", "benchmark",
-     "flax_module"),
+     "flax_module", "stream", "export"),
 )  # fmt: skip
-SAME_FLOOR = {("types", "errors"), ("config", "errors"), ("evaluate", "scores")}
+SAME_FLOOR = {
+    ("types", "skeleton"),
+    ("bodies", "skeleton"),
+    ("skeleton", "errors"),
+    ("config", "errors"),
+    ("evaluate", "scores"),
+}
 """Within a floor: the alphabet is read by its neighbours. The top floor's rooms may use each other without a cycle."""
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from motion_jax.bodies import CMU, H36M, SKELETONS
 from motion_jax.data.protocols import gather, srnn_windows
 from motion_jax.errors import UserError
-from motion_jax.geometry.skeleton import SKELETONS
 from motion_jax.metrics import (
     METRICS,
     applies,
@@ -81,17 +81,17 @@ def test_metrics_are_float64_whatever_the_caller_and_leave_its_setting(windows):
     single = [frames.astype(np.float32) for frames in windows]
     double = [frames.astype(np.float64) for frames in single]
     for metric in METRICS.values():
-        error = metric("h36m", *map(jnp.asarray, single))
+        error = metric(H36M, *map(jnp.asarray, single))
         assert error.dtype == np.float64
-        np.testing.assert_array_equal(error, metric("h36m", *double))
+        np.testing.assert_array_equal(error, metric(H36M, *double))
     assert not jax.config.jax_enable_x64
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_perfect_prediction_scores_zero_and_another_does_not(name, windows):
     prediction, truth = windows
-    np.testing.assert_array_equal(METRICS[name]("h36m", truth, truth), np.zeros((4, 6)))
-    assert (METRICS[name]("h36m", prediction, truth) > 0).all()
+    np.testing.assert_array_equal(METRICS[name](H36M, truth, truth), np.zeros((4, 6)))
+    assert (METRICS[name](H36M, prediction, truth) > 0).all()
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -100,7 +100,7 @@ def test_the_root_does_not_matter(name, windows):
     moved = [frames.copy() for frames in windows]
     for frames in moved:
         frames[..., :6] += np.random.default_rng(1).normal(size=frames[..., :6].shape)
-    np.testing.assert_array_equal(METRICS[name]("h36m", *moved), METRICS[name]("h36m", prediction, truth))
+    np.testing.assert_array_equal(METRICS[name](H36M, *moved), METRICS[name](H36M, prediction, truth))
 
 
 def test_a_frame_s_error_is_that_frame_s(windows):
@@ -108,7 +108,7 @@ def test_a_frame_s_error_is_that_frame_s(windows):
     changed = prediction.copy()
     changed[:, 3] = truth[:, 3]
     for metric in METRICS.values():
-        before, after = metric("h36m", prediction, truth), metric("h36m", changed, truth)
+        before, after = metric(H36M, prediction, truth), metric(H36M, changed, truth)
         np.testing.assert_array_equal(after[:, 3], 0)
         np.testing.assert_array_equal(np.delete(after, 3, 1), np.delete(before, 3, 1))
 
@@ -148,10 +148,9 @@ def test_angles_are_not_wrapped():
     np.testing.assert_allclose(euler_error_rad(prediction, truth)[0], [2 * np.pi - 0.2, 2 * np.pi - 0.4], atol=1e-5)
 
 
-@pytest.mark.parametrize("skeleton", ["h36m", "cmu"])
-def test_one_bent_joint_displaces_what_hangs_on_it(skeleton):
+@pytest.mark.parametrize("body", SKELETONS.values(), ids=SKELETONS)
+def test_one_bent_joint_displaces_what_hangs_on_it(body):
     """A turn by `angle` about a joint moves a joint at distance r from its axis by 2 r sin(angle / 2)."""
-    body = SKELETONS[skeleton]
     joint, angle = body.index("LeftForeArm"), 0.7
     truth = np.zeros((1, 1, body.columns))
     prediction = truth.copy()
@@ -164,11 +163,11 @@ def test_one_bent_joint_displaces_what_hangs_on_it(skeleton):
         if node == joint:
             total += 2 * np.hypot(lever[1], lever[2]) * np.sin(angle / 2)
     assert total > 10
-    np.testing.assert_allclose(mpjpe_mm(skeleton, prediction, truth), total / len(body.joints), rtol=1e-12)
+    np.testing.assert_allclose(mpjpe_mm(body, prediction, truth), total / len(body.joints), rtol=1e-12)
 
 
 def test_for_angles_the_published_positions_and_the_clean_ones_agree(windows):
-    np.testing.assert_allclose(mpjpe_h36m22_mm("h36m", *windows), mpjpe_mm("h36m", *windows), rtol=1e-12)
+    np.testing.assert_allclose(mpjpe_h36m22_mm(H36M, *windows), mpjpe_mm(H36M, *windows), rtol=1e-12)
 
 
 def test_the_published_positions_take_22_joints_from_the_prediction():
@@ -191,14 +190,12 @@ def test_what_does_not_fit_is_named(windows):
     with pytest.raises(UserError, match=r"3 \+ 3 J"):
         euler_error_rad(prediction[..., :98], truth[..., :98])
     with pytest.raises(UserError, match="cmu"):
-        mpjpe_mm("cmu", prediction, truth)
-    with pytest.raises(UserError, match="'smpl' must be one of"):
-        mpjpe_mm("smpl", prediction, truth)
+        mpjpe_mm(CMU, prediction, truth)
     with pytest.raises(UserError, match="not on 'cmu'"):
-        mpjpe_h36m22_mm("cmu", prediction, truth)
-    assert not applies("mpjpe_h36m22_mm", "cmu")
-    assert applies("mpjpe_h36m22_mm", "h36m")
-    assert applies("mpjpe_mm", "cmu")
+        mpjpe_h36m22_mm(CMU, prediction, truth)
+    assert not applies("mpjpe_h36m22_mm", CMU)
+    assert applies("mpjpe_h36m22_mm", H36M)
+    assert applies("mpjpe_mm", CMU)
 
 
 def read_windows(root: Path, action: str) -> tuple[np.ndarray, np.ndarray]:
@@ -214,4 +211,4 @@ def test_zero_velocity_on_real_motion_scores_the_reference_values(action, shared
     prediction, truth = read_windows(shared_data, action)
     euler, position = ZERO_VELOCITY[action]
     np.testing.assert_allclose(euler_error_rad(prediction, truth).mean(0)[FRAMES - 1], euler, atol=5.1e-4)
-    np.testing.assert_allclose(mpjpe_mm("cmu", prediction, truth).mean(0)[FRAMES - 1], position, atol=0.051)
+    np.testing.assert_allclose(mpjpe_mm(CMU, prediction, truth).mean(0)[FRAMES - 1], position, atol=0.051)

@@ -14,8 +14,10 @@ import jax
 import numpy as np
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.data.expmap import read_expmap, write_expmap
+from motion_jax.data.formats import read_motion
 from motion_jax.data.frame_files import read_frames, write_frames
 from motion_jax.errors import UserError
 from motion_jax.evaluate import evaluate, select
@@ -49,7 +51,7 @@ def space() -> PoseSpace:
     rng = np.random.default_rng(1)
     kept = tuple(range(10, 60))
     std = np.where(np.isin(np.arange(99), kept), rng.uniform(0.1, 2, 99), 1)
-    return PoseSpace(rng.normal(0, 0.3, 99), std, kept, ACTIONS, "h36m", 25.0)
+    return PoseSpace(rng.normal(0, 0.3, 99), std, kept, ACTIONS, H36M, 25.0)
 
 
 def _state(space: PoseSpace, seed: int) -> TrainState:
@@ -226,7 +228,7 @@ def test_weights_are_prepared_once(predictor: Predictor, space: PoseSpace, monke
         prepared.append(True)
         return jax.tree.map(lambda leaf: 0 * leaf, params)
 
-    made = SimpleNamespace(init=model.init, apply=model.apply, prepare=prepare)
+    made = SimpleNamespace(init=model.init, apply=model.apply, prepare=prepare, attend=None)
     monkeypatch.setattr("motion_jax.predict.make", lambda *_: made)
     changed = Predictor(predictor.params, EXPERIMENT, space, 0)
     still = changed(_frames(S))
@@ -243,7 +245,7 @@ def test_the_judge_sees_the_same_predictions(predictor: Predictor, space: PoseSp
         for action in ACTIONS
         for trial in (1, 2)
     )
-    dataset = Dataset("h36m", clips, ACTIONS, skeleton="h36m", fps=50.0, key="key")
+    dataset = Dataset("h36m", clips, ACTIONS, skeleton=H36M, fps=50.0, key="key")
     windows = select("srnn", dataset, space, EXPERIMENT)
     seen = []
 
@@ -369,6 +371,13 @@ def test_several_files_are_one_batch(command: Command, predictor: Predictor, fol
         np.testing.assert_allclose(read_expmap(folder / "many" / f"{name}.txt", 99), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_prediction_opens_elsewhere(command: Command, folder: Path):
+    status, said = command("--input=a.txt --output=next.bvh")
+    assert status == 0, said
+    motion = read_motion(folder / "next.bvh")
+    assert (motion.frames.shape, motion.skeleton.joints) == ((T, 99), H36M.joints)
+
+
 def test_what_is_there_stays(command: Command, folder: Path):
     (folder / "mine.npy").write_text("mine")
     status, said = command("--input=a.txt --output=mine.npy")
@@ -379,8 +388,11 @@ def test_what_is_there_stays(command: Command, folder: Path):
 
 
 MISTAKES = {
-    "--input=a.txt --output=x.bvh": "x.bvh: suffix '.bvh' is unknown: it must be one of .txt, .npy, .npz",
-    "--input=a.bvh --output=x.txt": "a.bvh: suffix '.bvh' is unknown: it must be one of .txt, .npy, .npz",
+    "--input=a.txt --output=x.csv": "x.csv: suffix '.csv' is unknown: it must be one of .bvh, .txt, .npz,",
+    "--input=a.txt --output=x.amc": r"x.amc: Acclaim motion \(AMC\) is not written: it must be one of .bvh, .txt, .npz",
+    "--input=a.bvh --output=x.npy": "x.npy: suffix '.npy' is unknown",
+    "--input=a.bvh --output=x.bvh": "a.bvh: cannot be read: No such file or directory",
+    "--input=a.bvh,b.txt --output=x": "--input=a.bvh,b.txt: all must be rows|b.txt: ",
     "--input=absent.txt --output=x.txt": "absent.txt: cannot be read: No such file or directory",
     "--input=narrow.txt --output=x.txt": "narrow.txt:1: 3 columns: it must have 99",
     "--input=short.txt --output=x.txt": r"short.txt: has 10 rows; the model needs 11 \(data.stride=2\)",

@@ -19,6 +19,7 @@ FILES = {"report.json", "report.csv", "report.md", "error_curves.png", "error_by
 PROGRAM = """
 import sys, numpy as np
 from motion_jax.data import synthetic
+from motion_jax.bodies import H36M
 from motion_jax.types import Clip, Dataset
 rng = np.random.default_rng(0)
 def frames():
@@ -26,7 +27,7 @@ def frames():
     return (0.3 * np.sin(np.arange(420)[:, None] * 0.02 + phase)).astype(np.float32)
 people = {"S1": "train", "S5": "test", "S11": "train"}
 clips = tuple(Clip(frames(), s, "walking", t, people[s], "synthetic") for s in people for t in (1, 2))
-synthetic.make_synthetic = lambda seed: Dataset("synthetic", clips, ("walking",), "h36m", 50.0, "key")
+synthetic.make_synthetic = lambda seed: Dataset("synthetic", clips, ("walking",), H36M, 50.0, "key")
 from launch import quickstart
 from motion_jax import cli
 assert "matplotlib" not in sys.modules  # an extra: loaded only to draw

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.errors import UserError
 from motion_jax.space import PoseSpace
 
@@ -16,7 +17,7 @@ RNG = np.random.default_rng(0)
 KEPT = (0, 2, 3)
 SPACE = PoseSpace(
     mean=RNG.normal(size=5) * 100, std=np.array([2.0, 1, 0.5, 3, 1]), kept=KEPT,
-    actions=("walking", "eating"), skeleton="h36m", fps=25.0,
+    actions=("walking", "eating"), skeleton=H36M, fps=25.0,
 )  # fmt: skip
 FRAMES = RNG.normal(size=(2, 3, 5)).astype(np.float32)
 CODES = np.broadcast_to(np.float32([0, 1]), (2, 3, 2))
@@ -79,8 +80,15 @@ def test_the_text_is_exact():
     np.testing.assert_array_equal(back.mean, awkward.mean)
     np.testing.assert_array_equal(back.std, awkward.std)
     assert back.mean.dtype == back.std.dtype == np.float64
-    for field in ("kept", "actions", "skeleton", "fps"):
+    for field in ("kept", "actions", "fps"):
         assert getattr(back, field) == getattr(awkward, field)
+    assert back.skeleton.to_dict() == awkward.skeleton.to_dict()
+
+
+def test_a_published_skeleton_may_be_named():
+    """As earlier versions wrote it."""
+    text = json.dumps(json.loads(SPACE.to_json()) | {"skeleton": "h36m"})
+    assert PoseSpace.from_json(text, "here").skeleton is H36M
 
 
 FIELDS = json.loads(SPACE.to_json())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from motion_jax import sweep
+from motion_jax.bodies import H36M
 from motion_jax.config import ATTENTIONS, CELLS, MODES, Experiment, TrainConfig
 from motion_jax.data.prepared import write_dataset
 from motion_jax.errors import UserError
@@ -126,7 +127,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done[str(folder)] = experiment
 
     folders: list[str] = []
-    monkeypatch.setattr(sweep, "open_dataset", lambda data: Dataset("synthetic", (), (), "h36m", 50.0, "key"))
+    monkeypatch.setattr(sweep, "open_dataset", lambda data: Dataset("synthetic", (), (), H36M, 50.0, "key"))
     monkeypatch.setattr(sweep, "fit", fit)
     monkeypatch.setattr(sweep, "load_predictor", str)
     monkeypatch.setattr(sweep, "zero_velocity", str)
@@ -192,7 +193,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     cases = [("S1", 1, "train"), ("S5", 1, "test"), ("S5", 2, "test")]
     clips = tuple(Clip(frames * (1 + n), subject, "walking", trial, split, f"{subject}/walking_{trial}")
                   for n, (subject, trial, split) in enumerate(cases))  # fmt: skip
-    write_dataset(Dataset("h36m", clips, ("walking",), "h36m", 50.0, "made-up"), folder / "data", {}, ())
+    write_dataset(Dataset("h36m", clips, ("walking",), H36M, 50.0, "made-up"), folder / "data", {}, ())
     (folder / "sweep.py").write_text(SWEEP)
     (folder / "runs" / "torn").mkdir(parents=True)
     (folder / "runs" / "torn" / "config.json").write_text("{")

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from motion_jax.bodies import SKELETONS
 from motion_jax.config import MODES, Experiment
 from motion_jax.errors import UserError
-from motion_jax.geometry.skeleton import SKELETONS, Skeleton
 from motion_jax.metrics import mpjpe_mm
 from motion_jax.scores import Report, Spread
+from motion_jax.skeleton import Skeleton
 from motion_jax.visualize import curves, figures, skeletons
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
 from motion_jax.visualize.horizons import horizon_curves
@@ -222,7 +223,7 @@ def test_a_strip_shows_each_time_once_and_the_error_of_each_pose(body: Skeleton,
     times = [text for text in said if text.endswith(" ms")]
     assert times == [f"{time} ms" for time in (-400, -200, 0, 200, 400, 600, 800, 1000)]
     frames = slice(4, None, 5)
-    errors = np.asarray(mpjpe_mm(body.name, guess[None, frames], truth[None, frames]))[0]
+    errors = np.asarray(mpjpe_mm(body, guess[None, frames], truth[None, frames]))[0]
     assert [text for text in said if text.endswith(" mm")] == [*(f"{error:.0f} mm" for error in errors), *["0 mm"] * 5]
     poses_and_ghosts = 8 + 2 * 2 * 5
     assert len(drawn[0].axes[0].collections) == poses_and_ghosts

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
 from motion_jax.data.bank import FIRST_START
 from motion_jax.errors import UserError
@@ -61,7 +62,7 @@ class Case:
 
     def space(self) -> PoseSpace:
         """An identity of the right width."""
-        return PoseSpace(np.zeros(WIDTH), np.ones(WIDTH), tuple(range(WIDTH)), (), "h36m", 25.0)
+        return PoseSpace(np.zeros(WIDTH), np.ones(WIDTH), tuple(range(WIDTH)), (), H36M, 25.0)
 
     def windows(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Smooth random motion: history `[count, S, N]` and future `[count, T, N]`, float32."""

@@ -115,7 +115,7 @@ def _open_synthetic(config: DataConfig) -> _Opened:
 def _synthetic_key(seed: int) -> str:
     """The code is the content: the generator, the skeleton that it moves, and numpy, which draws the numbers."""
     package = Path(__file__).parents[1]
-    files = [*sorted((package / "data" / "synthetic").glob("*.py")), package / "geometry" / "skeleton.py"]
+    files = [*sorted((package / "data" / "synthetic").glob("*.py")), package / "bodies.py", package / "skeleton.py"]
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     return hashlib.sha256(json.dumps(["synthetic", seed, np.__version__, code]).encode()).hexdigest()
 

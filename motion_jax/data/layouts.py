@@ -35,7 +35,7 @@ class Layout:
     """One data set's file tree, and what its numbers mean."""
 
     name: str  # a value of `data.name`
-    skeleton: str  # a key of `geometry.skeleton.SKELETONS`
+    skeleton: str  # a key of `bodies.SKELETONS`
     fps: float
     columns: int  # D = root translation 3 + 3 a joint
     actions: tuple[str, ...]  # the published order, which the one-hot code keeps

@@ -9,8 +9,9 @@ from typing import Any
 
 from motion_jax.data.findings import Finding
 from motion_jax.errors import UserError
+from motion_jax.skeleton import Skeleton
 
-FORMAT = 1  # of the folder; raise it when an older reader would misread a newer folder
+FORMAT = 2  # of the folder; raise it when an older reader would misread a newer folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Manifest:
     format: int
     dataset: str
     actions: tuple[str, ...]
-    skeleton: str
+    skeleton: Skeleton
     fps: float
     key: str  # `types.Dataset.key`
     columns: int  # D
@@ -45,7 +46,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Text that `from_json` reads back exactly."""
-        fields = dataclasses.asdict(self)
+        fields = dataclasses.asdict(self) | {"skeleton": self.skeleton.to_dict()}
         return json.dumps({**fields, "digest": _digest(fields)}, indent=1) + "\n"
 
     @classmethod
@@ -87,6 +88,7 @@ class Manifest:
 def _records(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         "actions": tuple(fields["actions"]),
+        "skeleton": Skeleton.from_dict(fields["skeleton"]),
         "clips": tuple(ClipEntry(**entry) for entry in fields["clips"]),
         "findings": tuple(Finding(**entry) for entry in fields["findings"]),
     }

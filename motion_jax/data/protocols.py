@@ -8,7 +8,8 @@ All of them draw from one fixed generator, so a selection is a function of the c
                 github.com/wei-mao-2019/HisRepItself, `find_indices_256`.
 
 Human3.6M (and the synthetic set, which has its form) draws from trials 1 and 2 of the test subject in turn. CMU draws
-from its one test file, as in the code of Mao 2019, github.com/wei-mao-2019/LearnTrajDep, `load_data_cmu`.
+from its one test file, as in the code of Mao 2019, github.com/wei-mao-2019/LearnTrajDep, `load_data_cmu`; a folder of
+the user's, of which nothing is published, from all test files of an action in turn.
 """
 
 from __future__ import annotations
@@ -30,12 +31,17 @@ COUNTS = {"srnn": 8, "windows256": 256}  # windows an action
 class Drawing:
     """How a data set's starts are drawn: from `first` to `margin` rows before the clip's end, exclusive."""
 
-    trials: int  # test clips of an action, drawn from in turn
+    trials: int | None  # test clips of an action, drawn from in turn; None: all that there are
     first: int
     margin: int
 
 
-DRAWINGS = {"h36m": Drawing(2, 16, 150), "synthetic": Drawing(2, 16, 150), "cmu": Drawing(1, 0, 75)}
+DRAWINGS = {
+    "h36m": Drawing(2, 16, 150),
+    "synthetic": Drawing(2, 16, 150),
+    "cmu": Drawing(1, 0, 75),
+    "folder": Drawing(None, 0, 75),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +58,7 @@ def srnn_windows(
     """The 8 windows of one action ("8 seeds").
 
     Args:
-        dataset: "h36m", "synthetic" or "cmu".
+        dataset: a key of `DRAWINGS`.
         clips: the clips that windows index; those of the test split and of `action` are drawn from, ordered by trial.
         action: the action's name.
         source: S, observed frames.
@@ -127,7 +133,7 @@ def _draw(
     generator = np.random.RandomState(SEED)
     windows = []
     for number in range(COUNTS[protocol]):
-        turn = number % drawing.trials
+        turn = number % len(trials)
         start = int(generator.randint(drawing.first, lengths[turn] - drawing.margin))
         _check_span(protocol, clips[trials[turn]], lengths[turn], start, source, target)
         windows.append(Window(trials[turn], start))
@@ -141,10 +147,10 @@ def _drawing(protocol: str, dataset: str) -> Drawing:
 
 
 def _test_trials(protocol: str, drawing: Drawing, clips: Sequence[Clip], action: str) -> list[int]:
-    """Indices of the action's test clips, by trial."""
+    """Indices of the action's test clips, by subject and trial."""
     found = [index for index, clip in enumerate(clips) if clip.split == "test" and clip.action == action]
-    found.sort(key=lambda index: clips[index].trial)
-    if len(found) != drawing.trials:
+    found.sort(key=lambda index: (clips[index].subject, clips[index].trial))
+    if len(found) != (drawing.trials or max(1, len(found))):
         names = ", ".join(clips[index].name for index in found) or "none"
         raise UserError(f"protocol {protocol}: action {action!r} needs {drawing.trials} test clips, found {names}")
     return found

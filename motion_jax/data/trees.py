@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motion_jax.bodies import SKELETONS
 from motion_jax.data.expmap import PARSER_VERSION, parse_expmap, read_bytes, write_expmap
 from motion_jax.data.findings import Finding, raise_errors
 from motion_jax.data.layouts import CMU, H36M, Layout, Trial, choose_actions, find_tree
@@ -56,7 +57,7 @@ class Tree:
             name=self.layout.name,
             clips=clips,
             actions=tuple(action for action in self.actions if action in shown),
-            skeleton=self.layout.skeleton,
+            skeleton=SKELETONS[self.layout.skeleton],
             fps=self.layout.fps,
             key=content_key(self.layout, self.actions, self.hashes),
         )

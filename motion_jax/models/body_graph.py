@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.geometry.skeleton import PARTS, SKELETONS, Skeleton
+from motion_jax.skeleton import PARTS, Skeleton
 from motion_jax.space import PoseSpace
 
 Joined = tuple[tuple[str, ...], ...]  # the parts that an edge joins; once for each edge whose features are summed
@@ -45,7 +45,7 @@ def part_selections(space: PoseSpace) -> Selections:
     Raises:
         UserError: no kept column moves the spine, an arm or a leg, or left and right have different joints.
     """
-    skeleton = SKELETONS[space.skeleton]
+    skeleton = space.skeleton
     place = {column: feature for feature, column in enumerate(space.kept)}
     features: dict[str, list[int | None]] = {}
     for kind, parts in {"spine": ("spine", "spine"), "arm": ARMS, "leg": LEGS}.items():

@@ -171,7 +171,7 @@ def divergence(params: CrbmParams, past: Array, frames: Array, rebuilt: Array, c
 
 def settle(maps: CrbmMaps, recent: Array) -> Array:
     """The next frame `[B, N]` after `recent` `[B, order, N]`: mean-field updates from the last of these."""
-    bias = biases(maps, recent.reshape(len(recent), -1))
+    bias = biases(maps, recent.reshape(recent.shape[0], -1))
     return jax.lax.fori_loop(0, UPDATES, lambda _, v: expect(maps, bias, activate(maps, bias, v)), recent[:, -1])
 
 

@@ -171,7 +171,7 @@ def _zeros(hidden: int, batch: int, dtype: Any) -> States:
 def _embed(maps: SrnnMaps, frames: Array) -> Gates:
     """Frames `[..., B, N]` to what the edges' cells add to their gates, each `[..., edges, B, places, H]`."""
     first = jax.nn.relu(keep(product(frames.reshape(-1, frames.shape[-1]), maps.first)))
-    first = first.reshape(len(first), len(EDGES), EDGE_PLACES, -1)
+    first = first.reshape(first.shape[0], len(EDGES), EDGE_PLACES, -1)
     gates = _multiply(_multiply(jnp.swapaxes(first, 0, 1), maps.second), maps.edge_inputs)
     gates = gates.reshape(len(EDGES), *frames.shape[:-1], EDGE_PLACES, -1)
     return _part(jnp.moveaxis(gates, 0, frames.ndim - 2))

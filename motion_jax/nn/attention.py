@@ -252,7 +252,7 @@ def _read_multi_head(maps: AttentionMaps, memory: Memory, query: Array, x: Array
     scores = contract("bnd,bsnd->bns", query, memory.keys) / math.sqrt(query.shape[-1])
     weights = softmax(scores)
     heads = contract("bns,bsnd->bnd", weights, memory.values)
-    return product(heads.reshape(len(heads), -1), maps.out), weights.mean(axis=1)
+    return product(heads.reshape(heads.shape[0], -1), maps.out), weights.mean(axis=1)
 
 
 def _split_heads(maps: AttentionMaps, flat: Array) -> Array:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig
 from motion_jax.data.bank import FIRST_START, Bank, draw, make_bank
 from motion_jax.errors import UserError
@@ -26,7 +27,7 @@ def clip(length: int, number: int, action: str = "walking") -> Clip:
 
 
 def space(actions: tuple[str, ...] = ("walking", "eating")) -> PoseSpace:
-    return PoseSpace(np.zeros(2), np.ones(2), (0, 1), actions, "h36m", 25.0)
+    return PoseSpace(np.zeros(2), np.ones(2), (0, 1), actions, H36M, 25.0)
 
 
 # At stride 2: 30, exactly one published start, one too short for it, and a single window.
@@ -88,7 +89,7 @@ def test_the_key_decides():
 
 
 def test_frames_are_encoded_with_their_clips_action():
-    moved = PoseSpace(np.array([1.0, 2]), np.array([2.0, 4]), (1,), ("walking", "eating"), "h36m", 25.0)
+    moved = PoseSpace(np.array([1.0, 2]), np.array([2.0, 4]), (1,), ("walking", "eating"), H36M, 25.0)
     bank = make_bank((clip(40, 0), clip(40, 1, "eating")), moved, CONFIG)
     np.testing.assert_allclose(bank.frames[:20, 0], (np.arange(0, 40, 2) - 2) / 4)
     np.testing.assert_array_equal(bank.frames[:, 1:], np.repeat([[1, 0], [0, 1]], 20, axis=0))

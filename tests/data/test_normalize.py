@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig
 from motion_jax.data.normalize import CONSTANT, pose_space
 from motion_jax.errors import UserError
@@ -21,7 +22,7 @@ def clip(frames: np.ndarray, number: int) -> Clip:
 
 def dataset(*frames: np.ndarray) -> Dataset:
     clips = tuple(clip(part, number) for number, part in enumerate(frames))
-    return Dataset("synthetic", clips, ("walking", "eating"), "h36m", 50.0, "key")
+    return Dataset("synthetic", clips, ("walking", "eating"), H36M, 50.0, "key")
 
 
 def movement(length: int) -> np.ndarray:
@@ -69,7 +70,7 @@ def test_the_threshold_is_the_published_one():
 
 def test_other_fields():
     space = fit(stride=2)
-    assert (space.actions, space.skeleton, space.fps) == (("walking", "eating"), "h36m", 25.0)
+    assert (space.actions, space.skeleton, space.fps) == (("walking", "eating"), H36M, 25.0)
     assert fit(one_hot=False).actions == ()
 
 

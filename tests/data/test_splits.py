@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from motion_jax import bodies
 from motion_jax.config import DATASETS, DataConfig
 from motion_jax.data.splits import VALIDATION, split_clips
 from motion_jax.errors import UserError
@@ -19,7 +20,7 @@ def clip(subject: str, action: str, trial: int, split: str = "train") -> Clip:
 
 
 def dataset(name: str, clips) -> Dataset:
-    return Dataset(name, tuple(clips), ("walking", "eating"), "h36m", 50.0, "key")
+    return Dataset(name, tuple(clips), ("walking", "eating"), bodies.H36M, 50.0, "key")
 
 
 ACTIONS = ("walking", "eating")
@@ -47,7 +48,17 @@ def test_every_clip_is_in_exactly_one_split(data, validation):
 
 
 def test_every_data_set_has_a_rule():
-    assert set(VALIDATION) == set(DATASETS)
+    assert set(VALIDATION) == set(DATASETS) - {"folder"}
+
+
+def test_auto_holds_out_the_last_subject_of_a_folder_or_its_last_trial_or_nothing():
+    def held(*people: tuple[str, int]) -> list[str]:
+        chosen = split(dataset("folder", (clip(subject, "walking", trial) for subject, trial in people)))
+        return [held.name for held in chosen.validation]
+
+    assert held(("bert", 1), ("anna", 2)) == ["train/bert/walking_1"]
+    assert held(("", 1), ("", 2)) == ["train/walking_2"]
+    assert held(("anna", 1)) == []
 
 
 def test_auto_holds_out_a_subject_of_human36m_and_a_trial_of_cmu():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from motion_jax.bodies import SKELETONS
 from motion_jax.data.expmap import read_expmap
 from motion_jax.data.layouts import CMU, CMU_ACTIONS, H36M, H36M_ACTIONS, Layout, choose_actions, find_tree
 from motion_jax.data.trees import content_key, hash_tree, read_cmu, read_h36m, read_tree, write_tree
@@ -37,7 +38,7 @@ def test_a_complete_tree_has_the_published_number_of_files(layout: Layout, files
 def test_h36m_is_found_and_read(grow, tmp_path: Path, below: str):
     grow(H36M, ("eating", "walking"), frames=3, root=f"tree/{below}")
     dataset = read_h36m(tmp_path / "tree")
-    assert (dataset.name, dataset.skeleton, dataset.fps) == ("h36m", "h36m", 50.0)
+    assert (dataset.name, dataset.skeleton, dataset.fps) == ("h36m", SKELETONS["h36m"], 50.0)
     assert dataset.actions == ("walking", "eating")
     assert len(dataset.clips) == 28
     assert {clip.subject for clip in dataset.split("test")} == {"S5"}
@@ -49,7 +50,7 @@ def test_h36m_is_found_and_read(grow, tmp_path: Path, below: str):
 
 def test_cmu_is_read(grow):
     dataset = read_cmu(grow(CMU, ("walking", "soccer", "jumping"), frames=3), actions="walking, jumping")
-    assert (dataset.name, dataset.skeleton, dataset.fps) == ("cmu", "cmu", 120.0)
+    assert (dataset.name, dataset.skeleton, dataset.fps) == ("cmu", SKELETONS["cmu"], 120.0)
     assert dataset.actions == ("jumping", "walking")
     assert [clip.name for clip in dataset.split("test")] == ["test/jumping_1", "test/walking_1"]
     assert [clip.trial for clip in dataset.split("train")] == [1, 2, 3, 4, 5] * 2

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.losses import mse
 from motion_jax.models import make
@@ -135,4 +136,4 @@ def experiment(model: ModelConfig, history: np.ndarray, future: np.ndarray) -> E
 
 
 def space(width: int) -> PoseSpace:
-    return PoseSpace(np.zeros(width), np.ones(width), tuple(range(width)), (), "h36m", 25.0)
+    return PoseSpace(np.zeros(width), np.ones(width), tuple(range(width)), (), H36M, 25.0)

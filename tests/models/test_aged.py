@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
 from motion_jax.losses import make_loss
 from motion_jax.models import make
@@ -24,7 +25,7 @@ KEPT = (0, 1, 3, 4, 5, 7, 8)
 P = len(KEPT)
 RNG = np.random.default_rng(0)
 SPACE = PoseSpace(
-    np.zeros(COLUMNS), np.where(np.isin(np.arange(COLUMNS), KEPT), 0.6, 1), KEPT, ACTIONS, "h36m", 25.0
+    np.zeros(COLUMNS), np.where(np.isin(np.arange(COLUMNS), KEPT), 0.6, 1), KEPT, ACTIONS, H36M, 25.0
 )  # fmt: skip
 WINDOWS = Batch(*(RNG.normal(size=(B, length, SPACE.width)).astype(np.float32) for length in (S, T)))
 POSES = Batch(*(frames[..., :P] for frames in WINDOWS))

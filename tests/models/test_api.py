@@ -13,6 +13,7 @@ import pytest
 from flax import serialization
 from jax.test_util import check_grads
 
+from motion_jax.bodies import H36M
 from motion_jax.config import ATTENTIONS, CELLS, OUTPUTS, DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.models import REGISTRY, make
@@ -80,7 +81,7 @@ def build(case: str, **fields: Any) -> Model:
     rng = np.random.default_rng(1)
     columns, kept = (99, WHOLE_BODY) if case == "srnn" else (COLUMNS, (0, 1, 3, 4, 5, 7, 8))
     std = np.where(np.isin(np.arange(columns), kept), rng.uniform(0.1, 0.4, columns), 1)
-    space = PoseSpace(rng.normal(size=columns, scale=0.1), std, kept, ACTIONS, "h36m", 25.0)
+    space = PoseSpace(rng.normal(size=columns, scale=0.1), std, kept, ACTIONS, H36M, 25.0)
     data = DataConfig(source_length=S, target_length=T)
     return make(
         Experiment(model=dataclasses.replace(CASES[case], **fields), data=data, eval=EvalConfig(frames="1")), space

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.models import make
@@ -19,7 +20,7 @@ B, S, T, JOINTS = 2, 5, 4, 3
 COLUMNS, ACTIONS = 3 + 3 * JOINTS, ("walking", "eating")
 RNG = np.random.default_rng(0)
 SPACE = PoseSpace(
-    RNG.normal(size=COLUMNS, scale=0.2), RNG.uniform(0.5, 2, COLUMNS), tuple(range(COLUMNS)), ACTIONS, "h36m", 25.0
+    RNG.normal(size=COLUMNS, scale=0.2), RNG.uniform(0.5, 2, COLUMNS), tuple(range(COLUMNS)), ACTIONS, H36M, 25.0
 )
 RAW = RNG.uniform(-0.7, 0.7, (B, S + T, COLUMNS))  # rad; far from the angles' poles
 CODES = np.broadcast_to(np.eye(2)[:, None], (B, S + T, 2))

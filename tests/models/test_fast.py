@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.config import ATTENTIONS, CELLS, OUTPUTS, DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.losses import mse
 from motion_jax.models import make
@@ -70,7 +71,7 @@ CASES = [(case, "float64") for case in COVERING] + [(case, "float32") for case i
 def build(**fields) -> Model:
     config = ModelConfig(**({"hidden": H, "heads": 2} | fields))
     data = DataConfig(source_length=S, target_length=T)
-    space = PoseSpace(np.zeros(N), np.ones(N), tuple(range(N)), (), "h36m", 25.0)
+    space = PoseSpace(np.zeros(N), np.ones(N), tuple(range(N)), (), H36M, 25.0)
     return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1")), space)
 
 

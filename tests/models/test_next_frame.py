@@ -11,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
 from motion_jax.models import make
 from motion_jax.models.next_frame import add_noise, noise_deviation
@@ -27,7 +28,7 @@ KEYS = jax.random.split(jax.random.key(0), 2)
 
 
 def build(name: str, hidden: int = H, noise: str = "none") -> Model:
-    space = PoseSpace(np.zeros(N - 2), np.ones(N - 2), tuple(range(N - 2)), ACTIONS, "h36m", 25.0)
+    space = PoseSpace(np.zeros(N - 2), np.ones(N - 2), tuple(range(N - 2)), ACTIONS, H36M, 25.0)
     data = DataConfig(source_length=S, target_length=T)
     config = dataclasses.replace(MODELS[name], hidden=hidden)
     return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1"), train=TrainConfig(noise=noise)), space)

@@ -14,6 +14,7 @@ import optax
 import pytest
 from scipy.spatial.transform import Rotation
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
@@ -31,7 +32,7 @@ SPACE = PoseSpace(
     np.where(np.isin(np.arange(COLUMNS), KEPT), 0.7, 1),
     KEPT,
     ACTIONS,
-    "h36m",
+    H36M,
     25.0,
 )
 PARTS = layout(SPACE)

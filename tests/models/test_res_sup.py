@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import optax
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.losses import mse
 from motion_jax.models import make
@@ -26,7 +27,7 @@ if jax.__version_info__ < (0, 11):  # later compilers know no such option
 
 
 def build(**fields):
-    space = PoseSpace(np.zeros(N), np.ones(N), tuple(range(N)), (), "h36m", 25.0)
+    space = PoseSpace(np.zeros(N), np.ones(N), tuple(range(N)), (), H36M, 25.0)
     data = DataConfig(source_length=S, target_length=T)
     return make(Experiment(model=dataclasses.replace(CONFIG, **fields), data=data, eval=EvalConfig(frames="1")), space)
 

@@ -8,12 +8,12 @@ import numpy as np
 import optax
 import pytest
 
+from motion_jax.bodies import H36M, SKELETONS
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
-from motion_jax.geometry import skeleton
-from motion_jax.geometry.skeleton import PARTS, SKELETONS, Joint, Skeleton
 from motion_jax.models import make
 from motion_jax.models.body_graph import part_selections
+from motion_jax.skeleton import PARTS, Joint, Skeleton
 from motion_jax.space import PoseSpace
 from motion_jax.types import Batch, Model
 
@@ -41,8 +41,8 @@ if jax.__version_info__ < (0, 11):  # later compilers know no such option
     QUICK["xla_cpu_use_fusion_emitters"] = False
 
 
-def space(kept=KEPT, body: str = "h36m", actions=ACTIONS) -> PoseSpace:
-    columns = SKELETONS[body].columns
+def space(kept=KEPT, body: Skeleton = H36M, actions=ACTIONS) -> PoseSpace:
+    columns = body.columns
     return PoseSpace(np.zeros(columns), np.ones(columns), tuple(kept), actions, body, 25.0)
 
 
@@ -59,7 +59,7 @@ def parameters(model: Model):
 
 @pytest.mark.parametrize("body", sorted(MOVING))
 def test_every_column_belongs_to_one_part(body):
-    where = space(MOVING[body], body)
+    where = space(MOVING[body], SKELETONS[body])
     selections = part_selections(where)
     assert tuple(selections) == PARTS
     np.testing.assert_array_equal(sum(selection.sum(axis=1) for selection in selections.values()), 1)
@@ -71,7 +71,7 @@ def test_every_column_belongs_to_one_part(body):
 
 @pytest.mark.parametrize("body", sorted(MOVING))
 def test_left_and_right_see_the_same_columns_in_the_same_order(body):
-    joints, selections = SKELETONS[body].joints, part_selections(space(MOVING[body], body))
+    joints, selections = SKELETONS[body].joints, part_selections(space(MOVING[body], SKELETONS[body]))
 
     def described(part: str) -> list[str | None]:
         """The joint without its side, and the axis, of each feature."""
@@ -98,14 +98,13 @@ def test_a_body_without_moving_arms_is_refused():
         build(space((0, 6, 21)))
 
 
-def test_a_body_whose_sides_differ_is_refused(monkeypatch):
+def test_a_body_whose_sides_differ_is_refused():
     table = [Joint("Hips", None, "spine", (0, 0, 0))]
     table += [Joint(name, "Hips", part, (0, 1, 0)) for name, part in (
         ("LeftArm", "left_arm"), ("RightArm", "right_arm"), ("RightHand", "right_arm"), ("LeftLeg", "left_leg"),
         ("RightLeg", "right_leg"))]  # fmt: skip
-    monkeypatch.setitem(skeleton.SKELETONS, "odd", Skeleton.from_table("odd", table))
     with pytest.raises(UserError, match="odd: left_arm and right_arm"):
-        build(space(range(21), "odd"))
+        build(space(range(21), Skeleton.from_table("odd", table)))
 
 
 def test_the_layers_are_those_of_the_paper():

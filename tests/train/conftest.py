@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.prepared import write_dataset
@@ -69,7 +70,7 @@ def dataset() -> Dataset:
         )
         for seed, (subject, action, trial) in enumerate(cases)
     )
-    return Dataset("h36m", clips, ACTIONS, skeleton="h36m", fps=50.0, key="made-up")
+    return Dataset("h36m", clips, ACTIONS, skeleton=H36M, fps=50.0, key="made-up")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import hashlib
 
 import numpy as np
 
+from motion_jax.bodies import H36M
 from motion_jax.data.synthetic.actions import ACTIONS
 from motion_jax.data.synthetic.body import to_columns
 from motion_jax.data.synthetic.performance import Take, perform
@@ -45,7 +46,7 @@ def make_synthetic(seed: int) -> Dataset:
     )
     # The parameters, not the frames: those may differ in the last bit from one processor to the next.
     key = hashlib.sha256(f"synthetic {GENERATOR_VERSION} {seed}".encode()).hexdigest()
-    return Dataset("synthetic", clips, tuple(ACTIONS), skeleton="h36m", fps=FPS, key=key)
+    return Dataset("synthetic", clips, tuple(ACTIONS), skeleton=H36M, fps=FPS, key=key)
 
 
 def make_clip(seed: int, subject: str, action: str, trial: int) -> Clip:

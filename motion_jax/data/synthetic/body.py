@@ -11,9 +11,9 @@ import dataclasses
 
 import numpy as np
 
-from motion_jax.geometry.skeleton import SKELETONS
+from motion_jax.bodies import H36M
 
-SKELETON = SKELETONS["h36m"]
+SKELETON = H36M
 JOINTS = len(SKELETON.joints)
 SIDES = {"Right": -1, "Left": 1}  # the sign of x
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 
 import numpy as np
 import pytest
 
+from motion_jax.bodies import SKELETONS
 from motion_jax.errors import UserError
-from motion_jax.geometry.skeleton import PARTS, SKELETONS, Joint, Skeleton
+from motion_jax.skeleton import PARTS, Joint, Skeleton
 
 # The trees as the field prints them, by number.
 PARENTS = {
@@ -130,3 +133,33 @@ def test_lists_of_unequal_length_are_named():
         Skeleton("new", ("Hips", "Head"), (-1,), ("spine", "spine"), np.zeros((2, 3)))
     with pytest.raises(UserError, match="skeleton new: needs a parent, a part and an offset"):
         Skeleton("new", ("Hips",), (-1,), ("spine",), np.zeros((1, 2)))
+
+
+@skeletons
+def test_a_skeleton_is_read_back_as_it_was(name):
+    skeleton = SKELETONS[name]
+    back = Skeleton.from_dict(json.loads(json.dumps(skeleton.to_dict())))
+    assert back.to_dict() == skeleton.to_dict()
+    assert not skeleton.mismatch(back)
+
+
+def test_names_parts_and_printed_digits_make_no_other_body():
+    cmu = SKELETONS["cmu"]
+    near = dataclasses.replace(cmu, name="near", offsets=cmu.offsets.round(1), parts=("spine",) * len(cmu.joints))
+    assert not cmu.mismatch(near)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [({"joints": ("Hips", "Skull")}, "joint 1 is 'Skull' below 'Hips' where 'Head' below 'Hips' is expected"),
+     ({"offsets": [[0, 0, 0], [0, 2, 0]]}, r"joint 'Head' lies at \[0.0, 2.0, 0.0\] mm where \[0.0, 1.0, 0.0\] mm"),
+     ({"root_is_difference": True}, "the root holds differences, not positions"),
+     ({"translation_mm": 10.0}, "translations in units of 10 mm, not 1 mm")],
+)  # fmt: skip
+def test_what_makes_another_body_is_told(fields, message):
+    body = Skeleton.from_table("own", [HIPS, HEAD])
+    assert re.match(message, body.mismatch(dataclasses.replace(body, **fields)))
+
+
+def test_a_body_of_other_size_is_another():
+    assert SKELETONS["cmu"].mismatch(SKELETONS["h36m"]) == "32 joints where 38 are expected"

@@ -1,0 +1,113 @@
+"""Files of text: their bytes, and the rows of numbers in them, read fast and refused by line.
+
+A file may hold anything. Its size, the length of a line and the count of numbers are bounded before memory is taken.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from motion_jax.data.expmap import read_bytes
+from motion_jax.errors import UserError
+
+MAX_NUMBERS = 1 << 24  # 24 minutes of 96 channels at 120 Hz
+
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
+_LINES = 1024  # parsed at once
+_TAIL_BYTES = 1 << 16
+_NUMBER_BYTES = 64  # no number is written longer
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
+
+
+def fail(source: Path | str, line: int, message: str) -> NoReturn:
+    """Raises `UserError` at a line, counted from 1."""
+    raise UserError(f"{source}:{line}: {message}")
+
+
+def read_lines(path: Path) -> bytes:
+    """A text file's content with line feeds at the end of each line and without UTF-8's mark. Raises `UserError`."""
+    try:
+        data = read_bytes(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        fail(path, 1, "begins with the mark of UTF-16: it must be ASCII or UTF-8")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def decode(data: bytes, path: Path) -> str:
+    """Text of the first lines of a file, without control characters. Raises `UserError` with the line."""
+    strange = _CONTROL.search(data)
+    if strange:
+        fail(path, data.count(b"\n", 0, strange.start()) + 1, f"byte 0x{strange[0].hex()} is not text")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        fail(path, line, f"byte 0x{data[error.start]:02x} is not UTF-8: the file must be ASCII or UTF-8")
+
+
+def read_rows(body: bytes, first_line: int, columns: int, source: Path | str, width: int = 0) -> np.ndarray:
+    """Rows of `columns` finite numbers between white space, one a line: `[F, columns]` float64, F may be 0.
+
+    Blank lines are passed over. `first_line` is the number of the body's first. A row counts as `width` numbers, if it
+    will become more than its columns. Raises `UserError` with the line.
+    """
+    longest = _NUMBER_BYTES * (columns + 4)
+    reader, line = io.BytesIO(body), first_line
+    blocks, numbers, width = [np.empty((0, columns))], 0, max(width, columns)
+    while lines := list(itertools.islice(iter(lambda: reader.readline(longest + 1), b""), _LINES)):
+        for number, content in enumerate(lines, line):
+            if len(content) > longest:
+                fail(source, number, f"a line of more than {longest} bytes: it must hold {columns} numbers")
+        blocks.append(_rows(lines, line, columns, source))
+        line, numbers = line + len(lines), numbers + len(blocks[-1]) * width
+        if numbers > MAX_NUMBERS:
+            fail(source, line, f"more than {MAX_NUMBERS} numbers: the file must be cut into several")
+    if not body.endswith(b"\n"):
+        _check_tail(body, line - 1, source)
+    return np.concatenate(blocks)
+
+
+def _check_tail(body: bytes, line: int, source: Path | str) -> None:
+    """A file that ends without a newline may have lost the end of its last number; the numbers above it can show it."""
+    rows = [row.split()[-1] for row in body[-_TAIL_BYTES:].split(b"\n") if row.strip()]
+    widths = {len(number.partition(b".")[2]) for number in rows[:-1]}  # of a fixed format they are all one
+    if len(widths) == 1 and widths != {0} and len(rows[-1].partition(b".")[2]) < min(widths):
+        found = f"the last number, {rows[-1][:32].decode('ascii', 'backslashreplace')!r}, is cut short"
+        fail(source, line, f"{found}: it must have {min(widths)} characters after its point like those above it")
+
+
+def _rows(lines: list[bytes], first_line: int, columns: int, source: Path | str) -> np.ndarray:
+    """What numpy reads of a few lines; where that is not what it must be, the first faulty line is named."""
+    full = [line for line in lines if not line.isspace()]
+    try:
+        if not full:
+            return np.empty((0, columns))
+        rows = np.loadtxt([line.decode("ascii") for line in full], np.float64, comments=None, ndmin=2)
+    except ValueError:  # UnicodeDecodeError is one
+        rows = np.empty((0, 0))
+    if rows.shape != (len(full), columns) or not (np.abs(rows) <= _LARGEST).all():
+        _name_fault(lines, first_line, columns, source)
+    return rows
+
+
+def _name_fault(lines: list[bytes], first_line: int, columns: int, source: Path | str) -> NoReturn:
+    for number, line in enumerate(lines, first_line):
+        words = line.split()
+        for column, word in enumerate(words, 1):
+            if not _NUMBER.fullmatch(word) or abs(float(word)) > _LARGEST:
+                shown = word[:32].decode("ascii", "backslashreplace")
+                fail(source, number, f"number {column} is {shown!r}: it must be a decimal number, finite in float32")
+        if words and len(words) != columns:
+            fail(source, number, f"{len(words)} numbers: it must have {columns}, one for each channel")
+    fail(source, first_line, f"this line or one of the next {len(lines)} is not {columns} numbers")

@@ -1,0 +1,106 @@
+"""Rotations of files, in double precision and without a device: a file must come back as it was.
+
+`geometry.rotations` serves training in float32 on an accelerator; here are its few maps that readers and writers need,
+in numpy's float64. Conventions are the same: quaternions wxyz, matrices act on column vectors, angles in rad.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_SERIES = 1e-5  # below this squared angle three terms of a series are exact in float64
+_LOCKED = 16 * np.finfo(np.float64).eps  # a projection this short is rounding: there is no direction in it
+
+
+def quaternion_from_rotvec(rotvec: np.ndarray) -> np.ndarray:
+    """Rotation vectors `[..., 3]` of any length to unit quaternions `[..., 4]`."""
+    angle = np.sqrt(np.sum(rotvec * rotvec, axis=-1, keepdims=True))
+    return np.concatenate([np.cos(angle / 2), 0.5 * np.sinc(angle / (2 * np.pi)) * rotvec], axis=-1)
+
+
+def rotvec_from_quaternion(quaternion: np.ndarray) -> np.ndarray:
+    """Quaternions `[..., 4]` to rotation vectors `[..., 3]` of length in [0, pi]."""
+    q = np.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+    w, v = q[..., :1], q[..., 1:]
+    squared = np.sum(v * v, axis=-1, keepdims=True)
+    small = squared < _SERIES * w * w
+    length, safe_w = np.sqrt(np.where(small, 1, squared)), np.where(small, w, 1)
+    tangent = squared / safe_w**2
+    series = 2 / safe_w * (1 - tangent / 3 + tangent**2 / 5)  # 2 atan(x) / x in x^2
+    return v * np.where(small, series, 2 * np.arctan2(length, w) / length)
+
+
+def quaternion_multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Hamilton products `[..., 4]`: first b, then a."""
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )
+
+
+def quaternion_conjugate(quaternion: np.ndarray) -> np.ndarray:
+    """The inverse rotations of unit quaternions `[..., 4]`."""
+    return quaternion * np.array([1.0, -1.0, -1.0, -1.0])
+
+
+def matrix_from_quaternion(quaternion: np.ndarray) -> np.ndarray:
+    """Unit quaternions `[..., 4]` to matrices `[..., 3, 3]`."""
+    w, x, y, z = np.moveaxis(quaternion, -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def matrix_from_rotvec(rotvec: np.ndarray) -> np.ndarray:
+    """Rotation vectors `[..., 3]` to matrices `[..., 3, 3]`."""
+    return matrix_from_quaternion(quaternion_from_rotvec(rotvec))
+
+
+def quaternion_from_euler(angles: np.ndarray, axes: str) -> np.ndarray:
+    """Angles `[..., N]` about N axes that turn with the body to unit quaternions `[..., 4]`.
+
+    Axes "ZXY" are the product Rz Rx Ry on column vectors: the last is applied first. No axis is the identity.
+    """
+    turn = np.broadcast_to(np.array([1.0, 0.0, 0.0, 0.0]), (*angles.shape[:-1], 4))
+    for number, axis in enumerate(axes):
+        half = angles[..., number] / 2
+        one = np.zeros((*half.shape, 4))
+        one[..., 0], one[..., 1 + "XYZ".index(axis)] = np.cos(half), np.sin(half)
+        turn = quaternion_multiply(turn, one)
+    return turn
+
+
+def euler_from_quaternion(quaternion: np.ndarray, axes: str) -> np.ndarray:
+    """Unit quaternions `[..., 4]` to angles `[..., 3]` about three different axes that turn with the body.
+
+    The first and the third lie in [-pi, pi], the second in [-pi/2, pi/2]; where the second is at an end and the others
+    turn about one line, the third is 0. Each angle is taken from what the ones before it have left, so that the
+    product is exact near the ends too.
+    """
+    matrix = matrix_from_quaternion(quaternion)
+    i, j, k = ("XYZ".index(axis) for axis in axes)
+    side = 1 if (j - i) % 3 == 1 else -1  # whether the three are a right-handed frame
+    y, x = -side * matrix[..., j, k], matrix[..., k, k]
+    locked = np.hypot(y, x) < _LOCKED
+    first = np.arctan2(np.where(locked, side * matrix[..., k, j], y), np.where(locked, matrix[..., j, j], x))
+    back = quaternion_from_euler(-first[..., None], axes[0])
+    rest = matrix_from_quaternion(quaternion_multiply(back, quaternion))
+    second = np.arctan2(side * rest[..., i, k], rest[..., k, k])
+    third = np.where(locked, 0, np.arctan2(side * rest[..., j, i], rest[..., j, j]))
+    return np.stack([first, second, third], axis=-1)
+
+
+def slerp(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """From quaternions a to b `[..., 4]` on the shorter way at constant speed; `weight` `[...]` in [0, 1]."""
+    step = rotvec_from_quaternion(quaternion_multiply(quaternion_conjugate(a), b))
+    return quaternion_multiply(a, quaternion_from_rotvec(weight[..., None] * step))

@@ -1,0 +1,111 @@
+"""An export as a folder, which appears complete or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from jax.export import default_export_platform
+
+from motion_jax.errors import UserError
+from motion_jax.export import onnx, stablehlo
+from motion_jax.export.card import CARD, Card, make_card
+from motion_jax.export.check import check, time_jit
+from motion_jax.export.packages import NEEDS, check_installed
+from motion_jax.export.program import example_of
+from motion_jax.export.readme import EXAMPLE, readme
+from motion_jax.predict import Predictor
+
+README = "README.md"
+JIT = "jit"  # among a card's checks: the same program, compiled in the process that exported it
+
+_FILES = {"stablehlo": stablehlo.FILE, "onnx": onnx.FILE}
+
+
+def check_request(folder: Path | str, formats: Sequence[str], platforms: Sequence[str], checked: bool) -> None:
+    """To be called before anything is computed.
+
+    Raises:
+        UserError: something lies in `folder`, it cannot be written, a format or platform is unknown, a package is
+            missing, or this machine is none of the platforms that the file shall be checked on.
+    """
+    if not formats or not set(formats) <= set(NEEDS):
+        raise UserError(f"--format={','.join(formats)!r}: must be some of {', '.join(NEEDS)}")
+    stablehlo.check_platforms(platforms)
+    for name in formats:
+        check_installed(name)
+    here = default_export_platform()
+    if checked and "stablehlo" in formats and here not in platforms:
+        raise UserError(f"--platforms={','.join(platforms)}: this machine is {here}, so give that too, or --nocheck")
+    _check_target(Path(folder).absolute())
+
+
+def write_export(
+    predictor: Predictor,
+    folder: Path | str,
+    formats: Sequence[str] = ("stablehlo",),
+    platforms: Sequence[str] = ("cpu", "cuda", "tpu"),
+    checked: bool = True,
+) -> Card:
+    """Writes the files, `model.json`, `example.npz` and README.md.
+
+    Args:
+        predictor: the model.
+        folder: new or empty.
+        formats: of `packages.NEEDS`.
+        platforms: of the StableHLO.
+        checked: whether each file is opened in a fresh process and compared with the original before it is kept.
+
+    Raises:
+        UserError: what `check_request` finds, a model that does not convert, a file that fails its check, or a folder
+            that cannot be written.
+    """
+    check_request(folder, formats, platforms, checked)
+    folder = Path(folder).absolute()
+    ordered = [name for name in NEEDS if name in formats]
+    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    try:
+        beside.mkdir(parents=True)
+        card = _fill(predictor, beside, ordered, tuple(platforms), checked)
+        beside.replace(folder)  # at once, and only onto nothing or an empty folder
+    except OSError as error:
+        raise UserError(f"--output={folder}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return card
+
+
+def _fill(predictor: Predictor, folder: Path, formats: list[str], platforms: tuple[str, ...], checked: bool) -> Card:
+    example = example_of(predictor)
+    np.savez(folder / EXAMPLE, **example)  # pyright: ignore[reportArgumentType]
+    writers: dict[str, Callable[[Path], object]] = {
+        "stablehlo": lambda path: path.write_bytes(stablehlo.export_stablehlo(predictor, platforms)),
+        "onnx": lambda path: onnx.export_onnx(predictor, path),
+    }
+    for name in formats:
+        writers[name](folder / _FILES[name])
+    checks = {name: dataclasses.asdict(check(predictor, folder, name)) for name in formats if checked}
+    if checked:
+        checks[JIT] = time_jit(predictor, example)
+    files = [folder / name for name in (*(_FILES[name] for name in formats), EXAMPLE)]
+    card = make_card(predictor, files, platforms if "stablehlo" in formats else (), checks)
+    (folder / CARD).write_text(card.to_json(), "utf-8")
+    (folder / README).write_text(readme(card, formats), "utf-8")
+    return card
+
+
+def _check_target(folder: Path) -> None:
+    try:
+        inside = next(folder.iterdir(), None) if folder.exists() else None
+        if inside is not None:
+            raise UserError(f"--output={folder}: holds {inside.name!r}: it must be new or empty")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        probe = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise UserError(f"--output={folder}: cannot be written: {error.strerror}") from None

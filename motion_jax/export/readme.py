@@ -1,0 +1,85 @@
+"""The README.md of an export. Its examples are what checks the files."""
+
+from __future__ import annotations
+
+from motion_jax.export import onnx, stablehlo
+from motion_jax.export.card import CARD, Card
+
+EXAMPLE = "example.npz"
+
+_STABLEHLO = f"""\
+import jax
+import jax.export
+import numpy as np
+
+with open("{stablehlo.FILE}", "rb") as file:
+    predict = jax.jit(jax.export.deserialize(bytearray(file.read())).call)
+"""
+_ONNX = f"""\
+import numpy as np
+import onnxruntime
+
+onnxruntime.set_default_logger_severity(3)  # no remarks about constants that it drops
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1  # steps are too small to share
+session = onnxruntime.InferenceSession("{onnx.FILE}", options, providers=["CPUExecutionProvider"])
+names = [known.name for known in session.get_inputs()]
+predict = lambda *arrays: session.run(None, dict(zip(names, arrays)))[0]
+"""
+_OPEN = {"stablehlo": _STABLEHLO, "onnx": _ONNX}
+_NEEDS = {"stablehlo": "`pip install jax flatbuffers`", "onnx": "`pip install onnxruntime`"}
+
+
+def loading(name: str, inputs: tuple[str, ...]) -> str:
+    """Python that opens the file of a format, predicts from the example's `inputs` and prints the largest difference.
+
+    It runs in the folder.
+    """
+    arrays = ", ".join(f'example["{known}"]' for known in inputs)
+    return f"""{_OPEN[name]}
+example = np.load("{EXAMPLE}")
+future = np.asarray(predict({arrays}))
+print(np.abs(future - example["future"]).max())
+"""
+
+
+def readme(card: Card, formats: list[str]) -> str:
+    """For people."""
+    inputs = tuple(known.name for known in card.inputs)
+    parts = [_heading(card), *(_section(name, loading(name, inputs)) for name in formats), _rest(card)]
+    return "\n".join(parts)
+
+
+def _heading(card: Card) -> str:
+    shapes = [f"* `{known.name}` {known.dtype} `[{', '.join(('B', *map(str, known.shape)))}]`"
+              for known in (*card.inputs, card.output)]  # fmt: skip
+    lines = [
+        f"# {card.name}",
+        "",
+        f"Human motion prediction, free-running: {card.source_length} observed frames in, the next "
+        f"{card.target_length} out, {card.fps:g} a second. Raw frames on both sides; parameters and normalisation are "
+        f"inside. B is any number of sequences.",
+        "",
+        *shapes,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _section(name: str, code: str) -> str:
+    return f"## {name}\n\n{_NEEDS[name]}, then in this folder:\n\n```python\n{code}```\n"
+
+
+def _rest(card: Card) -> str:
+    units = [f"* {name}: {text}" for name, text in card.units.items() if name != "action" or card.actions]
+    actions = ["", "`action` counts from 0: " + ", ".join(card.actions)] if card.actions else []
+    lines = [
+        "## Frames",
+        "",
+        *units,
+        *actions,
+        "",
+        f"`{CARD}` has the name of every column, the skeleton, the configuration, versions, and the sha256 of every "
+        f"file; `{EXAMPLE}` holds inputs and what the original made of them.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,94 @@
+"""Programs for JAX: StableHLO with any batch, through `jax.export`. Writing and reading need the extra `export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from motion_jax.errors import UserError
+from motion_jax.export.card import CARD, Card, read_card
+from motion_jax.export.packages import check_installed
+from motion_jax.export.program import inputs_of, program, specs
+from motion_jax.predict import Predictor
+
+FILE = "model.stablehlo"
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+
+def export_stablehlo(predictor: Predictor, platforms: Sequence[str] = ("cpu", "cuda", "tpu")) -> bytes:
+    """The model as `jax.export.deserialize` reads it.
+
+    JAX promises that it can be read for at least six months by later versions, and for three weeks by earlier ones.
+
+    Args:
+        predictor: the model.
+        platforms: of PLATFORMS, where it shall run; none of them need be at hand.
+
+    Raises:
+        UserError: flatbuffers is not installed, or a platform is unknown.
+    """
+    check_platforms(platforms)
+    check_installed("stablehlo")
+    from jax import export
+
+    exported = export.export(jax.jit(program(predictor)), platforms=tuple(platforms))(*specs(inputs_of(predictor)))
+    return bytes(exported.serialize())
+
+
+def check_platforms(platforms: Sequence[str]) -> None:
+    """Raises `UserError` if there is none, or one that is not of PLATFORMS."""
+    if not platforms or not set(platforms) <= set(PLATFORMS):
+        raise UserError(f"--platforms={','.join(platforms)!r}: must be some of {', '.join(PLATFORMS)}")
+
+
+def load_exported(path: Path | str) -> Callable[..., np.ndarray]:
+    """Opens what `launch.export` wrote; computes with JAX alone, without the code of any model.
+
+    Args:
+        path: the folder, or `model.stablehlo` in it.
+
+    Returns:
+        `(history [B, S, D], action [B] whole numbers) -> [B, T, D]` float32, compiled once for each B; without the
+        second argument where the model has no actions. It raises `UserError` for arrays of another kind.
+
+    Raises:
+        UserError: the folder holds no export, the file is damaged (its sha256 is not the one in `model.json`), this
+            version of JAX does not read it, or flatbuffers is not installed.
+    """
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    card = read_card(folder / CARD)
+    blob = card.read(folder / FILE)
+    check_installed("stablehlo")
+    from jax import export
+
+    try:
+        exported = export.deserialize(bytearray(blob))
+        exported.mlir_module()  # what a later JAX wrote fails here, else only at the first call
+    except Exception as error:  # its bytes are those that were written, so JAX is of another age
+        writer = card.versions.get("jax", "unknown")
+        raise UserError(f"{folder / FILE}: JAX {jax.__version__} does not read what JAX {writer} wrote") from error
+    call = jax.jit(exported.call)
+    return lambda *arrays: np.asarray(call(*_checked(card, arrays)))
+
+
+def _checked(card: Card, arrays: tuple) -> list[np.ndarray]:
+    """The arrays in the types that the program reads."""
+    names = [known.name for known in card.inputs]
+    if len(arrays) != len(names):
+        raise UserError(f"{len(arrays)} arrays: the model reads {len(names)}: {', '.join(names)}")
+    given = [np.asarray(array) for array in arrays]
+    for known, array in zip(card.inputs, given, strict=True):
+        wanted, kind = (len(given[0]) if given[0].ndim else 0, *known.shape), np.dtype(known.dtype)
+        if array.shape != wanted or not wanted[0] or not np.can_cast(array.dtype, kind, "same_kind"):
+            form = ", ".join(("B", *map(str, known.shape)))
+            raise UserError(f"{known.name}: {array.dtype} {list(array.shape)}: must be {kind} [{form}], of one B >= 1")
+    if "action" in names and ((given[1] < -1) | (given[1] >= len(card.actions))).any():
+        raise UserError(f"action: {given[1].tolist()}: must be -1 (unknown) or below {len(card.actions)}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+        given = [array.astype(known.dtype) for known, array in zip(card.inputs, given, strict=True)]
+    if not np.isfinite(given[0]).all():
+        raise UserError(f"{names[0]}: every value must be finite in float32")
+    return given

@@ -1,0 +1,145 @@
+"""A show as one HTML page that needs nothing else: no network, no library, no file beside it.
+
+What the page draws lies in it as JSON, arrays as base64 of little-endian numbers (`encode`). Its own script and style
+are named by their hashes in a content policy that allows nothing else to run or to be fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motion_jax.errors import UserError
+from motion_jax.report import check_writable
+from motion_jax.skeleton import Skeleton
+from motion_jax.visualize.figures import COLOURS
+from motion_jax.visualize.scene import Guess, Scene, Show
+from motion_jax.visualize.tracks import Track, head, make_track
+
+SCRIPTS = ("data", "palette", "camera", "bodies", "timeline", "maps", "controls", "main")  # web/*.js, in this order
+STEPS = 32767  # of a place as a 16-bit number, from the root to the farthest joint
+WEIGHTS = 65535  # of an attention's weight, from 0 to the largest of its map
+
+
+def write_page(show: Show, path: str | Path) -> int:
+    """Writes the page, whole or not at all, and returns its size in bytes. Raises `UserError` if it cannot."""
+    check_writable(path)
+    path, content = Path(path), make_page(show).encode()
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        neighbour.write_bytes(content)
+        neighbour.replace(path)
+    except OSError as error:
+        neighbour.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    return len(content)
+
+
+def make_page(show: Show) -> str:
+    """The page's text."""
+    script = "(() => {\n'use strict';\n" + "\n".join(_web(f"{name}.js") for name in SCRIPTS) + "})();\n"
+    style = _web("page.css")
+    parts = {
+        "title": html.escape(f"{', '.join(show.models)}: predicted {show.data} motion"),
+        "style": style,
+        "script": script,
+        "data": json.dumps(encode(show), separators=(",", ":")).replace("<", "\\u003c"),  # no name ends the element
+        "style_hash": _hash(style),
+        "script_hash": _hash(script),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], _web("page.html"))
+
+
+def encode(show: Show) -> dict[str, Any]:
+    """What the page's script reads.
+
+    Of a scene: `truth` the places of S + T frames, `[S+T, J, 3]` int16, each step `unit_mm`; `root` `[S+T, 12]`
+    float32, nine of the turn and three of the move (see `tracks.Track`). Of a model's guess: the same of T frames, its
+    errors `[T]` float32, and its attention's weights `[T, columns]` uint16, the largest being `peak`.
+    """
+    scenes = [_scene(show, scene) for scene in show.scenes]
+    return {
+        "data": show.data,
+        "protocol": show.protocol,
+        "fps": show.fps,
+        "past": len(show.scenes[0].history),
+        "future": len(show.scenes[0].truth),
+        "skeleton": _skeleton(show.skeleton),
+        "models": [{"name": name, "colour": COLOURS[n % len(COLOURS)]} for n, name in enumerate(show.models)],
+        "scenes": scenes,
+    }
+
+
+def _scene(show: Show, scene: Scene) -> dict[str, Any]:
+    past = len(scene.history)
+    truth, *guesses = [
+        make_track(show.skeleton, np.concatenate([scene.history, frames]), past - 1, show.stride)
+        for frames in (scene.truth, *(guess.frames for guess in scene.guesses))
+    ]
+    unit = max(float(np.abs(track.places).max()) for track in (truth, *guesses)) / STEPS or 1.0
+    return {
+        "action": scene.action,
+        "window": scene.window,
+        "source": scene.source,
+        "unit_mm": unit,
+        "truth": _places(truth, unit),
+        "root": _root(truth),
+        "guesses": [_guess(guess, track, past, unit) for guess, track in zip(scene.guesses, guesses, strict=True)],
+    }
+
+
+def _guess(guess: Guess, track: Track, past: int, unit: float) -> dict[str, Any]:
+    future = Track(*(part[past:] for part in track))
+    return {
+        "places": _places(future, unit),
+        "root": _root(future),
+        "euler_error_rad": _base64(guess.euler_error_rad, "<f4"),
+        "mpjpe_mm": _base64(guess.mpjpe_mm, "<f4"),
+        "attention": None if guess.attention is None else _attention(guess.attention),
+    }
+
+
+def _attention(weights: np.ndarray) -> dict[str, Any]:
+    peak = float(weights.max()) or 1.0
+    return {"columns": weights.shape[1], "peak": peak, "weights": _base64(np.rint(weights / peak * WEIGHTS), "<u2")}
+
+
+def _skeleton(skeleton: Skeleton) -> dict[str, Any]:
+    return {
+        "name": skeleton.name,
+        "joints": skeleton.joints,
+        "parents": skeleton.parents,
+        "parts": skeleton.parts,
+        "sides": [skeleton.side(joint) for joint in range(len(skeleton.joints))],
+        "bones": skeleton.bones,
+        "head": head(skeleton),
+    }
+
+
+def _places(track: Track, unit: float) -> str:
+    return _base64(np.rint(track.places / unit), "<i2")
+
+
+def _root(track: Track) -> str:
+    return _base64(np.concatenate([track.turns.reshape(-1, 9), track.moves], axis=1), "<f4")
+
+
+def _base64(values: np.ndarray, kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _web(name: str) -> str:
+    return resources.files("motion_jax.visualize").joinpath("web", name).read_text(encoding="utf-8")

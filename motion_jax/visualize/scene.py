@@ -1,0 +1,140 @@
+"""What a page or a film shows: windows of a test protocol, what followed, and what each model made of them."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from motion_jax.compare import ZERO_VELOCITY, zero_velocity
+from motion_jax.data.protocols import SOURCE, protocol_windows
+from motion_jax.errors import UserError
+from motion_jax.evaluate import Selection, select
+from motion_jax.metrics import METRICS
+from motion_jax.predict import Predictor
+from motion_jax.skeleton import Skeleton
+from motion_jax.types import Dataset
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Guess:
+    """One model's prediction of one window, free-running."""
+
+    frames: np.ndarray  # [T, D] raw
+    euler_error_rad: np.ndarray  # [T]
+    mpjpe_mm: np.ndarray  # [T]
+    attention: np.ndarray | None  # [T, S-1] weights of the observed frames but the last
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scene:
+    """One window."""
+
+    action: str
+    window: int  # its number in the protocol, from 0
+    source: str  # the clip, and the first frame of the history in it
+    history: np.ndarray  # [S, D] raw, of the longest history that a model reads
+    truth: np.ndarray  # [T, D] raw
+    guesses: tuple[Guess, ...]  # of each model
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Show:
+    """Windows of one data set, and the models that predict them."""
+
+    data: str  # name of the data set
+    protocol: str
+    skeleton: Skeleton
+    fps: float
+    stride: int  # rows of the recording to a frame
+    models: tuple[str, ...]  # distinct names
+    scenes: tuple[Scene, ...]
+
+
+def make_show(
+    runs: Sequence[Predictor], dataset: Dataset, actions: Sequence[str] = (), first: int = 0, count: int = 4
+) -> Show:
+    """Predicts windows `first` to `first + count - 1` of each action with every run, and with zero-velocity.
+
+    The windows are of the first run's first protocol; the errors are those that the judge averages.
+
+    Args:
+        runs: trained models of one data set, frame rate and number of predicted frames.
+        dataset: whose test clips are shown.
+        actions: names; none: all that have test clips.
+        first: number of the first window, from 0.
+        count: windows an action; fewer where the protocol has fewer.
+
+    Raises:
+        UserError: runs that do not go together, an unknown action, no such window, a prediction that is not finite, or
+            what `evaluate.select` refuses.
+    """
+    models = _with_baseline(runs)
+    protocol = runs[0].experiment.eval.protocol_names[0]
+    selections = [select(protocol, dataset, run.space, run.experiment) for run in models]
+    rows = _rows(selections[0], actions, first, count)
+    guesses = [_guess(run, dataset, selection, rows) for run, selection in zip(models, selections, strict=True)]
+    longest = max(selections, key=lambda selection: selection.history.shape[1])
+    sources = _sources(protocol, dataset, runs[0], longest.history.shape[1])
+    scenes = tuple(
+        Scene(action, number, sources[row], longest.history[row], longest.truth[row], tuple(of_models))
+        for (row, (action, number)), *of_models in zip(rows.items(), *guesses, strict=True)
+    )
+    return Show(dataset.name, protocol, dataset.skeleton, runs[0].space.fps, runs[0].experiment.data.stride,
+                _names(models), scenes)  # fmt: skip
+
+
+def _with_baseline(runs: Sequence[Predictor]) -> list[Predictor]:
+    if not runs:
+        raise UserError("show: no runs to show")
+    for name in ("stride", "target_length"):
+        if len(found := {getattr(run.experiment.data, name) for run in runs}) > 1:
+            raise UserError(f"--workdir: runs that are shown together need one data.{name}, not {sorted(found)}")
+    known = any(run.experiment.model.name == ZERO_VELOCITY for run in runs)
+    return [*runs, *([] if known else [zero_velocity(runs[0])])]
+
+
+def _names(models: Sequence[Predictor]) -> tuple[str, ...]:
+    """Names of the experiments; those that occur twice with the seed, then with a number."""
+    names = [run.experiment.name for run in models]
+    for tell_apart in (lambda number: f"seed {models[number].experiment.train.seed}", lambda number: f"#{number + 1}"):
+        seen = collections.Counter(names)
+        names = [name if seen[name] == 1 else f"{name}, {tell_apart(n)}" for n, name in enumerate(names)]
+    return tuple(names)
+
+
+def _rows(selection: Selection, actions: Sequence[str], first: int, count: int) -> dict[int, tuple[str, int]]:
+    """Row of the selection -> action, and number of the window."""
+    known = selection.actions
+    if unknown := [action for action in actions if action not in known]:
+        raise UserError(f"--action={unknown[0]}: no test windows of it; there are {', '.join(known)}")
+    chosen = {}
+    for action in actions or known:
+        begin, end = known[action].start, known[action].stop
+        if not 0 <= first < end - begin or count < 1:
+            raise UserError(f"--window={first} --windows={count}: {action} has windows 0 to {end - begin - 1}")
+        chosen |= {begin + number: (action, number) for number in range(first, min(first + count, end - begin))}
+    return chosen
+
+
+def _guess(run: Predictor, dataset: Dataset, selection: Selection, rows: dict[int, tuple[str, int]]) -> list[Guess]:
+    index = list(rows)
+    future, attention = run.attend(selection.history[index], [action for action, _ in rows.values()])
+    for (action, number), frames in zip(rows.values(), future, strict=True):
+        if not np.isfinite(frames).all():
+            raise UserError(f"{run.experiment.name}: its prediction of {action}, window {number}, is not finite")
+    euler, mm = (METRICS[name](dataset.skeleton, future, selection.truth[index])
+                 for name in ("euler_error_rad", "mpjpe_mm"))  # fmt: skip
+    return [Guess(*one) for one in zip(future, euler, mm, [None] * len(index) if attention is None else attention,
+                                       strict=True)]  # fmt: skip
+
+
+def _sources(protocol: str, dataset: Dataset, run: Predictor, length: int) -> list[str]:
+    """Where each window of the protocol begins, in rows of the recording."""
+    data = run.experiment.data
+    windows = protocol_windows(protocol, dataset, data.source_length, data.target_length, data.stride)
+    moved = SOURCE - length
+    return [f"{dataset.clips[window.clip].name}, row {(window.start + moved) * data.stride}"
+            for chosen in windows.values() for window in chosen]  # fmt: skip

@@ -1,0 +1,94 @@
+"""`launch.visualize`, on a run of a small network and a small stand-in for the synthetic data."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from motion_jax.bodies import H36M
+from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.models import make
+from motion_jax.optim import make_optimizer
+from motion_jax.space import PoseSpace
+from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.state import init_state
+from motion_jax.train.workdir import Workdir
+
+ROOT = Path(__file__).absolute().parents[2]
+PROGRAM = """
+import numpy as np
+from motion_jax.bodies import H36M
+from motion_jax.data import synthetic
+from motion_jax.types import Clip, Dataset
+rng = np.random.default_rng(0)
+def frames():
+    return (0.3 * np.sin(np.arange(420)[:, None] * 0.02 + rng.uniform(0, 6, 99))).astype(np.float32)
+clips = tuple(Clip(frames(), "S5", "walking", trial, "test", "synthetic") for trial in (1, 2))
+synthetic.make_synthetic = lambda seed: Dataset("synthetic", clips, ("walking",), H36M, 50.0, "key")
+from launch import visualize
+from motion_jax import cli
+cli.run(visualize.main)
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training leaves, with one line in its log."""
+    experiment = Experiment(
+        name="ours",
+        data=DataConfig(source_length=6, target_length=5),
+        model=ModelConfig(hidden=4),
+        eval=EvalConfig(protocols="srnn", frames="1,5"),
+    )
+    space = PoseSpace(np.zeros(99), np.ones(99), tuple(range(6, 99)), ("walking",), H36M, 25.0)
+    folder = Workdir(tmp_path_factory.mktemp("runs") / "run")
+    with folder.locked():
+        folder.begin(experiment, space, "key")
+        state = init_state(make(experiment, space), make_optimizer(experiment.optim), 0)
+        moved = jax.tree.map(lambda leaf: leaf + 0.05, state.params)
+        checkpoints = Checkpoints(folder.last)
+        checkpoints.save(10, state.replace(params=moved))
+        checkpoints.close()
+    folder.metrics.write_text(json.dumps({"kind": "report", "step": 10, "mean_loss": 0.5}) + "\n")
+    return folder.path
+
+
+def command(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling is most of the time here
+    }
+    line = [sys.executable, "-c", PROGRAM, *flags]
+    return subprocess.run(line, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
+
+
+def test_every_output_is_written_and_told(run: Path, tmp_path: Path):
+    outputs = {"output": "page.html", "png": "strip.svg", "attention": "attention.png", "training": "training.pdf"}
+    flags = [f"--{flag}={tmp_path / 'out' / name}" for flag, name in outputs.items()]
+    done = command(tmp_path, f"--workdir={run}", "--windows=2", *flags)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(outputs.values())
+    told = re.findall(r"^wrote (.*?)(?::|$)", done.stdout, re.M)
+    assert {Path(path).name for path in told} == set(outputs.values())
+    assert "2 windows, 2 models" in done.stdout
+
+
+def test_mistakes_cost_one_line_and_no_time(tmp_path: Path):
+    missing = f"--workdir={tmp_path / 'absent'}"
+    for flags, message in (
+        ((), "nothing to write: give --output=page.html"),
+        (("--output=page.html",), "holds no trained run"),
+    ):
+        done = command(tmp_path, missing, *flags)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert message in done.stderr
