@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,6 +18,7 @@ from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
 from motion_jax.models import make
 from motion_jax.optim import learning_rate, make_optimizer
+from motion_jax.train.board import BOARD, Board
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import MetricsLog, Progress, read_metrics
 from motion_jax.train.monitor import SCORE, Monitor
@@ -28,8 +30,14 @@ from motion_jax.types import Dataset
 from motion_jax.uptime import seconds_since_start
 
 
-def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path) -> int:
+def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path, board: bool = False) -> int:
     """Trains until `train.steps`, from the last good checkpoint in `workdir` if it holds one; returns the steps done.
+
+    Args:
+        experiment: what to train.
+        dataset: on what.
+        workdir: the run's folder.
+        board: also write what is measured for TensorBoard, into `workdir`/tensorboard.
 
     Raises:
         UserError: the workdir is taken, cannot be written or holds another run; the batch does not divide over the
@@ -49,7 +57,7 @@ def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path) -> int:
     folder = Workdir(workdir)
     with folder.locked(), stop_on_signal() as stop:
         folder.begin(experiment, space, dataset.key)  # the config has proved possible: what is recorded can be resumed
-        with _Run(experiment, folder, monitor, stop) as run:
+        with _Run(experiment, folder, monitor, stop, board) as run:
             state, bank = jax.device_put((state, bank), sharding)
             run.train(chunk, state, bank, sharding)
         return run.step
@@ -58,7 +66,7 @@ def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path) -> int:
 class _Run:
     """The host's side of a run: what has happened since the last log line, report and checkpoint."""
 
-    def __init__(self, experiment: Experiment, folder: Workdir, monitor: Monitor, stop: Stop) -> None:
+    def __init__(self, experiment: Experiment, folder: Workdir, monitor: Monitor, stop: Stop, board: bool) -> None:
         self.step = 0
         self._experiment = experiment
         self._config = experiment.train
@@ -66,6 +74,7 @@ class _Run:
         self._folder = folder
         self._monitor = monitor
         self._stop = stop
+        self._boards = board
         self._open = ExitStack()
         self._last = self._open.enter_context(closing(Checkpoints(folder.last, experiment.train.keep_last)))
         chooses = experiment.train.keep_best and monitor.validates
@@ -129,8 +138,14 @@ class _Run:
             self._progress.say(f"resuming {self._folder.path} at step {self.step}")
         elif read_metrics(self._folder.metrics):
             self._progress.say(f"{self._folder.path} holds no finished checkpoint: starting again at step 0")
-        self._log_file = self._open.enter_context(closing(MetricsLog(self._folder.metrics, self.step)))
-        scores = [row[SCORE] for row in read_metrics(self._folder.metrics) if row.get(SCORE) is not None]
+        self._logs: list[MetricsLog | Board] = [
+            self._open.enter_context(closing(MetricsLog(self._folder.metrics, self.step)))
+        ]
+        rows = read_metrics(self._folder.metrics)
+        if self._boards:
+            board = Board(self._folder.path / BOARD, rows, self._experiment.eval.frame_numbers)
+            self._logs.append(self._open.enter_context(closing(board)))
+        scores = [row[SCORE] for row in rows if row.get(SCORE) is not None]
         self._best_score = min(scores, default=float("inf"))
         return state
 
@@ -150,7 +165,7 @@ class _Run:
         self._losses.append(losses)
         rate = self._learning_rate()
         row = {"loss": float(losses[-1]), "grad_norm": float(norms[-1]), "learning_rate": rate}
-        self._log_file.write("train", self.step, row)
+        self._write("train", row)
         self._progress.update(self.step, row["loss"], rate)
 
     def _report(self, state: TrainState, seconds: float) -> None:
@@ -168,8 +183,12 @@ class _Run:
             self._check_finite(state)
             self._best_score = row[SCORE]
             self._best.save(self.step, state)
-        self._log_file.write("report", self.step, row)
+        self._write("report", row)
         self._progress.say(self._monitor.describe(self.step, row))
+
+    def _write(self, kind: str, row: dict[str, Any]) -> None:
+        for log in self._logs:
+            log.write(kind, self.step, row)
 
     def _save(self, state: TrainState) -> None:
         self._log()

@@ -1,0 +1,90 @@
+"""The rows of `metrics.jsonl` as curves in TensorBoard; through tensorboardX, the extra `tensorboard`."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from motion_jax.config import MODES
+from motion_jax.errors import UserError
+
+BOARD = "tensorboard"  # the folder inside a run's
+
+_PACKAGE = "tensorboardX"
+_FLUSH_S = 10  # how late a curve may be
+_NAMES = ("kind", "step")  # of a row as it lies in the log
+_TRAINING = ("loss", "grad_norm", "learning_rate", "mean_loss", "ms_per_step")
+
+
+class Board:
+    """Event files in one folder, which hold every step once."""
+
+    def __init__(self, folder: Path, rows: Sequence[Mapping[str, Any]], frames: Sequence[int]) -> None:
+        """Begins anew with the rows that the log of a resumed run keeps.
+
+        Events cannot be taken back, and steps since the last checkpoint are done again: so the files are written from
+        the log, which then may also be older than the first use of a board. Their times are those of this start.
+
+        Args:
+            folder: for the files; those of an earlier start are replaced.
+            rows: of `metrics.jsonl`.
+            frames: which predicted frames the lists of errors in rows are of, 1-based.
+
+        Raises:
+            UserError: tensorboardX is missing, or the folder cannot be written.
+        """
+        check_board()
+        from tensorboardX import SummaryWriter
+
+        self._frames = tuple(frames)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob("events.out.tfevents.*"):
+                old.unlink()
+            self._writer = SummaryWriter(str(folder), purge_step=0, flush_secs=_FLUSH_S)
+        except OSError as error:
+            raise UserError(f"{folder}: TensorBoard's files cannot be written: {error.strerror}") from None
+        for row in rows:
+            self.write(row["kind"], row["step"], row)
+
+    def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        """The numbers of one row; what is not finite is left out."""
+        for tag, value in scalars(kind, values, self._frames):
+            self._writer.add_scalar(tag, value, step)
+
+    def close(self) -> None:
+        """Writes what is pending."""
+        self._writer.close()
+
+
+def check_board() -> None:
+    """Raises `UserError` if tensorboardX is missing."""
+    if importlib.util.find_spec(_PACKAGE) is None:
+        raise UserError(f"--tensorboard: needs {_PACKAGE}: pip install 'motion-jax[tensorboard]'")
+
+
+def scalars(kind: str, values: Mapping[str, Any], frames: Sequence[int]) -> Iterator[tuple[str, float]]:
+    """Tag and value of each number in a row: TensorBoard groups tags by what stands before the slash.
+
+    `train/...`, `validation/...`, and what is measured in a mode below its name: `free_running/...`, `one_step/...`.
+    """
+    skipped = _NAMES if kind == "train" else (*_NAMES, "learning_rate")  # a report's is in the train row of its step
+    for name, value in values.items():
+        if name in skipped:
+            continue
+        tag = _tag(name)
+        named = [(tag, value)]
+        if isinstance(value, list):  # shorter than `frames` where a run was resumed with other eval.frames
+            named = [(f"{tag}_frame_{frame:02d}", error) for frame, error in zip(frames, value, strict=False)]
+        yield from ((tag, number) for tag, number in named if number is not None and math.isfinite(number))
+
+
+def _tag(name: str) -> str:
+    for mode in MODES:
+        if name.endswith(f"_{mode}"):
+            return f"{mode}/{name.removesuffix(f'_{mode}')}"
+    group = "train" if name in _TRAINING else "validation"
+    return f"{group}/{name.removeprefix('validation_')}"
