@@ -22,7 +22,7 @@ def test_one_program_is_its_parts(configure: Callable[..., Experiment], dataset:
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
     state = init_state(model, optimizer, 3)
     parts = _first(model, optimizer, jax.random.key(3))  # one operation after the other
-    jax.tree.map(np.testing.assert_array_equal, state, parts)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=3e-6), state, parts)  # FMA may differ
     other = init_state(model, optimizer, 4)
     assert (np.asarray(other.key) != np.asarray(state.key)).any()
     assert jax.tree.structure(abstract_state(model, optimizer)) == jax.tree.structure(state)
