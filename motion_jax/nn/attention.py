@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from motion_jax.nn.additive import Keys, grow, score
 from motion_jax.nn.dense import Dense, init_dense, uniform
 from motion_jax.nn.gates import keep, softmax
 from motion_jax.nn.products import DEFAULT, Compute, Operand, contract, hold, product
@@ -161,16 +162,15 @@ def _maps_additive(p: ScoreParams, compute: Compute) -> AttentionMaps:
 
 
 def _remember_keys(maps: AttentionMaps, states: Array, compute: Compute) -> Memory:
-    keys = hold(_key(maps, states), None, compute).array  # read at every step: in fewer bytes where that is asked for
-    return Memory(hold(states, None, compute), keys)
+    held = (hold(part, None, compute).array for part in grow(_key(maps, states)))  # read at every step: in fewer bytes
+    return Memory(hold(states, None, compute), Keys(*held))
 
 
 def _read_additive(maps: AttentionMaps, memory: Memory, query: Array, x: Array) -> tuple[Array, Array]:
     """e_j = v . tanh(W h + U a_j + b) (Bahdanau et al. 2015, A.1.2; Luong et al. 2015's concat, eq. 8)."""
     del x
     assert maps.score is not None
-    query = keep(query)
-    return weigh(jnp.tanh(query[:, None] + memory.keys.astype(query.dtype)) @ maps.score, memory.values)
+    return weigh(score(keep(query), memory.keys, maps.score), memory.values)
 
 
 def _remember_states(maps: AttentionMaps, states: Array, compute: Compute) -> Memory:
