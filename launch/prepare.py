@@ -35,8 +35,8 @@ _AUDIT_ONLY = flags.DEFINE_bool("audit_only", False, "Report, and write nothing.
 _TEXT = flags.DEFINE_bool("text", False, "Write synthetic data as text files in the layout of Human3.6M.")
 _PATTERN = flags.DEFINE_string("pattern", "", "folder: paths without suffix, with {subject}, {action}, {trial}.")
 _TEST = flags.DEFINE_list("test", [], "folder: subjects to test on; none: the last, or the last trial of each action.")
-_FPS = flags.DEFINE_float("fps", 50.0, "folder: frames per second of the data set; training keeps every second.")
-_UNIT = flags.DEFINE_float("unit_mm", None, "folder: mm to the files' unit of length; none: as they say (BVH: cm).")
+_FPS = flags.DEFINE_float("fps", 50.0, "folder: frames per second; training keeps every second one.", lower_bound=0.001)
+_UNIT = flags.DEFINE_float("unit_mm", None, "folder: mm to a unit; none: as files say (BVH: cm).", lower_bound=1e-9)
 _SKELETON = flags.DEFINE_string("skeleton", "", "folder: a motion file with the body for all; none: the first file's.")
 _FOLDER_ONLY = (_PATTERN, _TEST, _FPS, _UNIT, _SKELETON)
 
