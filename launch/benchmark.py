@@ -15,7 +15,7 @@ from typing import Any
 import jax
 from absl import flags
 
-from motion_jax import cli, config, report, timing
+from motion_jax import cli, config, devices, report, timing
 from motion_jax.benchmark import peers, plots, roofline, sweep, torch_twin
 from motion_jax.benchmark.case import WORKS
 from motion_jax.benchmark.growth import growths
@@ -34,6 +34,7 @@ _NAMES = {name: (flags.DEFINE_string(name, default, f"{', '.join(allowed)}; seve
 )}  # fmt: skip
 _PEER = flags.DEFINE_string("peer", "", f"Also time these: {', '.join(peers.PEERS)}; several separated by commas.")
 _BIDIRECTIONAL = flags.DEFINE_bool("bidirectional", False, "A bidirectional encoder.")
+_MICRO_BATCH = flags.DEFINE_integer("micro_batch", 0, "Sequences computed at once; 0: by platform.", lower_bound=0)
 _CUDA_GRAPHS = flags.DEFINE_bool("cuda_graphs", False, "On a GPU, capture the loops as graphs.")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "Time for each implementation of each case.", lower_bound=0.0)
 _THREADS = flags.DEFINE_integer("threads", None, "Confine the process to so many cores.", lower_bound=1)
@@ -47,13 +48,15 @@ def main(_: list[str]) -> None:
     values = {name: sweep.numbers(name, flag.value) for name, flag in _NUMBERS.items()}
     named = {name: sweep.names(name, flag.value, allowed) for name, (flag, allowed) in _NAMES.items()}
     chosen = sweep.names("peer", _PEER.value, tuple(peers.PEERS)) if _PEER.value else []
-    cases = sweep.cases(named | values | {"bidirectional": [_BIDIRECTIONAL.value], "cuda_graphs": [_CUDA_GRAPHS.value]})
+    single = {"bidirectional": _BIDIRECTIONAL, "cuda_graphs": _CUDA_GRAPHS, "micro_batch": _MICRO_BATCH}
+    cases = sweep.cases(named | values | {name: [flag.value] for name, flag in single.items()})
     for path in filter(None, (_JSON.value, _MARKDOWN.value)):
         report.check_writable(path)
     if _PLOT.value:
         plots.check_plots(_PLOT.value)
     if _THREADS.value:
         timing.pin(_THREADS.value)
+        devices.use_cores()
     jax.config.update("jax_enable_compilation_cache", False)  # else compile_s would be the time to read a file
     peers.check_available(chosen)
     ceilings = roofline.measure(named["precision"])

@@ -12,6 +12,7 @@ from ml_collections import config_flags
 
 from motion_jax.compilation import keep_compiled
 from motion_jax.config import Experiment
+from motion_jax.devices import use_cores
 from motion_jax.errors import UserError
 
 CONFIG = "config"  # the flag's name
@@ -34,6 +35,7 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True) -> NoReturn:
     def begin(argv: list[str]) -> None:
         if keep:
             keep_compiled()
+        use_cores()
         main(argv)
 
     try:

@@ -88,6 +88,7 @@ class ModelConfig:
     gibbs: int = 1  # crbm: steps of contrastive divergence
     precision: str = "float32"  # of matmul operands; state, gates, softmax, sums and parameters stay float32
     fast: bool = True  # gradients of weights formed once over time; False: the plain scan, for forward-mode
+    micro_batch: int = 0  # sequences that a device computes at once, one such part after another; 0: by platform
     unroll: int = 1  # steps of a loop over time that are compiled as one
     cuda_graphs: bool = False  # on a GPU, capture the loops over time as graphs; elsewhere nothing
 
@@ -98,6 +99,7 @@ class ModelConfig:
         _one_of("model.attention", self.attention, ATTENTIONS)
         _one_of("model.output", self.output, OUTPUTS)
         _one_of("model.precision", self.precision, PRECISIONS)
+        _at_least("model.micro_batch", self.micro_batch, 0)
         _at_least("model.unroll", self.unroll, 1)
         _at_least("model.heads", self.heads, 1)
         _at_least("model.window", self.window, 1)

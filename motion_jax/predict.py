@@ -11,8 +11,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
+from motion_jax.devices import mesh_of, sharing_cores
 from motion_jax.errors import UserError
 from motion_jax.feeding import forced_by
 from motion_jax.models import make
@@ -56,6 +58,7 @@ class Predictor:
         self.step = step  # updates that the parameters have seen
         model = make(experiment, space)
         self._weights = jax.jit(model.prepare)(params) if model.prepare else jax.device_put(params)
+        self._shared: dict[int, Params] = {1: self._weights}  # by the number of devices that hold them
         self._predict = raw_predict(model, space, experiment.model)
         self._attention = _attention(model, space) if model.attend else None
 
@@ -121,7 +124,11 @@ class Predictor:
 
     def evaluate(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         """What the judge calls: see `evaluate.Predict`."""
-        return self._predict(self._weights, history, future, codes, mode)
+        devices = sharing_cores(len(history), self.experiment.model.hidden)
+        if devices not in self._shared:
+            everywhere = NamedSharding(mesh_of(devices), PartitionSpec())
+            self._shared[devices] = jax.device_put(self._weights, everywhere)
+        return self._predict(self._shared[devices], history, future, codes, mode)
 
     def _call(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None) -> _Call:
         frames = self._check(np.asarray(history))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import numpy as np
 
 from motion_jax.backend import compiler_options
 from motion_jax.config import ModelConfig
+from motion_jax.devices import beside, join, parts, split
 from motion_jax.feeding import forced_by
 from motion_jax.space import PoseSpace
 from motion_jax.types import Array, Model, Params
@@ -19,17 +21,37 @@ RawPredict = Callable[[Params, np.ndarray, np.ndarray, np.ndarray, str], Array]
 
 
 def raw_predict(model: Model, space: PoseSpace, config: ModelConfig) -> RawPredict:
-    """`(params, history [B, S, D], future [B, T, D], codes [B, A], mode) -> [B, T, D]`, raw frames, jitted."""
+    """`(params, history [B, S, D], future [B, T, D], codes [B, A], mode) -> [B, T, D]`, raw frames, jitted.
 
-    @functools.partial(jax.jit, compiler_options=compiler_options(config))
-    def run(params: Params, history: Array, future: Array, codes: Array, forced: Array) -> Array:
+    The devices that hold the parameters share the batch.
+    """
+    run = raw_program(model, space, config)
+
+    def predict(params: Params, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
+        batch, length = future.shape[:2]
+        rows, devices = beside(params, (history, future, codes, forced_by(mode, batch, length)))
+        return run(params, rows, parts(batch // devices, config))
+
+    return predict
+
+
+def raw_program(model: Model, space: PoseSpace, config: ModelConfig) -> Any:
+    """What `raw_predict` calls, jitted: `(params, rows, count) -> [B, T, D]`.
+
+    `rows` are history, future, codes and `forced` `[B, T]`; they are computed in `count` parts (static), in turn.
+    """
+
+    def predict(params: Params, history: Array, future: Array, codes: Array, forced: Array) -> Array:
         def encode(frames: Array) -> Array:
             repeated = jnp.broadcast_to(codes[:, None], (*frames.shape[:2], codes.shape[-1]))
             return space.encode(frames, repeated)
 
         return space.decode(model.apply(params, encode(history), encode(future), forced))
 
-    def predict(params: Params, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
-        return run(params, history, future, codes, forced_by(mode, *future.shape[:2]))
+    @functools.partial(jax.jit, static_argnums=2, compiler_options=compiler_options(config))
+    def run(params: Params, rows: tuple[Array, ...], count: int) -> Array:
+        if count == 1:
+            return predict(params, *rows)
+        return join(jax.lax.map(lambda part: predict(params, *part), split(rows, count)))
 
-    return predict
+    return run

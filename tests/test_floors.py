@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     ("errors", "skeleton", "bodies", "types", "config", "published", "uptime"),
-    ("backend", "geometry", "nn", "space"),
+    ("backend", "devices", "geometry", "nn", "space"),
     ("data", "metrics", "losses", "feeding"),
     ("models",),
     ("optim", "scores", "evaluate", "raw"),

@@ -37,6 +37,7 @@ class Case:
     attention: str = "additive"
     cell: str = "gru"
     precision: str = "float32"
+    micro_batch: int = 0  # sequences that a device computes at once; 0: by platform
     unroll: int = 1  # steps of a loop that are compiled as one
     cuda_graphs: bool = False
     fast: bool = True  # False: the plain differentiable scan
@@ -53,7 +54,7 @@ class Case:
             model=ModelConfig(
                 hidden=self.hidden, layers=self.layers, bidirectional=self.bidirectional, cell=self.cell,
                 attention=self.attention, precision=self.precision, fast=self.fast,
-                unroll=self.unroll, cuda_graphs=self.cuda_graphs,
+                micro_batch=self.micro_batch, unroll=self.unroll, cuda_graphs=self.cuda_graphs,
             ),
             optim=OptimConfig(),
             train=TrainConfig(batch=self.batch, teacher_forcing=0.0, steps_per_dispatch=self.per_dispatch),

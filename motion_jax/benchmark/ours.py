@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +12,16 @@ import numpy as np
 
 from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
 from motion_jax.data.bank import make_bank
+from motion_jax.devices import data_mesh, parts
 from motion_jax.feeding import forced_by
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.models.seq2seq import Seq2SeqParams
 from motion_jax.optim import make_optimizer
 from motion_jax.predict import Predictor
+from motion_jax.raw import raw_program
 from motion_jax.train.state import init_state
-from motion_jax.train.step import data_mesh, make_chunk
+from motion_jax.train.step import make_chunk
 from motion_jax.types import Array, Clip
 
 
@@ -45,7 +46,7 @@ def build(case: Case) -> Built:
 def _build_train(case: Case) -> Built:
     experiment, space = case.experiment(), case.space()
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-    mesh = data_mesh(case.batch)
+    mesh = data_mesh(experiment, model)
     chunk, sharding = make_chunk(model, optimizer, mse, experiment, mesh)
     state = init_state(model, optimizer, seed=0).replace(params=parameters(case))
     motion = clips(CLIP_FRAMES * experiment.data.stride)
@@ -66,16 +67,15 @@ def _build_train(case: Case) -> Built:
 
 def _build_infer(case: Case) -> Built:
     """The predictor is timed as a user calls it; compiled once more, ahead, for the compiler's time and memory."""
-    arguments: Any = jax.device_put(case.windows(case.batch))  # the predictor takes what lies on the device too
-    codes, params = np.zeros((case.batch, 0), np.float32), jax.device_put(parameters(case))
-
-    def predict(params: Seq2SeqParams, history: Any, future: Any) -> Array:
-        return Predictor(params, case.experiment(), case.space(), 0).evaluate(history, future, codes, "free_running")
-
+    experiment, space, params = case.experiment(), case.space(), jax.device_put(parameters(case))
+    history, future = jax.device_put(case.windows(case.batch))  # the predictor takes what lies on the device too
+    codes, forced = np.zeros((case.batch, 0), np.float32), forced_by("free_running", case.batch, case.target)
+    model, predictor = make(experiment, space), Predictor(params, experiment, space, 0)
+    rows, weights = (history, future, codes, forced), jax.jit(model.prepare)(params) if model.prepare else params
     begun = time.perf_counter()
-    compiled = jax.jit(predict).lower(params, *arguments).compile()
+    program = raw_program(model, space, experiment.model)
+    compiled = program.lower(weights, rows, parts(case.batch, experiment.model)).compile()
     compile_s, memory = time.perf_counter() - begun, planned_memory(compiled)
-    predictor, (history, future) = Predictor(params, case.experiment(), case.space(), 0), arguments
 
     def call() -> None:
         jax.block_until_ready(predictor.evaluate(history, future, codes, "free_running"))

@@ -13,7 +13,16 @@ from motion_jax.benchmark.counts import flops, sequential_steps, traffic
 from motion_jax.benchmark.roofline import Ceilings, floor_seconds
 
 AXES = ("batch", "hidden", "source", "target", "layers", "per_dispatch")  # of a sweep, numbers
-KINDS = ("work", "bidirectional", "attention", "cell", "precision", "unroll", "cuda_graphs")  # of a sweep, names
+KINDS = (
+    "work",
+    "bidirectional",
+    "attention",
+    "cell",
+    "precision",
+    "micro_batch",
+    "unroll",
+    "cuda_graphs",
+)  # of a sweep, names
 
 
 def row(
@@ -22,7 +31,8 @@ def row(
     """One implementation of one case. `samples` is `Samples.summary()`."""
     seconds = samples["median_ms"] / 1000
     work, moved = flops(case), traffic(case)
-    floor = floor_seconds(ceilings, case.precision, work, moved) / built.devices
+    machines = 1 if jax.default_backend() == "cpu" else built.devices  # a CPU's devices are its cores
+    floor = floor_seconds(ceilings, case.precision, work, moved) / machines
     return {
         **{name: value for name, value in dataclasses.asdict(case).items() if name != "fast"},
         "per_dispatch": built.count,

@@ -14,6 +14,7 @@ from motion_jax.config import Experiment
 from motion_jax.data.bank import Bank, make_bank
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
+from motion_jax.devices import data_mesh
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
 from motion_jax.models import make
@@ -23,7 +24,7 @@ from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import MetricsLog, Progress, read_metrics
 from motion_jax.train.monitor import SCORE, Monitor
 from motion_jax.train.state import TrainState, init_state, is_finite
-from motion_jax.train.step import Chunk, StepMetrics, data_mesh, make_chunk
+from motion_jax.train.step import Chunk, StepMetrics, make_chunk
 from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
@@ -44,11 +45,11 @@ def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path, board: bo
             devices; a clip is too short; the loss or the state became NaN or infinite (the last checkpoint stays).
         Interrupted: SIGTERM or SIGINT; the state was saved.
     """
-    mesh = data_mesh(experiment.train.batch)
     splits = split_clips(dataset, experiment.data)
     space = pose_space(dataset, splits.train, experiment.data)
     bank = make_bank(splits.train, space, experiment.data)
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
+    mesh = data_mesh(experiment, model)
     chunk, sharding = make_chunk(model, optimizer, make_loss(experiment.train.loss, space), experiment, mesh)
     state = init_state(model, optimizer, experiment.train.seed)
     if not jax.tree.leaves(state.params):

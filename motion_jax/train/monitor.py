@@ -16,6 +16,7 @@ import numpy as np
 from motion_jax.config import MODES, Experiment
 from motion_jax.data.bank import Bank, draw, make_bank
 from motion_jax.data.splits import Splits
+from motion_jax.devices import beside
 from motion_jax.evaluate import Selection, select
 from motion_jax.feeding import forced_by
 from motion_jax.losses import Loss, make_loss
@@ -143,6 +144,7 @@ def _model_loss(model: Model, loss: Loss) -> Callable[[Params, Batch, str], Arra
         return loss(model.apply(params, windows.history, windows.future, forced), windows.future)
 
     def call(params: Params, windows: Batch, mode: str) -> Array:
-        return value(params, windows, forced_by(mode, *windows.future.shape[:2]))
+        rows, _ = beside(params, (windows, forced_by(mode, *windows.future.shape[:2])))
+        return value(params, *rows)
 
     return call

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from motion_jax.backend import compiler_options
 from motion_jax.config import Experiment
 from motion_jax.data.bank import Bank, draw
-from motion_jax.errors import UserError
+from motion_jax.devices import DATA, parts, split
 from motion_jax.feeding import toss
 from motion_jax.losses import Loss
 from motion_jax.train.state import TrainState
@@ -33,12 +33,7 @@ _MODEL = 2  # beside the two halves of a step's key, what a model draws from
 Chunk = Any  # jitted: (state, bank, K static) -> (state, metrics of K updates)
 
 
-def data_mesh(batch: int) -> Mesh:
-    """All local devices along one axis. Raises `UserError` when they cannot share `batch` evenly."""
-    devices = jax.local_devices()
-    if batch % len(devices):
-        raise UserError(f"train.batch={batch}: must be a multiple of the {len(devices)} local devices")
-    return Mesh(np.array(devices), ("data",))
+Learn = Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]]  # `Model.learn`
 
 
 def make_chunk(
@@ -49,16 +44,17 @@ def make_chunk(
     The batch is split over `mesh`; parameters and bank are on every device. The state is donated: the caller's is gone.
     """
     config, data = experiment.train, experiment.data
-    learn = model.learn or _by_loss(model, loss)
+    count = parts(config.batch // mesh.size, experiment.model)
+    learn = model.learn or _by_loss(model, loss, mesh, count)
     everywhere = NamedSharding(mesh, PartitionSpec())
-    split = NamedSharding(mesh, PartitionSpec("data"))
+    shared = NamedSharding(mesh, PartitionSpec(DATA))
 
     def update(state: TrainState, bank: Bank) -> tuple[TrainState, StepMetrics]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         draw_key, coin_key = jax.random.split(key)
         batch = draw(bank, draw_key, config.batch, data.source_length, data.target_length)
         forced = toss(config, coin_key, state.step, config.batch, data.target_length)
-        batch, forced = jax.lax.with_sharding_constraint((batch, forced), split)
+        batch, forced = jax.lax.with_sharding_constraint((batch, forced), shared)
         value, gradient = learn(state.params, batch, forced, jax.random.fold_in(key, _MODEL), state.step)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
@@ -78,10 +74,32 @@ def make_chunk(
     return chunk, everywhere
 
 
-def _by_loss(model: Model, loss: Loss) -> Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]]:
-    """`Model.learn` of most models: the gradient of the loss of what they predict."""
+def _by_loss(model: Model, loss: Loss, mesh: Mesh, count: int) -> Learn:
+    """`Model.learn` of most models: the gradient of the loss of what they predict.
+
+    A loss is a mean over its sequences, so that of a batch is the mean of those of its equal parts: `count` on each of
+    the devices, one after another.
+    """
 
     def value(params: Params, batch: Batch, forced: Array) -> Array:
         return loss(model.apply(params, batch.history, batch.future, forced), batch.future)
 
-    return lambda params, batch, forced, key, step: jax.value_and_grad(value)(params, batch, forced)
+    def gradient(params: Params, rows: tuple[Batch, Array]) -> tuple[Array, Params]:
+        if count == 1:
+            return jax.value_and_grad(value)(params, *rows)
+
+        def add(total: tuple, part: tuple) -> tuple[tuple, None]:
+            return jax.tree.map(jnp.add, total, jax.value_and_grad(value)(params, *part)), None
+
+        nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
+        total, _ = jax.lax.scan(add, nothing, split(rows, count))
+        return jax.tree.map(lambda x: x / count, total)
+
+    def shared(params: Params, rows: tuple[Batch, Array]) -> tuple[Array, Params]:
+        return jax.lax.pmean(gradient(params, rows), DATA)
+
+    everywhere, divided = PartitionSpec(), PartitionSpec(DATA)
+    by_device = jax.shard_map(
+        shared, mesh=mesh, in_specs=(everywhere, divided), out_specs=everywhere, check_vma=False
+    )  # unchecked: the fast path's own derivatives do not say which values differ between devices
+    return lambda params, batch, forced, key, step: by_device(params, (batch, forced))

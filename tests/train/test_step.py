@@ -18,12 +18,13 @@ from motion_jax.config import Experiment
 from motion_jax.data.bank import Bank, draw, make_bank
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
+from motion_jax.devices import data_mesh
 from motion_jax.feeding import toss
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.optim import make_optimizer
 from motion_jax.train.state import TrainState, init_state, is_finite
-from motion_jax.train.step import StepMetrics, data_mesh, make_chunk
+from motion_jax.train.step import StepMetrics, make_chunk
 from motion_jax.types import Dataset, Model
 
 Configure = Callable[..., Experiment]
@@ -45,7 +46,7 @@ def _parts(experiment: Experiment, dataset: Dataset) -> Parts:
 def _run(experiment: Experiment, dataset: Dataset, counts: list[int]) -> tuple[TrainState, StepMetrics]:
     """The state after dispatches of `counts` updates, and the metrics of all of them."""
     model, optimizer, bank, state = _parts(experiment, dataset)
-    chunk, sharding = make_chunk(model, optimizer, mse, experiment, data_mesh(experiment.train.batch))
+    chunk, sharding = make_chunk(model, optimizer, mse, experiment, data_mesh(experiment, model))
     state, bank = jax.device_put((state, bank), sharding)
     metrics = []
     for count in counts:
@@ -95,6 +96,18 @@ def test_the_number_of_updates_in_a_dispatch_does_not_matter(configure: Configur
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
 
 
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(configure: Configure, dataset: Dataset):
+    optim = {"name": "sgd", "learning_rate": 0.1, "clip_norm": 1e9}
+    runs = [_run(configure(optim=optim, coin="step", model={"micro_batch": size}), dataset, [2]) for size in (8, 2, 1)]
+    (whole, metrics), parted = runs[0], runs[1:]
+    assert metrics.loss[0] != metrics.loss[1]
+    for state, other in parted:
+        np.testing.assert_allclose(other.loss, metrics.loss, rtol=1e-5)
+        np.testing.assert_allclose(other.grad_norm, metrics.grad_norm, rtol=1e-4)
+        for one, part in zip(jax.tree.leaves(whole.params), jax.tree.leaves(state.params), strict=True):
+            np.testing.assert_allclose(part, one, rtol=1e-4, atol=1e-6)
+
+
 def test_is_finite(configure: Configure, dataset: Dataset):
     state = _parts(configure(), dataset)[3]
     assert is_finite(state)
@@ -107,21 +120,22 @@ def test_is_finite(configure: Configure, dataset: Dataset):
 
 
 ON_EIGHT = """
-import json, sys
+import dataclasses, json, sys
 from pathlib import Path
 import jax, numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 from motion_jax.config import Experiment
 from motion_jax.data.bank import draw, make_bank
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.prepared import read_prepared
 from motion_jax.data.splits import split_clips
+from motion_jax.devices import data_mesh, mesh_of
 from motion_jax.errors import UserError
 from motion_jax.models import make
 from motion_jax.optim import make_optimizer
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state, init_state
-from motion_jax.train.step import data_mesh, make_chunk
+from motion_jax.train.step import make_chunk
 from motion_jax.losses import mse
 
 experiment, folder = Experiment.from_json(sys.argv[1], "argument"), Path(sys.argv[2])
@@ -130,10 +144,12 @@ clips = split_clips(dataset, experiment.data).train
 space = pose_space(dataset, clips, experiment.data)
 model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
 bank = make_bank(clips, space, experiment.data)
-meshes = {"1": Mesh(np.array(jax.local_devices()[:1]), ("data",)), "8": data_mesh(experiment.train.batch)}
-said = {"devices": len(meshes["8"].devices)}
+meshes = {"1": mesh_of(1), "8": data_mesh(experiment, model)}
+own = model._replace(learn=model.apply)
+said = {"devices": meshes["8"].size, "of its own": data_mesh(experiment, own).size}
+jax.default_backend = lambda: "gpu"  # whose devices are not for the library to choose among
 try:
-    data_mesh(12)
+    data_mesh(dataclasses.replace(experiment, train=dataclasses.replace(experiment.train, batch=12)), model)
 except UserError as error:
     said["uneven"] = str(error)
 
@@ -159,13 +175,14 @@ print(json.dumps(said))
 
 
 def test_eight_devices_train_as_one(configure: Configure, tmp_path: Path, compiled: dict[str, str]):
-    experiment = configure(batch=16, coin="sequence")
+    experiment = configure(batch=64, coin="sequence", model={"micro_batch": 4})
     call = [sys.executable, "-c", ON_EIGHT, json.dumps(experiment.to_dict()), str(tmp_path / "last")]
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     done = subprocess.run(call, capture_output=True, text=True, env=os.environ | compiled | flags)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["devices"] == 8
+    assert said["of its own"] == 1
     assert said["uneven"] == "train.batch=12: must be a multiple of the 8 local devices"
     assert said["same windows"]
     np.testing.assert_allclose(said["loss 8"], said["loss 1"], rtol=1e-5)

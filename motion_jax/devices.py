@@ -1,0 +1,105 @@
+"""Who computes a batch: the devices that share it, and how many of its sequences each computes at once.
+
+A step of a loop over time is made of small operations. XLA divides each of them over the cores of a CPU and waits for
+the slowest, over and over; whole sequences divide without waiting, so that here the cores of a CPU are devices. What a
+step reads of 16 sequences stays in a core's own cache, what it reads of 128 does not. Both stop paying where the
+weights of a step outgrow the caches: these are read once for all sequences, by all cores together. The numbers below
+were measured (BENCHMARKS.md, Large batches); on other platforms a batch is computed whole, by all devices.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from motion_jax.config import Experiment, ModelConfig
+from motion_jax.errors import UserError
+from motion_jax.types import Array, Model
+
+DATA = "data"  # the axis of every mesh
+
+_NARROW = 512  # H up to which a core alone is faster
+_LEAST = 8  # sequences that a core must get
+_AT_ONCE, _AT_ONCE_WIDE = 16, 128  # sequences, of a narrow and of a wide network
+
+
+def use_cores() -> None:
+    """Makes every core that the process may use a device of JAX's CPU; before anything is computed.
+
+    Every command does this. Where JAX was told otherwise, by JAX_NUM_CPU_DEVICES or a flag of XLA's, that stays.
+    """
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        jax.config.update("jax_num_cpu_devices", cores)
+
+
+def data_mesh(experiment: Experiment, model: Model) -> Mesh:
+    """The local devices that share a training batch: of a CPU those that gain by it, of other platforms all.
+
+    A model that learns in its own way looks at the whole batch, which the cores of a CPU then compute together.
+
+    Raises `UserError` when the devices cannot share `train.batch` evenly.
+    """
+    batch, count = experiment.train.batch, jax.local_device_count()
+    if jax.default_backend() == "cpu":
+        return mesh_of(1 if model.learn else sharing_cores(batch, experiment.model.hidden))
+    if batch % count:
+        raise UserError(f"train.batch={batch}: must be a multiple of the {count} local devices")
+    return mesh_of(count)
+
+
+def sharing_cores(batch: int, hidden: int) -> int:
+    """How many devices of a CPU share `batch`; 1 on other platforms, where one device predicts."""
+    if jax.default_backend() != "cpu" or hidden > _NARROW:
+        return 1
+    most = min(jax.local_device_count(), batch // _LEAST)
+    return next((count for count in range(most, 1, -1) if batch % count == 0), 1)
+
+
+def mesh_of(count: int) -> Mesh:
+    """The first `count` local devices along one axis."""
+    return Mesh(np.array(jax.local_devices()[:count]), (DATA,))
+
+
+def parts(batch: int, config: ModelConfig) -> int:
+    """In how many equal parts, one after another, a device computes `batch` sequences: the fewest within the limit.
+
+    The limit is `config.micro_batch` if it is set. The platform's own choice is left where no divisor is near it.
+    """
+    limit = config.micro_batch or _at_once(batch, config.hidden)
+    count = next(count for count in range(1, batch + 1) if batch % count == 0 and batch // count <= limit)
+    return count if config.micro_batch or 2 * batch // count >= limit else 1
+
+
+def _at_once(batch: int, hidden: int) -> int:
+    if jax.default_backend() != "cpu":
+        return batch
+    return _AT_ONCE if hidden <= _NARROW else _AT_ONCE_WIDE
+
+
+def split(rows: Any, count: int) -> Any:
+    """`[B, ...]` arrays to `[count, B / count, ...]`: part i takes every count-th row, so that each device of a mesh
+    has its share of every part.
+    """
+    return jax.tree.map(lambda x: x.reshape(len(x) // count, count, *x.shape[1:]).swapaxes(0, 1), rows)
+
+
+def join(rows: Any) -> Any:
+    """What `split` made, back to `[B, ...]`."""
+    return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(len(x) * x.shape[1], *x.shape[2:]), rows)
+
+
+def beside(params: Any, rows: Any) -> tuple[Any, int]:
+    """`[B, ...]` arrays divided over the devices that hold `params`, and the number of these.
+
+    Rows that do not divide stay as they are: each device then computes all of them.
+    """
+    leaf = next(iter(jax.tree.leaves(params)), None)
+    held = leaf.sharding if isinstance(leaf, Array) else None
+    if not isinstance(held, NamedSharding) or len(jax.tree.leaves(rows)[0]) % held.mesh.size:
+        return rows, 1
+    return jax.device_put(rows, NamedSharding(held.mesh, PartitionSpec(DATA))), held.mesh.size
