@@ -12,7 +12,7 @@ import numpy as np
 
 from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
 from motion_jax.data.bank import make_bank
-from motion_jax.devices import data_mesh, parts
+from motion_jax.devices import data_mesh, parts, sharing_cores
 from motion_jax.feeding import forced_by
 from motion_jax.losses import mse
 from motion_jax.models import make
@@ -80,7 +80,8 @@ def _build_infer(case: Case) -> Built:
     def call() -> None:
         jax.block_until_ready(predictor.evaluate(history, future, codes, "free_running"))
 
-    return Built(call, lambda: _gradients(case), 1, compile_s, memory, memory, case.fast)
+    devices = sharing_cores(case.batch, case.hidden)
+    return Built(call, lambda: _gradients(case), 1, compile_s, memory, memory, case.fast, devices)
 
 
 def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:

@@ -38,6 +38,7 @@ def row(
         "per_dispatch": built.count,
         "implementation": implementation,
         "fast": built.fast,
+        "devices": built.devices,
         **samples,
         "peak_bytes": built.peak_bytes,
         "temp_bytes": built.temp_bytes,

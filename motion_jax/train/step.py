@@ -34,6 +34,7 @@ Chunk = Any  # jitted: (state, bank, K static) -> (state, metrics of K updates)
 
 
 Learn = Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]]  # `Model.learn`
+Gradient = Callable[[Params, Batch, Array], tuple[Array, Params]]  # (params, batch, forced) -> loss and its gradient
 
 
 def make_chunk(
@@ -77,29 +78,40 @@ def make_chunk(
 def _by_loss(model: Model, loss: Loss, mesh: Mesh, count: int) -> Learn:
     """`Model.learn` of most models: the gradient of the loss of what they predict.
 
-    A loss is a mean over its sequences, so that of a batch is the mean of those of its equal parts: `count` on each of
-    the devices, one after another.
+    A loss is a mean over its sequences, so that of a batch is the mean of those of its equal parts: one on each device,
+    and on each device `count`, one after another.
     """
 
     def value(params: Params, batch: Batch, forced: Array) -> Array:
         return loss(model.apply(params, batch.history, batch.future, forced), batch.future)
 
-    def gradient(params: Params, rows: tuple[Batch, Array]) -> tuple[Array, Params]:
-        if count == 1:
-            return jax.value_and_grad(value)(params, *rows)
+    gradient = _mean_over_devices(_mean_in_turn(jax.value_and_grad(value), count), mesh)
+    return lambda params, batch, forced, key, step: gradient(params, batch, forced)
 
+
+def _mean_in_turn(gradient: Gradient, count: int) -> Gradient:
+    if count == 1:
+        return gradient
+
+    def mean(params: Params, batch: Batch, forced: Array) -> tuple[Array, Params]:
         def add(total: tuple, part: tuple) -> tuple[tuple, None]:
-            return jax.tree.map(jnp.add, total, jax.value_and_grad(value)(params, *part)), None
+            return jax.tree.map(jnp.add, total, gradient(params, *part)), None
 
         nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
-        total, _ = jax.lax.scan(add, nothing, split(rows, count))
+        total, _ = jax.lax.scan(add, nothing, split((batch, forced), count))
         return jax.tree.map(lambda x: x / count, total)
 
-    def shared(params: Params, rows: tuple[Batch, Array]) -> tuple[Array, Params]:
-        return jax.lax.pmean(gradient(params, rows), DATA)
+    return mean
+
+
+def _mean_over_devices(gradient: Gradient, mesh: Mesh) -> Gradient:
+    if mesh.size == 1:
+        return gradient
+
+    def mean(params: Params, batch: Batch, forced: Array) -> tuple[Array, Params]:
+        return jax.lax.pmean(gradient(params, batch, forced), DATA)
 
     everywhere, divided = PartitionSpec(), PartitionSpec(DATA)
-    by_device = jax.shard_map(
-        shared, mesh=mesh, in_specs=(everywhere, divided), out_specs=everywhere, check_vma=False
+    return jax.shard_map(
+        mean, mesh=mesh, in_specs=(everywhere, divided, divided), out_specs=everywhere, check_vma=False
     )  # unchecked: the fast path's own derivatives do not say which values differ between devices
-    return lambda params, batch, forced, key, step: by_device(params, (batch, forced))

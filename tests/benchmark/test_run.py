@@ -29,7 +29,7 @@ CASE = Case("train", batch=2, hidden=8, per_dispatch=2, source=4, target=3)
 PROMISED = {
     "work", "batch", "hidden", "bidirectional", "precision", "implementation", "median_ms", "cpu_ms", "peak_bytes",
     "compile_s", "iqr_ms", "min_ms", "p99_ms", "repetitions", "ratio", "cpu_ratio", "fast", "attention", "cell",
-    "unroll", "cuda_graphs", "micro_batch",
+    "unroll", "cuda_graphs", "micro_batch", "devices",
     "layers", "source", "target", "per_dispatch", "flops", "bytes", "sequential_steps", "us_per_sequential_step",
     "percent_of_roofline", "temp_bytes", "device_peak_bytes", "steps_per_s", "sequences_per_s", "frames_per_s",
     "gflops_per_s",
