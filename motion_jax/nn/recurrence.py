@@ -141,7 +141,8 @@ def _gradients(
         operand, known = operands[use.operand], gradients[use.operand]
         left, right, result = equations(use.equation)
         wide = jnp.promote_types(d.dtype, jnp.float32)
-        array = einsum(f"t{left},t{result}->{right}", x, d, operand.compute, wide).astype(operand.array.dtype)
+        equation = f"T{left},T{result}->{right}"  # a capital: einsum sums in the order of letters, here of the memory
+        array = einsum(equation, x, d, operand.compute, wide).astype(operand.array.dtype)
         bias = None if operand.bias is None else d.sum((0, 1), dtype=operand.bias.dtype)
         more = operand.replace(array=array, bias=bias)
         gradients[use.operand] = more if known is None else jax.tree.map(jnp.add, known, more)
