@@ -18,6 +18,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 
+SETTLE = 0.02  # s between peers' calls: OpenMP's threads spin for some ms after one, on cores that the next needs
 WARM_UP = {"cpu": 2, "gpu": 5, "tpu": 5}  # calls: compilation, first allocations; a GPU also raises its clock
 
 
@@ -55,6 +56,7 @@ def interleave(
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     while any(len(t) < least or sum(wall for wall, _ in t) < seconds for t in taken.values()):
         for name, call in calls.items():
+            time.sleep(SETTLE if len(calls) > 1 else 0)
             wall, cpu = time.perf_counter(), time.process_time()
             call()
             taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
