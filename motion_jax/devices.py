@@ -28,9 +28,12 @@ _AT_ONCE, _AT_ONCE_WIDE = 16, 128  # sequences, of a narrow and of a wide networ
 
 
 def use_cores() -> None:
-    """Makes every core that the process may use a device of JAX's CPU; before anything is computed.
+    """Makes every core that the process may use a device of JAX's CPU; every command does this first.
 
-    Every command does this. Where JAX was told otherwise, by JAX_NUM_CPU_DEVICES or a flag of XLA's, that stays.
+    Where JAX was told otherwise, by JAX_NUM_CPU_DEVICES or a flag of XLA's, that stays.
+
+    Raises:
+        RuntimeError: of JAX's, when it has computed something already.
     """
     if "JAX_NUM_CPU_DEVICES" not in os.environ and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
