@@ -18,7 +18,8 @@ import numpy as np
 
 from motion_jax.errors import UserError
 
-SETTLE = 0.02  # s between peers' calls: OpenMP's threads spin for some ms after one, on cores that the next needs
+SETTLE = 0.02  # s; OpenMP's threads spin for some ms after a call, on cores that a peer's next call needs
+SHORT = 0.2  # s; a call that takes less pays for the processor's waking up after a rest
 WARM_UP = {"cpu": 2, "gpu": 5, "tpu": 5}  # calls: compilation, first allocations; a GPU also raises its clock
 
 
@@ -56,12 +57,20 @@ def interleave(
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     while any(len(t) < least or sum(wall for wall, _ in t) < seconds for t in taken.values()):
         for name, call in calls.items():
-            time.sleep(SETTLE if len(calls) > 1 else 0)
+            if len(calls) > 1:
+                _take_over(call, taken[name][-1][0] if taken[name] else 0.0)
             wall, cpu = time.perf_counter(), time.process_time()
             call()
             taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
     return {name: Samples(*(1000 * np.array(column) / count[name] for column in zip(*t, strict=True)))
             for name, t in taken.items()}  # fmt: skip
+
+
+def _take_over(call: Callable[[], object], last: float) -> None:
+    """After a peer's call: its threads come to rest, and where `last`, s, was short, one call is not counted."""
+    time.sleep(SETTLE)
+    if last < SHORT:
+        call()
 
 
 def pin(threads: int) -> None:

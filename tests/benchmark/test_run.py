@@ -113,7 +113,7 @@ def test_ceilings_are_measured():
 def test_calls_run_in_turn_and_count_operations():
     order: list[str] = []
     samples = interleave({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, {"a": 1, "b": 4}, 0.0)
-    assert order == ["a", "a", "b", "b", *["a", "b"] * 5]
+    assert order == ["a", "a", "b", "b", *["a", "a", "b", "b"] * 5]  # after a peer's call, a short one is not counted
     assert samples["b"].summary()["repetitions"] == 5
     wall = np.array([4.0, 1.0, 2.0, 3.0, 100.0])
     summary = Samples(wall, wall).summary()
