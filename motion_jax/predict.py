@@ -19,7 +19,7 @@ from motion_jax.errors import UserError
 from motion_jax.feeding import forced_by
 from motion_jax.models import make
 from motion_jax.optim import make_optimizer
-from motion_jax.raw import raw_predict
+from motion_jax.raw import prepared, raw_predict
 from motion_jax.space import PoseSpace
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state
@@ -57,8 +57,8 @@ class Predictor:
         self.space = space
         self.step = step  # updates that the parameters have seen
         model = make(experiment, space)
-        self._weights = jax.jit(model.prepare)(params) if model.prepare else jax.device_put(params)
-        self._shared: dict[int, Params] = {1: self._weights}  # by the number of devices that hold them
+        self._weights = prepared(model, params)
+        self._shared: dict[int, Params] = {}  # the same, by the number of devices that hold them
         self._predict = raw_predict(model, space, experiment.model)
         self._attention = _attention(model, space) if model.attend else None
 
@@ -125,10 +125,15 @@ class Predictor:
     def evaluate(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         """What the judge calls: see `evaluate.Predict`."""
         devices = sharing_cores(len(history), self.experiment.model.hidden)
+        return self._predict(self._held_by(devices), history, future, codes, mode)
+
+    def _held_by(self, devices: int) -> Params:
+        if devices == 1:
+            return self._weights
         if devices not in self._shared:
             everywhere = NamedSharding(mesh_of(devices), PartitionSpec())
             self._shared[devices] = jax.device_put(self._weights, everywhere)
-        return self._predict(self._shared[devices], history, future, codes, mode)
+        return self._shared[devices]
 
     def _call(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None) -> _Call:
         frames = self._check(np.asarray(history))

@@ -35,6 +35,11 @@ def raw_predict(model: Model, space: PoseSpace, config: ModelConfig) -> RawPredi
     return predict
 
 
+def prepared(model: Model, params: Params) -> Any:
+    """Parameters on the device, in the form that many calls with them read."""
+    return jax.jit(model.prepare)(params) if model.prepare else jax.device_put(params)
+
+
 def raw_program(model: Model, space: PoseSpace, config: ModelConfig) -> Any:
     """What `raw_predict` calls, jitted: `(params, rows, count) -> [B, T, D]`.
 

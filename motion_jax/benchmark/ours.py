@@ -19,7 +19,7 @@ from motion_jax.models import make
 from motion_jax.models.seq2seq import Seq2SeqParams
 from motion_jax.optim import make_optimizer
 from motion_jax.predict import Predictor
-from motion_jax.raw import raw_program
+from motion_jax.raw import prepared, raw_program
 from motion_jax.train.state import init_state
 from motion_jax.train.step import make_chunk
 from motion_jax.types import Array, Clip
@@ -71,7 +71,7 @@ def _build_infer(case: Case) -> Built:
     history, future = jax.device_put(case.windows(case.batch))  # the predictor takes what lies on the device too
     codes, forced = np.zeros((case.batch, 0), np.float32), forced_by("free_running", case.batch, case.target)
     model, predictor = make(experiment, space), Predictor(params, experiment, space, 0)
-    rows, weights = (history, future, codes, forced), jax.jit(model.prepare)(params) if model.prepare else params
+    rows, weights = (history, future, codes, forced), prepared(model, params)
     begun = time.perf_counter()
     program = raw_program(model, space, experiment.model)
     compiled = program.lower(weights, rows, parts(case.batch, experiment.model)).compile()

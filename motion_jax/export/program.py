@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.export import symbolic_shape
 
+from motion_jax.feeding import forced_by
+from motion_jax.models import make
 from motion_jax.predict import Predictor
+from motion_jax.raw import prepared, raw_program
 from motion_jax.types import Array
 
 OUTPUT = "future"
@@ -54,14 +57,15 @@ def program(predictor: Predictor, **changes: Any) -> Callable[..., Array]:
         compiled program cannot tell, so it gives NaN. A model without actions has no such argument.
     """
     model = dataclasses.replace(predictor.experiment.model, fast=False, cuda_graphs=False, **changes)
-    experiment = dataclasses.replace(predictor.experiment, model=model)
-    plain = Predictor(predictor.params, experiment, predictor.space, predictor.step)
+    space, length = predictor.space, predictor.target_length
+    plain = make(dataclasses.replace(predictor.experiment, model=model), space)
+    run, weights = raw_program(plain, space, model), prepared(plain, predictor.params)
 
     def predict(history: Array, action: Array | None = None) -> Array:
-        future = jnp.zeros((history.shape[0], plain.target_length, history.shape[-1]), history.dtype)
-        codes = _codes(len(plain.space.actions), history, action)
-        frames, ahead, code = (cast(np.ndarray, array) for array in (history, future, codes))  # as good, in a trace
-        return plain.evaluate(frames, ahead, code, "free_running")
+        batch, _, columns = history.shape
+        future = jnp.zeros((batch, length, columns), history.dtype)
+        codes = _codes(len(space.actions), history, action)
+        return run(weights, (history, future, codes, forced_by("free_running", batch, length)), 1)
 
     return predict
 
