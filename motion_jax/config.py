@@ -88,7 +88,7 @@ class ModelConfig:
     gibbs: int = 1  # crbm: steps of contrastive divergence
     precision: str = "float32"  # of matmul operands; state, gates, softmax, sums and parameters stay float32
     fast: bool = True  # gradients of weights formed once over time; False: the plain scan, for forward-mode
-    micro_batch: int = 0  # sequences that a device computes at once, one such part after another; 0: by platform
+    micro_batch: int = 0  # sequences that a device computes at once, part after part; 0: by platform (README)
     unroll: int = 1  # steps of a loop over time that are compiled as one
     cuda_graphs: bool = False  # on a GPU, capture the loops over time as graphs; elsewhere nothing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -192,6 +193,16 @@ def test_compiled_once_for_each_batch_shape(predictor: Predictor, space: PoseSpa
     for count in (3, 4):
         assert counted(np.stack([_frames(S)] * count)).shape == (count, T, 99)
     assert traced == [1, 2, 4]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_batch_in_parts_is_predicted_as_the_whole(predictor: Predictor, size: int):
+    model = dataclasses.replace(EXPERIMENT.model, micro_batch=size)
+    parted = Predictor(predictor.params, dataclasses.replace(EXPERIMENT, model=model), predictor.space, 0)
+    history = np.stack([_frames(S, seed) for seed in range(7)])
+    whole = predictor(history)
+    assert np.abs(whole[:-1] - whole[1:]).max(axis=(1, 2)).min() > 1e-3
+    np.testing.assert_allclose(parted(history), whole, atol=1e-5)
 
 
 def test_what_is_predicted_does_not_depend_on_the_batch(predictor: Predictor):

@@ -133,6 +133,7 @@ from motion_jax.devices import data_mesh, mesh_of
 from motion_jax.errors import UserError
 from motion_jax.models import make
 from motion_jax.optim import make_optimizer
+from motion_jax.raw import raw_predict
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state, init_state
 from motion_jax.train.step import make_chunk
@@ -158,6 +159,17 @@ def windows(mesh):
     drawn = jax.jit(lambda key: draw(bank, key, 16, 8, 4), out_shardings=split)(jax.random.key(5))
     assert len(drawn.history.sharding.device_set) == len(mesh.devices)
     return [np.asarray(part) for part in drawn]
+
+raw = raw_predict(model, space, experiment.model)
+rows = [rng.normal(size=(32, length, space.columns)).astype("float32")
+        for rng in [np.random.default_rng(0)] for length in (8, 4)]
+codes = np.zeros((32, len(space.actions)), "float32")
+for name, mesh in meshes.items():
+    params = jax.device_put(init_state(model, optimizer, 0).params, NamedSharding(mesh, PartitionSpec()))
+    params = jax.tree.map(lambda leaf: leaf + 0.1, params)  # the read-out begins at zero
+    predicted = raw(params, *rows, codes, "free_running")
+    said["predicted " + name] = np.asarray(predicted)[:, -1, ::7].tolist()
+    said["predicted on " + name] = len(predicted.sharding.device_set)
 
 said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["1"]), windows(meshes["8"])))
 for name, mesh in meshes.items():
@@ -187,5 +199,8 @@ def test_eight_devices_train_as_one(configure: Configure, tmp_path: Path, compil
     assert said["same windows"]
     np.testing.assert_allclose(said["loss 8"], said["loss 1"], rtol=1e-5)
     assert len(set(said["loss 1"])) == 3
+    assert (said["predicted on 1"], said["predicted on 8"]) == (1, 8)
+    np.testing.assert_allclose(said["predicted 8"], said["predicted 1"], rtol=1e-4, atol=1e-5)
+    assert np.ptp(said["predicted 1"], axis=0).max() > 0.1  # the sequences differ, so their order is held too
     assert said["restored on"] == [1]
     assert said["same state"]
