@@ -3,77 +3,7 @@
 python -m launch.quickstart --out=quickstart
 """
 
-from __future__ import annotations
-
-from pathlib import Path
-
-from absl import flags
-
-from motion_jax import cli, report
-from motion_jax.brief import brief
-from motion_jax.compare import compare, zero_velocity
-from motion_jax.data.cache import open_dataset
-from motion_jax.evaluate import select
-from motion_jax.predict import Predictor, load_predictor
-from motion_jax.scores import Report
-from motion_jax.train.loop import fit
-from motion_jax.types import Dataset
-from motion_jax.visualize.curves import action_curves, error_curves, training_curves
-from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.skeletons import motion_strip
-
-_CONFIG = cli.define_config(str(Path(__file__).parents[1] / "configs" / "quickstart.py"))
-_OUT = flags.DEFINE_string("out", "quickstart", "Folder of the run, its tables and pictures; a run there is resumed.")
-
-NEXT = """Next, on recordings (text trees of Human3.6M or CMU, see README.md):
-  python -m launch.prepare  --dataset=h36m --source=FOLDER --out=prepared/h36m
-  python -m launch.train    --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50 \\
-      --config.data.name=h36m --config.data.root=prepared/h36m
-  python -m launch.evaluate --workdir=runs/bi_enc_50 --markdown=report.md"""
-
-
-def main(_: list[str]) -> None:
-    """Trains, scores, writes, draws."""
-    experiment, out = cli.experiment(_CONFIG), Path(_OUT.value).absolute()
-    report.check_writable(out / "report.json")
-    check_drawable(out / "prediction.png")
-    dataset = open_dataset(experiment.data)
-    print(f"training {experiment.name} on {len(dataset.clips)} clips of {dataset.name} motion", flush=True)
-    fit(experiment, dataset, out / "run")
-    predictor = load_predictor(out / "run")
-    reports = compare([predictor], dataset)
-    metric = reports[0].metric
-    print(f"\nErrors, mean over actions\n\n{brief([r for r in reports if r.metric == metric])}\n")
-    _write(reports, predictor, dataset, out)
-    print(f"\n{NEXT}")
-
-
-def _write(reports: list[Report], predictor: Predictor, dataset: Dataset, out: Path) -> None:
-    """The reports as tables, the pictures, and a line for each file."""
-    first = [r for r in reports if r.row[1:] == reports[0].row[1:]]  # of one mode, protocol and metric
-    files = {
-        "report.json": lambda path: report.write_json(reports, path),
-        "report.csv": lambda path: report.write_csv(reports, path),
-        "report.md": lambda path: report.write_markdown(reports, path),
-        "error_curves.png": lambda path: error_curves(reports, path),
-        "error_by_action.png": lambda path: action_curves(first, path),
-        "training_curves.png": lambda path: training_curves([out / "run"], path),
-        "prediction.png": lambda path: _draw_prediction(predictor, dataset, path),
-    }
-    for name, write in files.items():
-        write(out / name)
-        print(f"wrote {out / name}")
-
-
-def _draw_prediction(predictor: Predictor, dataset: Dataset, path: Path) -> None:
-    """The first test window of the first action."""
-    protocol = predictor.experiment.eval.protocol_names[0]
-    windows = select(protocol, dataset, predictor.space, predictor.experiment)
-    action, history, truth = next(iter(windows.actions)), windows.history[0], windows.future[0]
-    predictions = {run.experiment.name: run(history, action) for run in (predictor, zero_velocity(predictor))}
-    title = f"{action}, {dataset.name} motion: free-running prediction"
-    motion_strip(dataset.skeleton, history, truth, predictions, path, predictor.space.fps, title=title)
-
+from motion_jax.commands import cli, quickstart
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(quickstart.main)

@@ -1,4 +1,4 @@
-"""Trains every member of a sweep from several seeds, and prints one table: mean and deviation, the two modes apart.
+r"""Trains every member of a sweep from several seeds, and prints one table: mean and deviation, the two modes apart.
 
 python -m launch.sweep --sweep=configs/sweeps/attention.py --workdir=runs/sweeps/attention --seeds=3
 python -m launch.sweep --sweep=configs/sweeps/cell.py --workdir=runs/sweeps/cell --config.model.hidden=256 \
@@ -7,53 +7,7 @@ python -m launch.sweep --sweep=configs/sweeps/cell.py --workdir=runs/sweeps/cell
 Stopped at any moment, the same command goes on where it was: finished runs are not trained or scored again.
 """
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
-from absl import flags
-from ml_collections import config_flags
-
-from motion_jax import cli, report, sweep, tables
-from motion_jax.errors import UserError
-from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.horizons import horizon_curves
-
-_SWEEP = flags.DEFINE_string("sweep", None, "A sweep's file, such as configs/sweeps/attention.py.", required=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs: MEMBER/seedN, and their tables.", required=True)
-_SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of a member, from train.seed upwards.", lower_bound=1)
-_PLOT = flags.DEFINE_string("plot", "", "Draw error against horizon here, a panel for each mode.")
-_FIELDS = str(Path(__file__).parents[1] / "configs" / "uni_enc_50.py")  # of it only the names and types are read
-_CONFIG = cli.define_config(_FIELDS)
-
-
-def main(_: list[str]) -> None:
-    """Plans, trains, scores, writes."""
-    folder = Path(_WORKDIR.value)
-    runs = sweep.plan(sweep.load_sweep(_SWEEP.value), _changes(), _SEEDS.value, folder)
-    if _PLOT.value:
-        check_drawable(_PLOT.value)
-    reports, failed = sweep.run_all(runs)
-    print(tables.overview(reports))
-    writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": report.write_markdown}
-    for name, write in writers.items():
-        write(reports, folder / name)
-        print(f"wrote {folder / name}")
-    if _PLOT.value:
-        horizon_curves(reports, _PLOT.value)
-        print(f"wrote {_PLOT.value}")
-    if failed:
-        raise UserError(f"the table is without {len(failed)} of {len(runs)} runs: {', '.join(map(str, failed))}")
-
-
-def _changes() -> dict[str, Any]:
-    """What `--config.a.b=value` gave, as dotted field -> value."""
-    flag = flags.FLAGS[_CONFIG.name]
-    if (name := config_flags.get_config_filename(flag)) != _FIELDS:
-        raise UserError(f"--config={name}: a sweep's file holds its base; --config.a.b=value changes a field of it")
-    return config_flags.get_override_values(flag)
-
+from motion_jax.commands import cli, sweep
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(sweep.main)

@@ -1,6 +1,6 @@
 """Human motion prediction in JAX."""
 
 from motion_jax.errors import UserError
-from motion_jax.predict import Predictor, load_predictor
+from motion_jax.inference.predictor import Predictor, load_predictor
 
 __all__ = ["Predictor", "UserError", "load_predictor"]

@@ -16,7 +16,7 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import frame_positions
 from motion_jax.geometry.rotations import euler_from_matrix, geodesic_distance, matrix_from_rotvec, safe_norm
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array
 
 Loss = Callable[[Array, Array], Array]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 
 Array = jax.Array
 Params = Any  # a pytree of arrays, typed by the model that made it

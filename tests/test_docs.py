@@ -21,15 +21,15 @@ import numpy as np
 import pytest
 
 import motion_jax.models
-from motion_jax.bodies import H36M
-from motion_jax.cli import _check_key
-from motion_jax.compare import compare
+from motion_jax.commands.cli import _check_key
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.data.formats import FORMATS
+from motion_jax.evaluation.metrics import METRICS
+from motion_jax.experiments.compare import compare
+from motion_jax.inference.predictor import load_predictor
 from motion_jax.losses import LOSSES
-from motion_jax.metrics import METRICS
 from motion_jax.models import REGISTRY
-from motion_jax.predict import load_predictor
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.loop import fit
 from motion_jax.types import Clip, Dataset
 
@@ -62,7 +62,7 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
 
 def flags(command: str) -> set[str]:
     """What a command's own flags are called, read in its source: in one process only one command can define them."""
-    source = (ROOT / "launch" / f"{command}.py").read_text()
+    source = (ROOT / "motion_jax" / "commands" / f"{command}.py").read_text()
     names = set(re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source))
     return names | ({"config"} if "cli.define_config(" in source else set())
 

@@ -13,11 +13,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from motion_jax import config
-from motion_jax.bodies import CMU, H36M
 from motion_jax.errors import UserError
+from motion_jax.evaluation.metrics import mpjpe_mm
 from motion_jax.losses import LOSSES, make_loss, moving_joints, rotvecs
-from motion_jax.metrics import mpjpe_mm
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import CMU, H36M
 
 B, T, D, ACTIONS = 2, 3, 99, ("walking", "eating")
 DROPPED = (2, 9, 10, 11, 13)  # a column of the translation, the third joint, one column of the fourth

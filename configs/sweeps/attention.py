@@ -8,7 +8,7 @@ The base is Uni-Enc-50 with Table 6's values, nine members: at full size a matte
 """
 
 from motion_jax.config import ATTENTIONS, DataConfig, Experiment, TrainConfig
-from motion_jax.sweep import Sweep
+from motion_jax.experiments.sweep import Sweep
 
 
 def get_sweep() -> Sweep:

@@ -8,7 +8,7 @@ The base is Uni-Enc-50 with Table 6's values: at full size a matter of days with
 """
 
 from motion_jax.config import CELLS, DataConfig, Experiment, TrainConfig
-from motion_jax.sweep import Sweep
+from motion_jax.experiments.sweep import Sweep
 
 
 def get_sweep() -> Sweep:

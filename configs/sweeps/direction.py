@@ -8,7 +8,7 @@ Table 6's values: at full size a matter of days without a GPU, so begin with --c
 """
 
 from motion_jax.config import DataConfig, Experiment, TrainConfig
-from motion_jax.sweep import Sweep
+from motion_jax.experiments.sweep import Sweep
 
 
 def get_sweep() -> Sweep:

@@ -9,7 +9,7 @@ free-running.
 """
 
 from motion_jax.config import DataConfig, Experiment
-from motion_jax.sweep import Sweep
+from motion_jax.experiments.sweep import Sweep
 
 
 def get_sweep() -> Sweep:

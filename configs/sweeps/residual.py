@@ -10,7 +10,7 @@ free-running, for they begin near zero-velocity.
 """
 
 from motion_jax.config import DataConfig, Experiment, TrainConfig
-from motion_jax.sweep import Sweep
+from motion_jax.experiments.sweep import Sweep
 
 
 def get_sweep() -> Sweep:

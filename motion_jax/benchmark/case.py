@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
-from motion_jax.data.bank import FIRST_START
+from motion_jax.data.packed_clips import FIRST_START
 from motion_jax.errors import UserError
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 
 WIDTH = 69  # N of Human3.6M: 54 kept columns and 15 actions
 CLIPS, CLIP_FRAMES = 20, 1000  # random motion; its values do not change the arithmetic

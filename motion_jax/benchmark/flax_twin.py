@@ -14,9 +14,9 @@ import optax
 from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
 from motion_jax.benchmark.flax_net import make_net, named_gradients, variables
 from motion_jax.benchmark.ours import planned_memory
-from motion_jax.data.bank import Bank, draw, make_bank
+from motion_jax.data.packed_clips import Bank, draw, make_bank
 from motion_jax.losses import mse
-from motion_jax.optim import make_optimizer
+from motion_jax.train.optimizer import make_optimizer
 from motion_jax.types import Array, Clip
 
 MATMULS = {"float32": "highest", "tf32": "default", "bf16": "default"}  # of float32 operands, on a GPU

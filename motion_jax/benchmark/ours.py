@@ -11,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
-from motion_jax.data.bank import make_bank
-from motion_jax.devices import data_mesh, parts, sharing_cores
-from motion_jax.feeding import forced_by
+from motion_jax.data.packed_clips import make_bank
+from motion_jax.inference.predictor import Predictor
 from motion_jax.losses import mse
 from motion_jax.models import make
+from motion_jax.models.raw import prepared, raw_program
 from motion_jax.models.seq2seq import Seq2SeqParams
-from motion_jax.optim import make_optimizer
-from motion_jax.predict import Predictor
-from motion_jax.raw import prepared, raw_program
+from motion_jax.runtime.devices import data_mesh, parts, sharing_cores
+from motion_jax.teacher_forcing import forced_by
+from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.state import init_state
 from motion_jax.train.step import make_chunk
 from motion_jax.types import Array, Clip

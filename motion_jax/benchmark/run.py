@@ -13,7 +13,7 @@ from motion_jax.benchmark.peers import PEERS
 from motion_jax.benchmark.roofline import Ceilings
 from motion_jax.benchmark.rows import row
 from motion_jax.errors import UserError
-from motion_jax.timing import interleave
+from motion_jax.runtime.timing import interleave
 
 AGREEMENT = {"float32": 1e-4, "tf32": 1e-2, "bf16": 1e-1}
 """Relative. Float32 sums over 74 steps in another order differ by some 1e-6; a rounding is 5e-4 in TF32, 4e-3 in bf16,

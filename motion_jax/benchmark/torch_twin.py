@@ -15,7 +15,7 @@ import numpy as np
 from motion_jax.benchmark.case import CLIP_FRAMES, CLIPS, Built, Case, clips
 from motion_jax.benchmark.roofline import SIDE, best_seconds
 from motion_jax.benchmark.torch_net import make_net, named_gradients
-from motion_jax.data.bank import FIRST_START
+from motion_jax.data.packed_clips import FIRST_START
 from motion_jax.errors import UserError
 
 FORMS = {"torch_strong": "strong", "torch_tutorial": "tutorial", "torch_compile": "strong"}

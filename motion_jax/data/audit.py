@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from motion_jax.config import DataConfig
-from motion_jax.data.bank import FIRST_START
 from motion_jax.data.findings import Finding, sort_findings
+from motion_jax.data.packed_clips import FIRST_START
 from motion_jax.data.protocols import DRAWINGS
-from motion_jax.data.spool import forget
+from motion_jax.data.temp_frame_file import forget
 from motion_jax.data.trees import Recording, Tree
 from motion_jax.types import Clip
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from motion_jax.data.manifest import Manifest
 from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import content_key, hash_tree, read_tree
 from motion_jax.errors import UserError
+from motion_jax.runtime.cache_folder import cache_folder
 from motion_jax.types import Dataset
 
 _LOGGED = 3  # warnings that an opening repeats; launch.prepare lists them all
@@ -63,12 +63,6 @@ def open_dataset(config: DataConfig) -> Dataset:
     return _drop_first_rows(dataset) if config.skip_first_row else dataset
 
 
-def cache_folder(config: DataConfig) -> Path:
-    """Where entries lie: `data.cache`, or `motion_jax` below $XDG_CACHE_HOME or `~/.cache`."""
-    usual = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "motion_jax"
-    return (Path(config.cache) if config.cache else usual).expanduser()
-
-
 def _open_root(config: DataConfig) -> _Opened:
     root = Path(config.root).expanduser()
     if is_prepared(root):
@@ -92,15 +86,15 @@ def _open_tree(layout: Layout, config: DataConfig, root: Path) -> _Opened:
         tree = read_tree(layout, root, config.actions)
         raise_errors(audit(tree, config), tree.root)
         dataset = tree.dataset()
-        entry = cache_folder(config) / dataset.key  # not `key`: a file may have changed since it was hashed
+        entry = cache_folder(config.cache) / dataset.key  # not `key`: a file may have changed since it was hashed
         _write_entry(dataset, entry, tree.hashes, audit_tree(tree, config))
         return entry
 
-    return _open_entry(cache_folder(config) / key, build, find_tree(layout, root))
+    return _open_entry(cache_folder(config.cache) / key, build, find_tree(layout, root))
 
 
 def _open_synthetic(config: DataConfig) -> _Opened:
-    entry = cache_folder(config) / _synthetic_key(config.synthetic_seed)
+    entry = cache_folder(config.cache) / _synthetic_key(config.synthetic_seed)
 
     def build() -> Path:
         from motion_jax.data import synthetic  # takes a while to make, so nothing of it is loaded without need
@@ -115,7 +109,7 @@ def _open_synthetic(config: DataConfig) -> _Opened:
 def _synthetic_key(seed: int) -> str:
     """The code is the content: the generator, the skeleton that it moves, and numpy, which draws the numbers."""
     package = Path(__file__).parents[1]
-    files = [*sorted((package / "data" / "synthetic").glob("*.py")), package / "bodies.py", package / "skeleton.py"]
+    files = [*sorted((package / "data" / "synthetic").glob("*.py")), *sorted((package / "skeletons").glob("*.py"))]
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     return hashlib.sha256(json.dumps(["synthetic", seed, np.__version__, code]).encode()).hexdigest()
 

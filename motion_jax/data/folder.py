@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
-from motion_jax.data.formats import FORMATS, Motion, read_motion, resample
-from motion_jax.data.formats.branch import continued
-from motion_jax.data.formats.retarget import retarget
+from motion_jax.data.formats import FORMATS, Motion, read_motion
 from motion_jax.data.formats.text import differentiate_root
-from motion_jax.data.names import Named, name_files
-from motion_jax.data.spool import Spool
+from motion_jax.data.motion.resample import resample
+from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.unwrap import continued
+from motion_jax.data.path_pattern import Named, name_files
+from motion_jax.data.temp_frame_file import Spool
 from motion_jax.errors import UserError
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
 VERSION = 2  # of what this file does to motion; part of a data set's key

@@ -9,7 +9,7 @@ from typing import Any
 
 from motion_jax.data.findings import Finding
 from motion_jax.errors import UserError
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 
 FORMAT = 2  # of the folder; raise it when an older reader would misread a newer folder
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from motion_jax.config import DataConfig
 from motion_jax.errors import UserError
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Clip, Dataset
 
 CONSTANT = 1e-4  # standard deviation below which a column is dropped (Martinez 2017)

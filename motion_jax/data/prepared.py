@@ -18,7 +18,7 @@ import numpy as np
 
 from motion_jax.data.findings import Finding
 from motion_jax.data.manifest import FORMAT, ClipEntry, Manifest
-from motion_jax.data.spool import forget
+from motion_jax.data.temp_frame_file import forget
 from motion_jax.errors import UserError
 from motion_jax.types import Clip, Dataset
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from motion_jax.errors import UserError
 from motion_jax.export.program import NO_ACTION, OUTPUT, Input, inputs_of
-from motion_jax.predict import Predictor
-from motion_jax.timing import commit
+from motion_jax.inference.predictor import Predictor
+from motion_jax.runtime.timing import commit
 
 CARD = "model.json"
 FORMAT = 1

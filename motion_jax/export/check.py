@@ -17,8 +17,8 @@ from motion_jax.config import ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.export.program import OUTPUT, inputs_of, program
 from motion_jax.export.readme import loading
-from motion_jax.predict import Predictor
-from motion_jax.timing import interleave
+from motion_jax.inference.predictor import Predictor
+from motion_jax.runtime.timing import interleave
 
 SECONDS = 1.0  # of timing
 LEAST = 10  # calls timed

@@ -18,7 +18,7 @@ from motion_jax.export.check import check, time_jit
 from motion_jax.export.packages import NEEDS, check_installed
 from motion_jax.export.program import example_of
 from motion_jax.export.readme import EXAMPLE, readme
-from motion_jax.predict import Predictor
+from motion_jax.inference.predictor import Predictor
 
 README = "README.md"
 JIT = "jit"  # among a card's checks: the same program, compiled in the process that exported it

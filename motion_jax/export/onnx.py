@@ -13,7 +13,7 @@ import jax.extend
 from motion_jax.errors import UserError
 from motion_jax.export.packages import check_installed
 from motion_jax.export.program import OUTPUT, inputs_of, program, specs
-from motion_jax.predict import Predictor
+from motion_jax.inference.predictor import Predictor
 
 FILE = "model.onnx"
 OPSET = 21  # onnxruntime 1.18 and later; nothing here needs a newer one

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.export import symbolic_shape
 
-from motion_jax.feeding import forced_by
+from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
-from motion_jax.predict import Predictor
-from motion_jax.raw import prepared, raw_program
+from motion_jax.models.raw import prepared, raw_program
+from motion_jax.teacher_forcing import forced_by
 from motion_jax.types import Array
 
 OUTPUT = "future"

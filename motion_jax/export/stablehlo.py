@@ -12,7 +12,7 @@ from motion_jax.errors import UserError
 from motion_jax.export.card import CARD, Card, read_card
 from motion_jax.export.packages import check_installed
 from motion_jax.export.program import inputs_of, program, specs
-from motion_jax.predict import Predictor
+from motion_jax.inference.predictor import Predictor
 
 FILE = "model.stablehlo"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")

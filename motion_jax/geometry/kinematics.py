@@ -16,7 +16,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.geometry.rotations import ArrayLike, matrix_from_rotvec, matrix_multiply, rotvec_from_matrix
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.models import aged, baselines, crbm, erd, lstm_3lr, quaternet, res_sup, seq2seq, srnn
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Model
 
 REGISTRY: dict[str, Callable[[Experiment, PoseSpace], Model]] = {

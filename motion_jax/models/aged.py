@@ -27,10 +27,10 @@ from motion_jax.losses import make_loss
 from motion_jax.models import seq2seq
 from motion_jax.models.seq2seq import Seq2SeqMaps, Seq2SeqParams
 from motion_jax.nn.cells import CELLS
+from motion_jax.nn.deferred_grad.products import Compute, product
 from motion_jax.nn.dense import Dense, dense_map, init_dense
-from motion_jax.nn.products import Compute, product
 from motion_jax.nn.scans import encode
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
 CELL = CELLS["gru"]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from motion_jax.config import Experiment
 from motion_jax.geometry.field_euler import field_euler
 from motion_jax.geometry.rotations import matrix_from_euler, rotvec_from_matrix
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
 
 ROOT_TRANSLATION = 3  # columns in front of the joints' exponential maps

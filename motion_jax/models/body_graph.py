@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.skeleton import PARTS, Skeleton
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.skeleton import PARTS, Skeleton
 
 Joined = tuple[tuple[str, ...], ...]  # the parts that an edge joins; once for each edge whose features are summed
 Selections = dict[str, np.ndarray]  # by part, [N, W]

@@ -30,10 +30,10 @@ from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.losses import mse
 from motion_jax.nn.decoder import Inputs
+from motion_jax.nn.deferred_grad.products import Compute, Operand, contract, hold, join, product
+from motion_jax.nn.deferred_grad.scan import recur
 from motion_jax.nn.dense import Dense, dense_map
-from motion_jax.nn.products import Compute, Operand, contract, hold, join, product
-from motion_jax.nn.recurrence import recur
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
 UPDATES = 30  # mean-field updates of a generated frame

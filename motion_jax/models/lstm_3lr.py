@@ -13,7 +13,7 @@ from motion_jax.config import Experiment
 from motion_jax.models import next_frame
 from motion_jax.nn.cells import CELLS
 from motion_jax.nn.stack import Stack
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Model
 
 

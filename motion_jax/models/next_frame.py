@@ -23,10 +23,10 @@ import jax.numpy as jnp
 from motion_jax.config import Experiment
 from motion_jax.losses import make_loss
 from motion_jax.nn.decoder import Inputs
-from motion_jax.nn.products import Compute
-from motion_jax.nn.recurrence import recur
+from motion_jax.nn.deferred_grad.products import Compute
+from motion_jax.nn.deferred_grad.scan import recur
 from motion_jax.nn.stack import Stack, init_stack, stack_embed, stack_maps, stack_read, stack_step, stack_zeros
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
 NOISE = ((250, 0.01), (500, 0.05), (1000, 0.1), (1300, 0.2), (2000, 0.3), (2500, 0.5), (3300, 0.7))

@@ -36,12 +36,12 @@ from motion_jax.losses import make_loss
 from motion_jax.models.quaternions import Layout, align, align_sequence, layout, to_frames, to_quaternions, turn
 from motion_jax.nn import cells, convolution
 from motion_jax.nn.cells import CELLS, Cell
+from motion_jax.nn.deferred_grad.gates import keep
+from motion_jax.nn.deferred_grad.products import Compute, Operand, product
+from motion_jax.nn.deferred_grad.scan import recur
 from motion_jax.nn.dense import Dense, dense_map
-from motion_jax.nn.gates import keep
-from motion_jax.nn.products import Compute, Operand, product
-from motion_jax.nn.recurrence import recur
 from motion_jax.nn.scans import init_layers, scan
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
 INITIAL = 0.01  # standard deviation of the fresh learned state

@@ -14,7 +14,7 @@ import numpy as np
 
 from motion_jax.geometry.rotations import quaternion_from_rotvec, quaternion_multiply, rotvec_from_quaternion
 from motion_jax.losses import TRANSLATION, moving_joints, rotvecs
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array
 
 TINY = 1e-12  # least squared length of a quaternion that is divided by it, as in float32 its square is

@@ -18,7 +18,7 @@ from motion_jax.config import Experiment
 from motion_jax.models import seq2seq
 from motion_jax.models.seq2seq import Seq2SeqMaps, Seq2SeqParams
 from motion_jax.nn.decoder import DecoderMaps, DecoderParams
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
 
 

@@ -15,9 +15,9 @@ from motion_jax.config import Experiment
 from motion_jax.nn.attention import ATTENTIONS, Sizes
 from motion_jax.nn.cells import CELLS, Maps
 from motion_jax.nn.decoder import Decoder, DecoderMaps, DecoderParams, Inputs, decode, decoder_maps, init_decoder
-from motion_jax.nn.products import Compute
+from motion_jax.nn.deferred_grad.products import Compute
 from motion_jax.nn.scans import encode, init_layers
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
 
 

@@ -28,11 +28,11 @@ from motion_jax.models import next_frame
 from motion_jax.models.body_graph import EDGES, NODES, Selections, edge_selections, part_selections
 from motion_jax.models.next_frame import Network
 from motion_jax.nn.cells import CELLS, Gates, LSTMParams, LSTMState, Maps
-from motion_jax.nn.chain import init_chain
+from motion_jax.nn.deferred_grad.gates import keep
+from motion_jax.nn.deferred_grad.products import Compute, Operand, contract, hold, product
 from motion_jax.nn.dense import Dense
-from motion_jax.nn.gates import keep
-from motion_jax.nn.products import Compute, Operand, contract, hold, product
-from motion_jax.space import PoseSpace
+from motion_jax.nn.mlp import init_chain
+from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
 
 CELL = CELLS["lstm"]

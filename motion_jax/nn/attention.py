@@ -17,9 +17,9 @@ import jax.numpy as jnp
 from flax import struct
 
 from motion_jax.nn.additive import Keys, grow, score
+from motion_jax.nn.deferred_grad.gates import keep, softmax
+from motion_jax.nn.deferred_grad.products import DEFAULT, Compute, Operand, contract, hold, product
 from motion_jax.nn.dense import Dense, init_dense, uniform
-from motion_jax.nn.gates import keep, softmax
-from motion_jax.nn.products import DEFAULT, Compute, Operand, contract, hold, product
 from motion_jax.types import Array, Params
 
 

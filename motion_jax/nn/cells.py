@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from motion_jax.nn.deferred_grad.gates import keep, sigmoid, tanh
+from motion_jax.nn.deferred_grad.products import Compute, Operand, hold, product, split
 from motion_jax.nn.dense import uniform
-from motion_jax.nn.gates import keep, sigmoid, tanh
-from motion_jax.nn.products import Compute, Operand, hold, product, split
 from motion_jax.types import Array, Params
 
 State = Any  # a pytree of [B, H] arrays

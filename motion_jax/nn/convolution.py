@@ -9,9 +9,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from motion_jax.nn.deferred_grad.gates import keep
+from motion_jax.nn.deferred_grad.products import Operand, product
 from motion_jax.nn.dense import Dense, init_dense
-from motion_jax.nn.gates import keep
-from motion_jax.nn.products import Operand, product
 from motion_jax.types import Array
 
 SLOPE = 0.05  # of the leaky rectifier where it is negative

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 
 from motion_jax.nn.attention import Attention, AttentionMaps, Memory, Sizes, query
 from motion_jax.nn.cells import Cell, Maps, State, project
+from motion_jax.nn.deferred_grad.gates import keep, tanh
+from motion_jax.nn.deferred_grad.products import Compute, Operand, hold, join, product
+from motion_jax.nn.deferred_grad.scan import recur
 from motion_jax.nn.dense import Dense, init_dense
-from motion_jax.nn.gates import keep, tanh
-from motion_jax.nn.products import Compute, Operand, hold, join, product
-from motion_jax.nn.recurrence import recur
 from motion_jax.nn.scans import init_layers
 from motion_jax.types import Array, Params
 

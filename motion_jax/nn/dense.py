@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.products import Compute, Operand, hold
+from motion_jax.nn.deferred_grad.products import Compute, Operand, hold
 from motion_jax.types import Array
 
 

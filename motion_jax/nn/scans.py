@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from motion_jax.nn.cells import Cell, Gates, Maps, State, project_all
-from motion_jax.nn.products import product
-from motion_jax.nn.recurrence import recur
+from motion_jax.nn.deferred_grad.products import product
+from motion_jax.nn.deferred_grad.scan import recur
 from motion_jax.types import Array, Params
 
 

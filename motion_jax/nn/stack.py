@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import jax
 
 from motion_jax.nn.cells import Cell, Gates, Maps, State, advance, project
-from motion_jax.nn.chain import chain_maps, init_chain, pass_through
+from motion_jax.nn.deferred_grad.products import Compute, Operand, product
 from motion_jax.nn.dense import Dense
-from motion_jax.nn.products import Compute, Operand, product
+from motion_jax.nn.mlp import chain_maps, init_chain, pass_through
 from motion_jax.nn.scans import init_layers
 from motion_jax.types import Array
 

@@ -11,24 +11,24 @@ import jax
 import numpy as np
 
 from motion_jax.config import Experiment
-from motion_jax.data.bank import Bank, make_bank
 from motion_jax.data.normalize import pose_space
+from motion_jax.data.packed_clips import Bank, make_bank
 from motion_jax.data.splits import split_clips
-from motion_jax.devices import data_mesh
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
 from motion_jax.models import make
-from motion_jax.optim import learning_rate, make_optimizer
-from motion_jax.train.board import BOARD, Board
+from motion_jax.runtime.devices import data_mesh
+from motion_jax.runtime.uptime import seconds_since_start
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import MetricsLog, Progress, read_metrics
 from motion_jax.train.monitor import SCORE, Monitor
+from motion_jax.train.optimizer import learning_rate, make_optimizer
 from motion_jax.train.state import TrainState, init_state, is_finite
 from motion_jax.train.step import Chunk, StepMetrics, make_chunk
 from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
+from motion_jax.train.tensorboard import BOARD, Board
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
-from motion_jax.uptime import seconds_since_start
 
 
 def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path, board: bool = False) -> int:

@@ -14,15 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import MODES, Experiment
-from motion_jax.data.bank import Bank, draw, make_bank
+from motion_jax.data.packed_clips import Bank, draw, make_bank
 from motion_jax.data.splits import Splits
-from motion_jax.devices import beside
-from motion_jax.evaluate import Selection, select
-from motion_jax.feeding import forced_by
+from motion_jax.evaluation.evaluate import Selection, select
+from motion_jax.evaluation.metrics import euler_error_rad
 from motion_jax.losses import Loss, make_loss
-from motion_jax.metrics import euler_error_rad
-from motion_jax.raw import raw_predict
-from motion_jax.space import PoseSpace
+from motion_jax.models.raw import raw_predict
+from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime.devices import beside
+from motion_jax.teacher_forcing import forced_by
 from motion_jax.types import Array, Batch, Dataset, Model, Params
 
 TEST_WINDOWS = 128  # drawn anew for each report

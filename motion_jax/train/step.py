@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from motion_jax.backend import compiler_options
 from motion_jax.config import Experiment
-from motion_jax.data.bank import Bank, draw
-from motion_jax.devices import DATA, parts, split
-from motion_jax.feeding import toss
+from motion_jax.data.packed_clips import Bank, draw
 from motion_jax.losses import Loss
+from motion_jax.runtime.backend import compiler_options
+from motion_jax.runtime.devices import DATA, parts, split
+from motion_jax.teacher_forcing import toss
 from motion_jax.train.state import TrainState
 from motion_jax.types import Array, Batch, Model, Params
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
 
 MAY_CHANGE = ("train.steps", "train.log_every", "train.report_every", "train.checkpoint_every", "train.keep_last",
               "data.root", "data.cache")  # fmt: skip

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.report import check_writable
-from motion_jax.skeleton import Skeleton
+from motion_jax.evaluation.report import check_writable
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.figures import FAINT, INK, new_figure
 from motion_jax.visualize.scene import Scene, Show
 from motion_jax.visualize.skeletons import GHOST, SIDES, project

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.predict import Predictor
+from motion_jax.inference.predictor import Predictor
 from motion_jax.visualize.figures import INK, dress, new_figure, save
 from motion_jax.visualize.scene import Show
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motion_jax.errors import UserError
-from motion_jax.report import check_writable
+from motion_jax.evaluation.report import check_writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

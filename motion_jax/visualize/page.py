@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.report import check_writable
-from motion_jax.skeleton import Skeleton
+from motion_jax.evaluation.report import check_writable
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.figures import COLOURS
 from motion_jax.visualize.scene import Guess, Scene, Show
 from motion_jax.visualize.tracks import Track, head, make_track

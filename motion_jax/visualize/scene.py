@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from motion_jax.compare import ZERO_VELOCITY, zero_velocity
 from motion_jax.data.protocols import SOURCE, protocol_windows
 from motion_jax.errors import UserError
-from motion_jax.evaluate import Selection, select
-from motion_jax.metrics import METRICS
-from motion_jax.predict import Predictor
-from motion_jax.skeleton import Skeleton
+from motion_jax.evaluation.evaluate import Selection, select
+from motion_jax.evaluation.metrics import METRICS
+from motion_jax.experiments.compare import ZERO_VELOCITY, zero_velocity
+from motion_jax.inference.predictor import Predictor
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Dataset
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import frame_positions
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.figures import INK, new_figure, save
 
 if TYPE_CHECKING:

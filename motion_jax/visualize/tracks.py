@@ -8,7 +8,7 @@ import numpy as np
 
 from motion_jax.geometry.kinematics import frame_positions, integrate_root
 from motion_jax.geometry.rotations import matrix_from_rotvec
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 
 
 class Track(NamedTuple):

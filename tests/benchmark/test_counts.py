@@ -15,8 +15,8 @@ from motion_jax.benchmark.case import Case
 from motion_jax.benchmark.counts import ATTENTIONS, GATES, MEMORY_PASSES, flops, sequential_steps, traffic, weight_count
 from motion_jax.config import ATTENTIONS as ALLOWED_ATTENTIONS
 from motion_jax.config import CELLS
-from motion_jax.feeding import forced_by
 from motion_jax.models import make
+from motion_jax.teacher_forcing import forced_by
 
 BASE = Case("infer", batch=3, hidden=8, per_dispatch=1, source=6, target=4, fast=False)
 CHANGES = [

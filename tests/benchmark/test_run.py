@@ -22,7 +22,7 @@ from motion_jax.benchmark.roofline import Ceilings, floor_seconds, measure
 from motion_jax.benchmark.run import check_same
 from motion_jax.benchmark.run import measure as measure_case
 from motion_jax.errors import UserError
-from motion_jax.timing import Samples, interleave, machine
+from motion_jax.runtime.timing import Samples, interleave, machine
 
 CEILINGS = Ceilings({"float32": 100.0, "bf16": 200.0}, copy_gb_per_s=10.0)
 CASE = Case("train", batch=2, hidden=8, per_dispatch=2, source=4, target=3)
@@ -144,8 +144,8 @@ def test_impossible_cases():
 
 FLAGS = """
 import os, sys
-from launch import benchmark
-from motion_jax import cli
+from motion_jax.commands import benchmark
+from motion_jax.commands import cli
 for line in sys.stdin.read().split("\\n"):
     if not os.fork():
         sys.argv = ["benchmark", *line.split()]

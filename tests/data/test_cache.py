@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax import bodies
 from motion_jax.config import DataConfig
 from motion_jax.data import cache, synthetic
-from motion_jax.data.cache import cache_folder, open_dataset
+from motion_jax.data.cache import open_dataset
 from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.findings import Finding
 from motion_jax.data.layouts import CMU, H36M
@@ -24,6 +23,8 @@ from motion_jax.data.manifest import Manifest
 from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import read_h36m
 from motion_jax.errors import UserError
+from motion_jax.runtime.cache_folder import cache_folder
+from motion_jax.skeletons import bodies
 from motion_jax.types import Clip, Dataset
 
 FINDING = Finding("warning", "S1/walking_1.txt", 3, "odd")
@@ -251,7 +252,7 @@ def test_a_missing_file_is_another_data_set(config: DataConfig):
 def test_a_damaged_cache_entry_is_made_again(config: DataConfig, parses: list[str], name: str, damage):
     open_dataset(config)
     read = read_h36m(config.root)  # not the mapped one: its file is about to be cut
-    damage(cache_folder(config) / read.key / name)
+    damage(cache_folder(config.cache) / read.key / name)
     _assert_same(open_dataset(config), read)
     assert len(parses) == 2
 
@@ -310,7 +311,7 @@ def test_accepting_duplicates_once_does_not_accept_them_for_ever(config: DataCon
     with pytest.raises(UserError, match=r"S6/walking_1\.txt: the train file has the same content as S5/walking_1\.txt"):
         open_dataset(config)
     assert len(open_dataset(accepting).clips) == 28
-    hashes = read_manifest(cache_folder(config) / dataset.key).sources
+    hashes = read_manifest(cache_folder(config.cache) / dataset.key).sources
     write_dataset(dataset, tmp_path / "prepared", hashes, [])  # whoever prepares a folder has accepted what is in it
     assert len(open_dataset(dataclasses.replace(config, root=str(tmp_path / "prepared"))).clips) == 28
 
@@ -324,10 +325,10 @@ def test_faulty_files_never_reach_the_cache(config: DataConfig):
 
 def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder(DataConfig()) == tmp_path / "motion_jax"
-    assert cache_folder(DataConfig(cache="here")) == Path("here")
+    assert cache_folder() == tmp_path / "motion_jax"
+    assert cache_folder("here") == Path("here")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder(DataConfig()) == Path.home() / ".cache" / "motion_jax"
+    assert cache_folder() == Path.home() / ".cache" / "motion_jax"
 
 
 def test_a_cache_that_cannot_be_written_is_named(config: DataConfig, tmp_path: Path):

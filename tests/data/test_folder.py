@@ -15,7 +15,7 @@ from motion_jax.data.prepared import write_dataset
 from motion_jax.data.protocols import protocol_windows
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
-from motion_jax.skeleton import Joint, Skeleton
+from motion_jax.skeletons.skeleton import Joint, Skeleton
 
 TABLE = (
     Joint("Hips", None, "spine", (0, 0, 0)),

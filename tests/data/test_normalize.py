@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig
 from motion_jax.data.normalize import CONSTANT, pose_space
 from motion_jax.errors import UserError
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Clip, Dataset
 
 RNG = np.random.default_rng(0)

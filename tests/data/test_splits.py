@@ -8,10 +8,10 @@ import itertools
 import numpy as np
 import pytest
 
-from motion_jax import bodies
 from motion_jax.config import DATASETS, DataConfig
 from motion_jax.data.splits import VALIDATION, split_clips
 from motion_jax.errors import UserError
+from motion_jax.skeletons import bodies
 from motion_jax.types import Clip, Dataset
 
 

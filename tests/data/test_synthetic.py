@@ -4,7 +4,6 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.data.layouts import H36M_ACTIONS
 from motion_jax.data.synthetic import SUBJECTS, make_clip, make_synthetic
 from motion_jax.data.synthetic.actions import ACTIONS
@@ -15,6 +14,7 @@ from motion_jax.data.synthetic.signals import minimum_jerk, phase_of, plan_moves
 from motion_jax.errors import UserError
 from motion_jax.geometry.field_euler import field_euler
 from motion_jax.geometry.kinematics import frame_positions, integrate_root
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Dataset
 
 FPS = 50

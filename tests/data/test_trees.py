@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.bodies import SKELETONS
 from motion_jax.data.expmap import read_expmap
 from motion_jax.data.layouts import CMU, CMU_ACTIONS, H36M, H36M_ACTIONS, Layout, choose_actions, find_tree
 from motion_jax.data.trees import content_key, hash_tree, read_cmu, read_h36m, read_tree, write_tree
 from motion_jax.errors import UserError
+from motion_jax.skeletons.bodies import SKELETONS
 
 CMU_LENGTHS = {"basketball": 577, "jumping": 2086, "running": 163, "soccer": 598, "walking": 359, "washwindow": 2754}
 """Lines of the test files, as `wc -l` counts them."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from motion_jax.bodies import SKELETONS
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import differentiate_root, forward_kinematics, frame_positions, integrate_root
-from motion_jax.skeleton import Joint, Skeleton
+from motion_jax.skeletons.bodies import SKELETONS
+from motion_jax.skeletons.skeleton import Joint, Skeleton
 
 skeletons = pytest.mark.parametrize("name", SKELETONS)
 

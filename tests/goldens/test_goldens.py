@@ -10,15 +10,15 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.nn.attention import ATTENTIONS, Sizes, ask
 from motion_jax.nn.cells import CELLS
-from motion_jax.nn.products import Compute
+from motion_jax.nn.deferred_grad.products import Compute
 from motion_jax.nn.scans import encode, init_layers
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 
 HERE = Path(__file__).parent
 KEY = jax.random.key(0)  # any: the values are replaced

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
 from motion_jax.losses import make_loss
 from motion_jax.models import make
 from motion_jax.models.aged import AGEDParams, Judges, fooling, init_judges, judge, telling
-from motion_jax.nn.products import DEFAULT
-from motion_jax.space import PoseSpace
+from motion_jax.nn.deferred_grad.products import DEFAULT
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Batch, Model
 
 B, S, T, H = 8, 4, 3, 8

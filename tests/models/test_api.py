@@ -13,11 +13,11 @@ import pytest
 from flax import serialization
 from jax.test_util import check_grads
 
-from motion_jax.bodies import H36M
 from motion_jax.config import ATTENTIONS, CELLS, OUTPUTS, DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.models import REGISTRY, make
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Model
 
 B, S, T, H = 2, 4, 3, 4

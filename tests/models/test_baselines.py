@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.models import make
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Model
 
 B, S, T, JOINTS = 2, 5, 4, 3

@@ -11,7 +11,6 @@ import numpy as np
 import optax
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.models import make
@@ -26,8 +25,9 @@ from motion_jax.models.crbm import (
     init_params,
     reconstruct,
 )
-from motion_jax.nn.products import Compute
-from motion_jax.space import PoseSpace
+from motion_jax.nn.deferred_grad.products import Compute
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Array, Batch, Model
 
 C, N, H, ORDER = 5, 3, 4, 2

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import ATTENTIONS, CELLS, OUTPUTS, DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.losses import mse
 from motion_jax.models import make
-from motion_jax.nn.products import Operand
-from motion_jax.space import PoseSpace
+from motion_jax.nn.deferred_grad.products import Operand
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Model
 
 B, S, T, N, H = 2, 4, 3, 3, 6

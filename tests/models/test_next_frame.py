@@ -11,11 +11,11 @@ import numpy as np
 import optax
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
 from motion_jax.models import make
 from motion_jax.models.next_frame import add_noise, noise_deviation
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Batch, Model
 
 B, S, T, N, H = 2, 4, 3, 5, 8

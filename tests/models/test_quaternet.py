@@ -14,13 +14,13 @@ import optax
 import pytest
 from scipy.spatial.transform import Rotation
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
 from motion_jax.models import make, quaternet
 from motion_jax.models.quaternions import align_sequence, layout, to_frames, to_quaternions, turn
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Batch, Model
 
 B, S, T, H, LAYERS = 2, 6, 4, 8, 2  # two convolutions see four frames

@@ -8,12 +8,12 @@ import jax
 import numpy as np
 import optax
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.models.seq2seq import Seq2SeqParams
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 
 B, S, T, N, H = 2, 5, 4, 3, 8
 CONFIG = ModelConfig(name="res_sup", hidden=H, cell="gru_reset_before")

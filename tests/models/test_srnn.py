@@ -8,13 +8,13 @@ import numpy as np
 import optax
 import pytest
 
-from motion_jax.bodies import H36M, SKELETONS
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.models import make
 from motion_jax.models.body_graph import part_selections
-from motion_jax.skeleton import PARTS, Joint, Skeleton
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M, SKELETONS
+from motion_jax.skeletons.skeleton import PARTS, Joint, Skeleton
 from motion_jax.types import Batch, Model
 
 B, S, T, H = 2, 4, 3, 16

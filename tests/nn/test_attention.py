@@ -12,7 +12,7 @@ from jax.test_util import check_grads
 from motion_jax.config import ATTENTIONS as NAMES
 from motion_jax.nn import attention
 from motion_jax.nn.attention import ATTENTIONS, Sizes, weigh
-from motion_jax.nn.products import Compute, hold
+from motion_jax.nn.deferred_grad.products import Compute, hold
 
 B, S, H, N = 2, 5, 4, 3
 SIZES = Sizes(inputs=N, hidden=H, positions=S, heads=2)

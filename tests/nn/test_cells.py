@@ -13,7 +13,7 @@ from jax.test_util import check_grads
 from motion_jax.config import CELLS as NAMES
 from motion_jax.nn import cells
 from motion_jax.nn.cells import CELLS, GRUParams, LSTMState, ResetBeforeParams, project
-from motion_jax.nn.products import Compute
+from motion_jax.nn.deferred_grad.products import Compute
 
 B, I, H = 3, 4, 5
 GATES = {"gru": 3, "gru_reset_before": 3, "lstm": 4, "rnn": 1}

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.nn.convolution import SLOPE, advance, convolve, init_convolutions, receptive_field
+from motion_jax.nn.deferred_grad.products import DEFAULT
 from motion_jax.nn.dense import dense_map
-from motion_jax.nn.products import DEFAULT
 
 L, B, N, H, LAYERS = 12, 2, 3, 5, 3
 PARAMS = init_convolutions(jax.random.key(0), N, H, LAYERS)

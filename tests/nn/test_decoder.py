@@ -12,7 +12,7 @@ import pytest
 from motion_jax.nn.attention import ATTENTIONS, Sizes
 from motion_jax.nn.cells import CELLS
 from motion_jax.nn.decoder import Decoder, Inputs, decode, decoder_maps, init_decoder
-from motion_jax.nn.products import Compute
+from motion_jax.nn.deferred_grad.products import Compute
 
 B, S, T, H, N = 2, 4, 3, 5, 3
 SIZES = Sizes(inputs=N, hidden=H, positions=S, heads=1)

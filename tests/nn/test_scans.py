@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from motion_jax.nn.cells import CELLS, advance
-from motion_jax.nn.products import Compute
+from motion_jax.nn.deferred_grad.products import Compute
 from motion_jax.nn.scans import bidirectional_scan, encode, init_layers, scan
 
 T, B, I, H = 4, 2, 3, 5

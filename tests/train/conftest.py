@@ -12,14 +12,14 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.prepared import write_dataset
 from motion_jax.data.splits import split_clips
 from motion_jax.models import make
-from motion_jax.optim import make_optimizer
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.state import abstract_state
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Clip, Dataset

@@ -18,7 +18,7 @@ import pytest
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
-from motion_jax.predict import load_predictor
+from motion_jax.inference.predictor import load_predictor
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import Progress, read_metrics
 from motion_jax.train.loop import fit
@@ -162,8 +162,8 @@ def test_a_damaged_checkpoint_costs_its_steps_only(
 
 SERVER = """
 import os, sys
-from launch import train
-from motion_jax import cli
+from motion_jax.commands import train
+from motion_jax.commands import cli
 for line in sys.stdin:
     log, *arguments = line.split()
     if child := os.fork():

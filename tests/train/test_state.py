@@ -11,7 +11,7 @@ from motion_jax.config import Experiment
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
 from motion_jax.models import make
-from motion_jax.optim import make_optimizer
+from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.state import _first, abstract_state, init_state
 from motion_jax.types import Dataset
 

@@ -15,14 +15,14 @@ import numpy as np
 import optax
 
 from motion_jax.config import Experiment
-from motion_jax.data.bank import Bank, draw, make_bank
 from motion_jax.data.normalize import pose_space
+from motion_jax.data.packed_clips import Bank, draw, make_bank
 from motion_jax.data.splits import split_clips
-from motion_jax.devices import data_mesh
-from motion_jax.feeding import toss
 from motion_jax.losses import mse
 from motion_jax.models import make
-from motion_jax.optim import make_optimizer
+from motion_jax.runtime.devices import data_mesh
+from motion_jax.teacher_forcing import toss
+from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.state import TrainState, init_state, is_finite
 from motion_jax.train.step import StepMetrics, make_chunk
 from motion_jax.types import Dataset, Model
@@ -125,15 +125,15 @@ from pathlib import Path
 import jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from motion_jax.config import Experiment
-from motion_jax.data.bank import draw, make_bank
+from motion_jax.data.packed_clips import draw, make_bank
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.prepared import read_prepared
 from motion_jax.data.splits import split_clips
-from motion_jax.devices import data_mesh, mesh_of
+from motion_jax.runtime.devices import data_mesh, mesh_of
 from motion_jax.errors import UserError
 from motion_jax.models import make
-from motion_jax.optim import make_optimizer
-from motion_jax.raw import raw_predict
+from motion_jax.train.optimizer import make_optimizer
+from motion_jax.models.raw import raw_predict
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state, init_state
 from motion_jax.train.step import make_chunk

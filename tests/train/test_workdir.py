@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.workdir import Workdir, flatten
 
 SPACE = PoseSpace(np.array([0.1, 1 / 3]), np.array([1.0, 2e-3]), (1,), ("walking",), H36M, 25.0)

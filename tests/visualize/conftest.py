@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.bodies import H36M
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.scene import Guess, Scene, Show
 
 S, T = 5, 3

@@ -13,19 +13,19 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.models import make
-from motion_jax.optim import make_optimizer
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.state import init_state
 from motion_jax.train.workdir import Workdir
 
 ROOT = Path(__file__).absolute().parents[2]
 PROGRAM = """
 import numpy as np
-from motion_jax.bodies import H36M
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.data import synthetic
 from motion_jax.types import Clip, Dataset
 rng = np.random.default_rng(0)
@@ -33,8 +33,8 @@ def frames():
     return (0.3 * np.sin(np.arange(420)[:, None] * 0.02 + rng.uniform(0, 6, 99))).astype(np.float32)
 clips = tuple(Clip(frames(), "S5", "walking", trial, "test", "synthetic") for trial in (1, 2))
 synthetic.make_synthetic = lambda seed: Dataset("synthetic", clips, ("walking",), H36M, 50.0, "key")
-from launch import visualize
-from motion_jax import cli
+from motion_jax.commands import visualize
+from motion_jax.commands import cli
 cli.run(visualize.main)
 """
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from motion_jax.bodies import CMU
 from motion_jax.errors import UserError
+from motion_jax.skeletons.bodies import CMU
 from motion_jax.visualize.page import make_page, write_page
 from motion_jax.visualize.scene import Show
 from motion_jax.visualize.tracks import make_track

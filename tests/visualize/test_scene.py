@@ -8,13 +8,13 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.bodies import H36M
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
-from motion_jax.evaluate import evaluate, select
+from motion_jax.evaluation.evaluate import evaluate, select
+from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
-from motion_jax.predict import Predictor
-from motion_jax.space import PoseSpace
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Clip, Dataset
 from motion_jax.visualize.attention import check_attention
 from motion_jax.visualize.scene import Show, make_show

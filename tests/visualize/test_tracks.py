@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from motion_jax.bodies import CMU, H36M
 from motion_jax.geometry.kinematics import frame_positions, integrate_root
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.bodies import CMU, H36M
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.tracks import Track, head, make_track, resting
 
 NOW = 2

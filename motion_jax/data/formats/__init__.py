@@ -13,10 +13,10 @@ from motion_jax.data.formats.bvh_read import read_bvh
 from motion_jax.data.formats.bvh_write import write_bvh
 from motion_jax.data.formats.c3d_read import read_c3d
 from motion_jax.data.formats.htr import read_htr
-from motion_jax.data.formats.motion import Markers, Motion, in_unit, positions
 from motion_jax.data.formats.npz import read_npz, write_npz, write_npz_markers
-from motion_jax.data.formats.resample import resample
 from motion_jax.data.formats.text import read_text, write_text
+from motion_jax.data.motion.motion import Markers, Motion, in_unit, positions
+from motion_jax.data.motion.resample import resample
 from motion_jax.errors import UserError
 
 __all__ = [

@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
+from motion_jax.data.formats._parsing.lines import Line, check_ended, clip, read_words
+from motion_jax.data.formats._parsing.units import says_degrees
 from motion_jax.data.formats.acclaim_skeleton import Body, read_asf, turn_in_order
-from motion_jax.data.formats.joints import build_frames, build_skeleton, check_size
-from motion_jax.data.formats.lines import Line, check_ended, clip, read_words
-from motion_jax.data.formats.motion import Motion
-from motion_jax.data.formats.turns import quaternion_conjugate, quaternion_multiply
-from motion_jax.data.formats.units import says_degrees
+from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.rotations_np import quaternion_conjugate, quaternion_multiply
 from motion_jax.errors import UserError
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 
 USUAL_FPS = 120.0  # of CMU's recordings, whose files do not say it
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from motion_jax.data.formats.lines import MAX_JOINTS, Line, clip, read_words
-from motion_jax.data.formats.turns import quaternion_from_euler
-from motion_jax.data.formats.units import says_degrees
+from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, clip, read_words
+from motion_jax.data.formats._parsing.units import says_degrees
+from motion_jax.data.motion.rotations_np import quaternion_from_euler
 from motion_jax.errors import UserError
 
 ROOT = "root"

@@ -17,16 +17,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from motion_jax.data.formats.joints import build_frames, build_skeleton, check_size
-from motion_jax.data.formats.lines import MAX_JOINTS, Line, check_ended, clip, following, read_words
-from motion_jax.data.formats.motion import Motion
-from motion_jax.data.formats.turns import (
+from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
+from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_ended, clip, following, read_words
+from motion_jax.data.formats._parsing.units import length_mm, says_degrees
+from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.rotations_np import (
     matrix_from_quaternion,
     quaternion_conjugate,
     quaternion_from_euler,
     quaternion_multiply,
 )
-from motion_jax.data.formats.units import length_mm, says_degrees
 from motion_jax.errors import UserError
 
 _NEEDED = ("XTRAN", "YTRAN", "ZTRAN", "ZROT", "XROT", "YROT")

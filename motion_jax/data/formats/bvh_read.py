@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from motion_jax.data.formats._parsing.parts import guess_parts
+from motion_jax.data.formats._parsing.rows import decode, fail, read_lines, read_rows
 from motion_jax.data.formats.bvh_tree import Node, read_tree
-from motion_jax.data.formats.motion import Motion
-from motion_jax.data.formats.parts import guess_parts
-from motion_jax.data.formats.rows import decode, fail, read_lines, read_rows
-from motion_jax.data.formats.turns import quaternion_from_euler, rotvec_from_quaternion
-from motion_jax.skeleton import Skeleton
+from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.rotations_np import quaternion_from_euler, rotvec_from_quaternion
+from motion_jax.skeletons.skeleton import Skeleton
 
 UNIT_MM = 10.0  # cm, as most programs write it
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from motion_jax.data.formats.rows import fail
+from motion_jax.data.formats._parsing.rows import fail
 
 CHANNELS = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
 MAX_JOINTS = 1024

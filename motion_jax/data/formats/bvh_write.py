@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from motion_jax.data.formats.motion import Motion
-from motion_jax.data.formats.turns import euler_from_quaternion, quaternion_from_rotvec
+from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.rotations_np import euler_from_quaternion, quaternion_from_rotvec
 from motion_jax.errors import UserError
 
 _ROOT = ("Xposition", "Yposition", "Zposition", "Zrotation", "Xrotation", "Yrotation")

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from motion_jax.data.formats.motion import Markers
-from motion_jax.data.formats.units import LENGTHS_MM
+from motion_jax.data.formats._parsing.units import LENGTHS_MM
+from motion_jax.data.motion.motion import Markers
 from motion_jax.errors import UserError
 
 MAX_BYTES = 1 << 30  # read frame by frame; the other instruments take most of it

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
+from motion_jax.data.formats._parsing.lines import Line, check_ended, clip, following, read_words
 from motion_jax.data.formats.htr_head import PLACE, Header, Tree, read_head
-from motion_jax.data.formats.joints import build_frames, build_skeleton, check_size
-from motion_jax.data.formats.lines import Line, check_ended, clip, following, read_words
-from motion_jax.data.formats.motion import Motion
-from motion_jax.data.formats.turns import quaternion_from_euler, quaternion_multiply
+from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.rotations_np import quaternion_from_euler, quaternion_multiply
 from motion_jax.errors import UserError
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 
 _END = "[endoffile]"
 _UNSEEN = 9999999.0

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from motion_jax.data.formats.lines import MAX_JOINTS, Line, clip
-from motion_jax.data.formats.units import length_mm, says_degrees
+from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, clip
+from motion_jax.data.formats._parsing.units import length_mm, says_degrees
 from motion_jax.errors import UserError
 
 PLACE = ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")

@@ -15,9 +15,9 @@ from typing import IO
 import numpy as np
 
 from motion_jax.data.formats.bvh_tree import CHANNELS
-from motion_jax.data.formats.motion import Channels, Markers, Motion
+from motion_jax.data.motion.motion import Channels, Markers, Motion
 from motion_jax.errors import UserError
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 
 _MAX_BYTES = 9 << 24  # of all arrays together: as many numbers as text may hold, and what describes them
 _NEEDED = ("frames", "fps", "joints", "parents", "parts", "offsets", "translation_mm")

@@ -12,20 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
-from motion_jax.bodies import SKELETONS
 from motion_jax.data.expmap import parse_expmap, write_expmap
 from motion_jax.data.findings import raise_errors
-from motion_jax.data.formats.motion import Motion
-from motion_jax.data.formats.rows import MAX_NUMBERS, fail, read_lines
-from motion_jax.data.formats.turns import (
+from motion_jax.data.formats._parsing.rows import MAX_NUMBERS, fail, read_lines
+from motion_jax.data.layouts import LAYOUTS, Layout
+from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.rotations_np import (
     matrix_from_quaternion,
     quaternion_conjugate,
     quaternion_from_rotvec,
     quaternion_multiply,
     rotvec_from_quaternion,
 )
-from motion_jax.data.layouts import LAYOUTS, Layout
 from motion_jax.errors import UserError
+from motion_jax.skeletons.bodies import SKELETONS
 
 _BY_COLUMNS = {layout.columns: layout for layout in LAYOUTS.values()}
 _LONGEST = 1 << 14  # bytes of a line

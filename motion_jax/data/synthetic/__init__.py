@@ -16,13 +16,13 @@ import hashlib
 
 import numpy as np
 
-from motion_jax.bodies import H36M
 from motion_jax.data.synthetic.actions import ACTIONS
 from motion_jax.data.synthetic.body import to_columns
 from motion_jax.data.synthetic.performance import Take, perform
 from motion_jax.data.synthetic.signals import FPS
 from motion_jax.data.synthetic.style import draw_style
 from motion_jax.errors import UserError
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Clip, Dataset
 
 GENERATOR_VERSION = 1  # raise it with every change of what `make_synthetic` returns

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from motion_jax.bodies import H36M
+from motion_jax.skeletons.bodies import H36M
 
 SKELETON = H36M
 JOINTS = len(SKELETON.joints)

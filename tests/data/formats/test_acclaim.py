@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.bodies import SKELETONS
 from motion_jax.data.formats import Motion, positions, read_motion, write_motion
 from motion_jax.data.formats.acclaim import find_asf
 from motion_jax.errors import UserError
+from motion_jax.skeletons.bodies import SKELETONS
 
 SAMPLES = Path(__file__).parent / "samples"
 CMU_UNIT_MM = 25.4 / 0.45

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from motion_jax.data.formats import positions, read_motion, write_motion
-from motion_jax.data.formats.turns import matrix_from_rotvec
+from motion_jax.data.motion.rotations_np import matrix_from_rotvec
 from motion_jax.errors import UserError
 
 SAMPLE = Path(__file__).parent / "samples" / "small.bva"

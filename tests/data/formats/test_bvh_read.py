@@ -165,7 +165,7 @@ def test_a_tree_5000_deep_is_refused(put):
 
 
 def test_numbers_without_end_are_refused(put, monkeypatch):
-    monkeypatch.setattr("motion_jax.data.formats.rows.MAX_NUMBERS", 3000)
+    monkeypatch.setattr("motion_jax.data.formats._parsing.rows.MAX_NUMBERS", 3000)
     with pytest.raises(UserError, match=r"more than 3000 numbers: the file must be cut"):
         read_motion(put(ROOT + ROWS + "1 2 3\n" * 2000))
 
@@ -184,7 +184,7 @@ def test_what_is_no_file_is_named(tmp_path):
 
 
 def test_joints_without_channels_count_too(put, monkeypatch):
-    monkeypatch.setattr("motion_jax.data.formats.rows.MAX_NUMBERS", 30000)
+    monkeypatch.setattr("motion_jax.data.formats._parsing.rows.MAX_NUMBERS", 30000)
     ends = "End Site { OFFSET 0 1 0 }\n" * 100
     with pytest.raises(UserError, match=r"more than 30000 numbers"):
         read_motion(put(ROOT.replace("}", ends + "}") + ROWS.replace(": 1", ": 200") + "1 2 3\n" * 199))

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motion_jax.data.formats import Motion, positions, read_motion, write_motion
-from motion_jax.data.formats.parts import guess_parts
-from motion_jax.data.formats.turns import quaternion_from_euler, rotvec_from_quaternion
+from motion_jax.data.formats._parsing.parts import guess_parts
+from motion_jax.data.motion.rotations_np import quaternion_from_euler, rotvec_from_quaternion
 from motion_jax.errors import UserError
-from motion_jax.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Skeleton
 
 TURN = 1e-13  # rad; twelve decimals of a degree are 1e-14
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from motion_jax.bodies import SKELETONS
-from motion_jax.data.formats.parts import guess_parts
+from motion_jax.data.formats._parsing.parts import guess_parts
+from motion_jax.skeletons.bodies import SKELETONS
 
 
 @pytest.mark.parametrize("name", ["h36m", "cmu"])

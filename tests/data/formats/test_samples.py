@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motion_jax.bodies import SKELETONS
 from motion_jax.data.formats import positions, read_motion, write_motion
+from motion_jax.skeletons.bodies import SKELETONS
 
 FILES = (
     "bvhtoolbox_walk01", "cmu_12_01_walk", "fairmotion_sinusoidal", "pybvh_bvh_example",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from motion_jax.bodies import SKELETONS
 from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.formats import in_unit, positions, read_motion, write_motion
 from motion_jax.errors import UserError
+from motion_jax.skeletons.bodies import SKELETONS
 
 DRAW = np.random.default_rng(3)
 

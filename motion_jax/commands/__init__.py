@@ -1,0 +1,1 @@
+"""The commands: the flags and the body of each, one file a command."""

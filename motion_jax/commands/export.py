@@ -1,0 +1,50 @@
+"""Writes a trained model as files that other programs open: raw frames in, raw frames out, normalisation inside.
+
+python -m launch.export --workdir=runs/bi_enc_50 --output=exported
+python -m launch.export --workdir=runs/bi_enc_50 --output=exported --format=stablehlo,onnx
+python -m launch.export --workdir=runs/bi_enc_50 --output=exported --platforms=cpu --nocheck
+
+Each file is opened in a fresh process without this package and compared with the original; the folder appears complete
+or not at all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from motion_jax.export import check_request, write_export
+from motion_jax.export.card import Card
+from motion_jax.export.folder import JIT
+from motion_jax.inference.predictor import load_predictor
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder to write: new or empty.", required=True)
+_FORMAT = flags.DEFINE_list("format", ["stablehlo"], "stablehlo, onnx, or both.")
+_PLATFORMS = flags.DEFINE_list("platforms", ["cpu", "cuda", "tpu"], "Where the StableHLO shall run: also rocm.")
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
+_CHECK = flags.DEFINE_bool("check", True, "Try each file in a fresh process before it is kept.")
+
+
+def main(_: list[str]) -> None:
+    """Checks the request, loads, writes, prints what was found."""
+    check_request(_OUTPUT.value, _FORMAT.value, _PLATFORMS.value, _CHECK.value)
+    predictor = load_predictor(_WORKDIR.value, _CHECKPOINT.value)
+    card = write_export(predictor, _OUTPUT.value, _FORMAT.value, _PLATFORMS.value, _CHECK.value)
+    for line in _lines(card):
+        print(line)
+    print(f"wrote {Path(_OUTPUT.value).absolute()}")
+
+
+def _lines(card: Card) -> list[str]:
+    """Sizes; and where the files were tried, their difference from the original and their speed beside it."""
+    lines = [f"{name}: {known['bytes'] / 1e6:.2f} MB" for name, known in card.files.items()]
+    for name, found in card.checks.items():
+        compared = f"largest difference {found['difference']:.1e}, " if name != JIT else ""
+        where = "this process" if name == JIT else "a fresh process"
+        lines.append(
+            f"{name}: {compared}{found['milliseconds']:.2f} ms a sequence alone in {where} "
+            f"(processor time {found['cpu_milliseconds']:.2f} ms)"
+        )
+    return lines

@@ -1,0 +1,32 @@
+"""Trains a model, with progress, checkpoints and automatic resume.
+
+python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50
+python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/small --config.model.hidden=256
+python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50 --tensorboard
+"""
+
+from __future__ import annotations
+
+import jax
+from absl import flags
+
+from motion_jax.commands import cli
+from motion_jax.data.cache import open_dataset
+from motion_jax.train.loop import fit
+from motion_jax.train.tensorboard import check_board
+
+_CONFIG = cli.define_config()
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; a run that lies there is resumed.", required=True)
+_BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
+
+
+def main(_: list[str]) -> None:
+    """Opens the data and trains."""
+    experiment = cli.experiment(_CONFIG)
+    if _BOARD.value:
+        check_board()
+    dataset = open_dataset(experiment.data)
+    devices = ", ".join(str(device) for device in jax.local_devices())
+    print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}")
+    steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
+    print(f"trained {steps} steps; the run lies in {_WORKDIR.value}")

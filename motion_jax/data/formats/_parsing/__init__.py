@@ -1,0 +1,1 @@
+"""What readers of several formats share: lines and numbers, rows of frames, joints, units."""

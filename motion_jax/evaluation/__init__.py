@@ -1,0 +1,1 @@
+"""Evaluation: metrics, test protocols, reports and tables, published results."""

@@ -1,0 +1,187 @@
+"""The judge: the same windows, the same truth and the same metrics for every model, one report a mode and metric.
+
+Two modes, never mixed. `free_running`: after the last observed frame the model reads only its own predictions; this is
+the task. `one_step`: the model reads the true previous frame at every step, so every horizon is a one-frame prediction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from motion_jax.config import MODES, Experiment
+from motion_jax.data.protocols import gather, missing_actions, protocol_windows
+from motion_jax.errors import UserError
+from motion_jax.evaluation.metrics import METRICS, Metric, applies
+from motion_jax.evaluation.scores import Report
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.skeleton import Skeleton
+from motion_jax.types import Array, Dataset
+
+# (history [W, S, D], future [W, T, D], action codes [W, A], mode) -> [W, T, D]: raw frames in and out. Only one_step
+# is given the true future; in free_running it is zeros, which lend their length.
+Predict = Callable[[np.ndarray, np.ndarray, np.ndarray, str], Array | np.ndarray]
+
+LABEL_MS = 40  # papers label a frame as if every data set ran at 25 fps
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Selection:
+    """The windows of one protocol, action after action."""
+
+    history: np.ndarray  # [W, S, D] float32, raw
+    future: np.ndarray  # [W, T, D] float32, raw
+    truth: np.ndarray  # [W, T, D] float64, `future` in full precision
+    codes: np.ndarray  # [W, A] one-hot actions; A = 0 where the space has none
+    actions: dict[str, slice]  # name -> its windows
+
+
+def evaluate(
+    predict: Predict,
+    dataset: Dataset,
+    space: PoseSpace,
+    experiment: Experiment,
+    name: str,
+    modes: Sequence[str] = MODES,
+) -> list[Report]:
+    """Scores a model on every protocol and metric of `experiment.eval`.
+
+    Models see, and are scored against, frames that went through `space` and back: a dropped column is its mean, as
+    where Martinez 2017 scores un-normalised frames. A prediction that is not finite scores nan and is logged.
+
+    Returns:
+        One report for each protocol, mode and metric, in this order.
+
+    Raises:
+        UserError: the data set does not fit `space` or cannot serve a protocol, no metric of the config applies to its
+            skeleton, or a prediction has a wrong shape.
+    """
+    names = _applicable_metrics(experiment, dataset)
+    if missing := missing_actions(dataset):
+        logging.warning("%s has no test clips of %s: every report is without them", dataset.name, ", ".join(missing))
+    reports = []
+    for protocol in experiment.eval.protocol_names:
+        selection = select(protocol, dataset, space, experiment)
+        for mode in modes:
+            prediction = _predict(predict, selection, mode, experiment.eval.batch)
+            _warn_of_nan(prediction, selection, f"{name}, {protocol}, {mode}")
+            for metric in names:
+                errors = _errors(METRICS[metric], dataset.skeleton, prediction, selection)
+                reports.append(_report((name, mode, protocol, metric), errors, selection, dataset, space, experiment))
+    return reports
+
+
+def select(protocol: str, dataset: Dataset, space: PoseSpace, experiment: Experiment) -> Selection:
+    """The windows that a protocol scores, as models see them. Raises `UserError` as `evaluate`."""
+    _check_space(dataset, space, experiment)
+    data = experiment.data
+    windows = protocol_windows(protocol, dataset, data.source_length, data.target_length, data.stride)
+    everything = [window for chosen in windows.values() for window in chosen]
+    history, future = gather(dataset.clips, everything, data.source_length, data.target_length, data.stride)
+    slices, codes, begin = {}, [], 0
+    for action, chosen in windows.items():
+        slices[action] = slice(begin, begin + len(chosen))
+        codes += [space.one_hot(action)] * len(chosen)
+        begin += len(chosen)
+    truth = through_space(space, future)
+    seen = through_space(space, history).astype(np.float32)
+    return Selection(seen, truth.astype(np.float32), truth, np.stack(codes), slices)
+
+
+def through_space(space: PoseSpace, frames: np.ndarray) -> np.ndarray:
+    """`space.decode(space.encode(frames))` without its rounding: `[..., D]` float64, dropped columns at their mean."""
+    kept = list(space.kept)
+    result = np.broadcast_to(np.asarray(space.mean, np.float64), frames.shape).copy()
+    result[..., kept] = frames[..., kept]
+    return result
+
+
+def _predict(predict: Predict, selection: Selection, mode: str, batch: int) -> np.ndarray:
+    """`[W, T, D]`, in calls of one shape (at most `batch` windows), so that a jitted model compiles once."""
+    future = selection.future if mode == "one_step" else np.zeros_like(selection.future)
+    count = len(future)
+    calls = math.ceil(count / batch)
+    size = math.ceil(count / calls)
+    chunks = np.minimum(np.arange(calls * size), count - 1).reshape(calls, size)  # the last window fills the last call
+    parts = [np.asarray(predict(selection.history[i], future[i], selection.codes[i], mode)) for i in chunks]
+    for part in parts:
+        if part.shape != future[chunks[0]].shape:
+            raise UserError(f"prediction has shape {part.shape}; it must be {future[chunks[0]].shape}")
+    return np.concatenate(parts)[:count]
+
+
+def _errors(metric: Metric, skeleton: Skeleton, prediction: np.ndarray, selection: Selection) -> dict[str, np.ndarray]:
+    """The mean over windows at every frame: action -> `[T]`."""
+    means = {}
+    for action, windows in selection.actions.items():
+        error = metric(skeleton, prediction[windows], selection.truth[windows])
+        finite = np.isfinite(prediction[windows]).all(-1)  # also in columns that the metric does not read
+        means[action] = np.where(finite, error, np.nan).mean(0)
+    return means
+
+
+def _report(
+    row: tuple[str, str, str, str],
+    errors: dict[str, np.ndarray],
+    selection: Selection,
+    dataset: Dataset,
+    space: PoseSpace,
+    experiment: Experiment,
+) -> Report:
+    frames = list(experiment.eval.frame_numbers)
+    columns = [frame - 1 for frame in frames]
+    model, mode, protocol, metric = row
+    return Report(
+        model=model,
+        mode=mode,
+        protocol=protocol,
+        metric=metric,
+        frames=frames,
+        milliseconds=[round(1000 * frame / space.fps, 3) for frame in frames],
+        label_ms=[LABEL_MS * frame for frame in frames],
+        actions={action: error[columns].tolist() for action, error in errors.items()},
+        average=np.mean(list(errors.values()), axis=0)[columns].tolist(),
+        missing=list(missing_actions(dataset)),
+        windows=len(selection.history) // len(selection.actions),
+        seeds=1,
+        std=None,
+        config=experiment.to_dict(),
+        data=_describe(dataset),
+    )
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+    frames = sum(len(clip.frames) for clip in dataset.clips)
+    return {"name": dataset.name, "files": len(dataset.clips), "frames": frames, "key": dataset.key}
+
+
+def _applicable_metrics(experiment: Experiment, dataset: Dataset) -> list[str]:
+    names = experiment.eval.metric_names
+    chosen = [name for name in names if applies(name, dataset.skeleton)]
+    if not chosen:
+        raise UserError(f"eval.metrics={experiment.eval.metrics!r}: none applies to skeleton {dataset.skeleton.name!r}")
+    for name in set(names) - set(chosen):
+        logging.warning("%s does not apply to skeleton %s: not reported", name, dataset.skeleton.name)
+    return chosen
+
+
+def _check_space(dataset: Dataset, space: PoseSpace, experiment: Experiment) -> None:
+    if found := space.skeleton.mismatch(dataset.skeleton):
+        raise UserError(
+            f"data set {dataset.name!r} has skeleton {dataset.skeleton.name!r}; the model was made for "
+            f"{space.skeleton.name!r}: {found}"
+        )
+    fps = dataset.fps / experiment.data.stride
+    if not math.isclose(fps, space.fps):
+        raise UserError(f"data.stride={experiment.data.stride} gives {fps:g} fps; the model was made for {space.fps:g}")
+
+
+def _warn_of_nan(prediction: np.ndarray, selection: Selection, where: str) -> None:
+    for action, windows in selection.actions.items():
+        if bad := int(np.count_nonzero(~np.isfinite(prediction[windows]).all((1, 2)))):
+            logging.warning("%s: %d predictions of %s are not finite; they score nan", where, bad, action)

@@ -1,0 +1,1 @@
+"""Several runs: compared in one table, found in a folder, trained as a sweep."""

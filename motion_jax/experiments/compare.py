@@ -1,0 +1,78 @@
+"""A model beside the baseline that it must beat, on the same windows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from motion_jax.config import MODES
+from motion_jax.errors import UserError
+from motion_jax.evaluation.evaluate import evaluate
+from motion_jax.evaluation.scores import Report, combine
+from motion_jax.inference.predictor import Predictor
+from motion_jax.train.workdir import flatten
+from motion_jax.types import Dataset
+
+ZERO_VELOCITY = "zero_velocity"  # its key among the models
+MAY_DIFFER = ("train.seed", "data.root", "data.cache")  # between seeds of one row
+
+
+def compare(
+    runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str] = MODES, baseline: bool = True
+) -> list[Report]:
+    """One report a row, mode, protocol and metric: rows in the order given, then zero-velocity.
+
+    Args:
+        runs: trained models. Those of one name are seeds of one row: their mean and deviation are reported.
+        dataset: whose test clips are scored.
+        modes: of `config.MODES`.
+        baseline: score zero-velocity too, unless the first model is zero-velocity, on whatever a run is measured on.
+
+    Raises:
+        UserError: no runs, runs of one name that differ in more than the seed, or what `evaluate` and `combine` refuse.
+    """
+    if not runs:
+        raise UserError("compare: no runs to score")
+    rows = [[run for run in runs if run.experiment.name == name]
+            for name in dict.fromkeys(run.experiment.name for run in runs)]  # fmt: skip
+    for row in rows:
+        _check_seeds(row)
+    reports = [report for row in rows for report in combine([_score(run, dataset, modes) for run in row])]
+    if baseline and runs[0].experiment.model.name != ZERO_VELOCITY:
+        reports += _baselines(runs, dataset, modes)
+    return reports
+
+
+def _baselines(runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str]) -> list[Report]:
+    """Zero-velocity once on each kind of window, horizon and metric that the runs are measured on."""
+    alike: dict[tuple, Predictor] = {}
+    for run in runs:
+        alike.setdefault((run.experiment.eval, run.target_length, run.experiment.data.stride), run)
+    found: dict[tuple, Report] = {}
+    for run in alike.values():
+        for report in _score(zero_velocity(run), dataset, modes):
+            found.setdefault((*report.row, *report.frames, *report.milliseconds), report)
+    return list(found.values())
+
+
+def _check_seeds(row: list[Predictor]) -> None:
+    """Runs that are averaged are the same experiment."""
+    configs = [{key: value for key, value in flatten(run.experiment.to_dict()).items() if key not in MAY_DIFFER}
+               for run in row]  # fmt: skip
+    for other in configs[1:]:
+        if differ := sorted(key for key in other if other[key] != configs[0].get(key)):
+            raise UserError(
+                f"runs named {row[0].experiment.name!r} differ in {', '.join(differ)}: they are no seeds of one row. "
+                f"Runs that are compared need names of their own (--config.name=...)"
+            )
+
+
+def zero_velocity(run: Predictor) -> Predictor:
+    """The baseline that repeats the last frame, in the space and with the windows of `run`."""
+    model = dataclasses.replace(run.experiment.model, name=ZERO_VELOCITY)
+    experiment = dataclasses.replace(run.experiment, name="Zero-velocity", model=model)
+    return Predictor((), experiment, run.space, step=0)
+
+
+def _score(run: Predictor, dataset: Dataset, modes: Sequence[str]) -> list[Report]:
+    return evaluate(run.evaluate, dataset, run.space, run.experiment, run.experiment.name, modes)

@@ -1,0 +1,75 @@
+"""Runs in folders: found, and opened. Of a folder that holds several, what cannot be scored is named and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import logging
+
+from motion_jax.errors import UserError
+from motion_jax.inference.predictor import Predictor, load_predictor
+from motion_jax.train.log import read_metrics
+from motion_jax.train.workdir import Workdir
+
+
+def open_runs(paths: Sequence[str | Path], checkpoint: str = "auto") -> list[Predictor]:
+    """The runs at `paths`, each a run's folder or a folder that holds runs at any depth.
+
+    A run that is named itself is opened as far as it is trained. Of those that are found, a damaged or unfinished one
+    is logged with its reason and left out.
+
+    Raises:
+        UserError: a named run cannot be opened (see `load_predictor`), a folder holds no run, or none that is whole.
+    """
+    return [run for path in paths for run in _open(Path(path), checkpoint)]
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """`folder` if it is a run, else the runs below it, in the order of their paths. Raises `UserError`."""
+    if is_run(folder):
+        return [folder]
+    try:
+        inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+    except OSError as error:
+        raise UserError(f"--workdir={folder}: cannot be read: {error.strerror}") from None
+    return [found for path in inside for found in find_runs(path)]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether `launch.train` has worked there, be it that some of its files are gone."""
+    run = Workdir(folder)
+    return run.config.exists() or run.metrics.exists() or run.last.is_dir()
+
+
+def _open(path: Path, checkpoint: str) -> list[Predictor]:
+    if is_run(path) or not path.is_dir():
+        return [load_predictor(path, checkpoint)]
+    found = find_runs(path)
+    if not found:
+        raise UserError(f"--workdir={path}: holds no trained run")
+    runs = [run for run in (_open_whole(folder, checkpoint) for folder in found) if run]
+    if not runs:
+        raise UserError(f"--workdir={path}: of its {len(found)} runs none is whole and finished")
+    return runs
+
+
+def _open_whole(folder: Path, checkpoint: str) -> Predictor | None:
+    """None, and a warning, for a run that is not what its config says."""
+    try:
+        run = load_predictor(folder, checkpoint)
+        done, steps = _steps_done(folder, run.step, checkpoint), run.experiment.train.steps
+    except UserError as error:
+        logging.warning("left out: %s: %s", folder, error)
+        return None
+    if done < steps:
+        logging.warning("left out: %s: unfinished, at step %d of %d", folder, done, steps)
+        return None
+    return run
+
+
+def _steps_done(folder: Path, opened: int, checkpoint: str) -> int:
+    """How far the run is trained: the best checkpoint is older than its last, so of that the log must tell."""
+    if checkpoint == "last" or not Workdir(folder).best.is_dir():
+        return opened
+    return max((row["step"] for row in read_metrics(Workdir(folder).metrics)), default=opened)

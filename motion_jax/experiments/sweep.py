@@ -1,0 +1,175 @@
+"""Sweeps: one experiment, changed in one respect at a time, each change trained from several seeds and scored alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import runpy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from absl import logging
+
+from motion_jax.config import Experiment
+from motion_jax.data.cache import open_dataset
+from motion_jax.errors import UserError
+from motion_jax.evaluation.report import check_writable, read_json, write_json
+from motion_jax.evaluation.scores import Report, combine
+from motion_jax.experiments.compare import compare, zero_velocity
+from motion_jax.inference.predictor import load_predictor
+from motion_jax.train.loop import fit
+from motion_jax.types import Dataset
+
+RESERVED = ("name", "train.seed")  # what a sweep sets itself
+REPORT = "report.json"  # in a run's folder: its scores, so that a sweep that goes on need not score it again
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """What the `get_sweep()` of a sweep's file returns."""
+
+    base: Experiment
+    members: Mapping[str, Mapping[str, Any]]  # name of the row and of its folder -> dotted field -> value
+
+
+class Run(NamedTuple):
+    """One training of one member."""
+
+    experiment: Experiment
+    folder: Path
+
+
+class Outcome(NamedTuple):
+    """What a sweep found."""
+
+    reports: list[Report]  # of every member, averaged over its seeds, then zero-velocity's
+    failed: list[Path]  # folders of runs that are not in them
+
+
+def load_sweep(path: str) -> Sweep:
+    """Runs the file, which is Python. Raises `UserError` if it cannot be read, fails, or has no `get_sweep()`."""
+    try:
+        made = runpy.run_path(path)["get_sweep"]()
+    except UserError as error:
+        raise UserError(f"--sweep={path}: {error}") from None
+    except OSError as error:
+        raise UserError(f"--sweep={path}: cannot be read: {error.strerror}") from None
+    except Exception as error:  # whatever the user's code raises
+        raise UserError(f"--sweep={path}: {type(error).__name__}: {error}") from None
+    if not isinstance(made, Sweep) or not made.members:
+        raise UserError(f"--sweep={path}: its get_sweep() must return a Sweep with members; it returns {made!r}")
+    return made
+
+
+def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Path) -> list[Run]:
+    """Every run, member after member, in folders `workdir/member/seedN`.
+
+    Args:
+        sweep: the base and its members.
+        changes: dotted field -> value, of every member. Seeds count up from `train.seed`.
+        seeds: runs of a member.
+        workdir: the folder of all.
+
+    Raises:
+        UserError: a member has a name that is no folder's, sets what the sweep sets, or is no possible experiment; or
+            a change is of a field that the members differ in.
+    """
+    _check_changes(sweep, changes)
+    runs = []
+    for name, fields in sweep.members.items():
+        _check_member(name, fields)
+        first = changes.get("train.seed", sweep.base.train.seed)
+        for seed in range(first, first + seeds):
+            experiment = _changed(name, sweep.base, {**fields, **changes, "name": name, "train.seed": seed})
+            runs.append(Run(experiment, Path(workdir) / name / f"seed{seed}"))
+    return runs
+
+
+def run_all(runs: list[Run]) -> Outcome:
+    """Trains and scores what is not yet done. A run that fails is told of at once and left out; the others go on.
+
+    Raises:
+        UserError: a folder cannot be written, or no run succeeded.
+    """
+    for run in runs:
+        check_writable(run.folder / REPORT)
+    opened = functools.cache(open_dataset)
+    scored: dict[str, list[list[Report]]] = {}
+    failed = []
+    for number, run in enumerate(runs, start=1):
+        name, seed = run.experiment.name, run.experiment.train.seed
+        print(f"[{number}/{len(runs)}] {name}, seed {seed}", flush=True)
+        try:
+            scored.setdefault(name, []).append(_reports(run, opened(run.experiment.data)))
+        except UserError as error:
+            logging.warning("left out: %s: %s", run.folder, error)
+            failed.append(run.folder)
+    whole = [run for run in runs if run.folder not in failed]
+    if not whole:
+        raise UserError(f"sweep: none of its {len(runs)} runs could be trained and scored")
+    rows = [report for reports in scored.values() if reports for report in combine(reports)]
+    return Outcome([*rows, *_baseline(whole[0], opened(whole[0].experiment.data))], failed)
+
+
+def _reports(run: Run, dataset: Dataset) -> list[Report]:
+    """Of a run that is trained here, or was before."""
+    saved = run.folder / REPORT
+    if saved.exists() and (known := _known(saved, run.experiment, dataset)):
+        print(f"  done before: {run.folder}", flush=True)
+        return known
+    fit(run.experiment, dataset, run.folder)
+    reports = compare([load_predictor(run.folder)], dataset, baseline=False)
+    write_json(reports, saved)
+    jax.clear_caches()  # of programs that no other run can use
+    return reports
+
+
+def _known(saved: Path, experiment: Experiment, dataset: Dataset) -> list[Report]:
+    """The scores that lie there, if they are of this experiment on this data; else none."""
+    try:
+        reports = read_json(saved)
+    except UserError as error:
+        logging.warning("scored again: %s", error)
+        return []
+    same = all((r.config, r.data["key"]) == (experiment.to_dict(), dataset.key) for r in reports)
+    return reports if same else []
+
+
+def _baseline(run: Run, dataset: Dataset) -> list[Report]:
+    return compare([zero_velocity(load_predictor(run.folder))], dataset)
+
+
+def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experiment:
+    values = base.to_dict()
+    for field, value in fields.items():
+        *groups, last = field.split(".")
+        group: Any = functools.reduce(lambda part, key: part.setdefault(key, {}), groups, values)
+        group[last] = value
+    try:
+        return Experiment.from_config_dict(values)
+    except UserError as error:
+        raise UserError(f"sweep, member {name!r}: {error}") from None
+
+
+def _check_member(name: str, fields: Mapping[str, Any]) -> None:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(
+            f"sweep, member {name!r}: a name must be of letters, digits, '_', '-' and '.': it is a folder's"
+        )
+    if taken := sorted(set(fields) & set(RESERVED)):
+        raise UserError(f"sweep, member {name!r}: must not set {', '.join(taken)}, which the sweep does")
+
+
+def _check_changes(sweep: Sweep, changes: Mapping[str, Any]) -> None:
+    if "name" in changes:
+        raise UserError("--config.name: the rows of a sweep are named by its members")
+    for name, field in _fields(sweep):
+        if field in changes:
+            raise UserError(f"--config.{field}: the members of this sweep differ in it ({name!r} sets it)")
+
+
+def _fields(sweep: Sweep) -> Iterator[tuple[str, str]]:
+    return ((name, field) for name, fields in sweep.members.items() for field in fields)

@@ -1,0 +1,118 @@
+"""What comes after a recorded motion, as a motion: between the files of a user and the frames of a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from absl import logging
+
+from motion_jax.data.formats import Motion
+from motion_jax.data.formats.text import differentiate_root, integrate_root
+from motion_jax.data.motion.resample import resample
+from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.unwrap import continued
+from motion_jax.errors import UserError
+from motion_jax.inference.predictor import Predictor
+from motion_jax.pose_space import PoseSpace
+
+
+def continue_motions(
+    predictor: Predictor,
+    motions: Sequence[Motion],
+    action: str | Sequence[str | None] | None = None,
+    start: int | None = None,
+    retargeted: bool = False,
+) -> list[Motion]:
+    """Predicts what follows each motion, in one call.
+
+    Args:
+        predictor: of any body; where its root holds differences, they are formed here and summed up again.
+        motions: of the body that the model was trained on; each at any rate.
+        action: as `Predictor`'s.
+        start: frame of the file where what is read begins; None: the last S frames of the model's rate are read.
+        retargeted: put other bodies on the model's by the names of their joints (`formats.retarget`).
+
+    Returns:
+        For each motion the next T / `predictor.space.fps` seconds, at the motion's own rate and in its own channels.
+        The first frame is one step of that rate after the last that was read.
+
+    Raises:
+        UserError: a body does not fit, or a motion is too short.
+    """
+    fitted = [_fitted(predictor.space, motion, retargeted) for motion in motions]
+    recorded = [_recorded(predictor, motion, start) for motion in fitted]
+    futures = predictor(np.stack([_observed(predictor, rows) for rows in recorded]), action)
+    each = zip(motions, fitted, recorded, futures, strict=True)
+    return [_following(predictor, motion, onto, rows[-1], future) for motion, onto, rows, future in each]
+
+
+def as_motion(predictor: Predictor, future: np.ndarray) -> Motion:
+    """A prediction `[T, D]` as a motion, for files that other programs open.
+
+    Where the model's root holds differences, they are summed from the origin on.
+    """
+    space = predictor.space
+    body = dataclasses.replace(space.skeleton, root_is_difference=False)
+    frames = _absolute(predictor, np.zeros(space.columns), future.astype(np.float64))
+    return Motion(body, frames, space.fps, source="the prediction")
+
+
+def _fitted(space: PoseSpace, motion: Motion, retargeted: bool) -> Motion:
+    body = dataclasses.replace(space.skeleton, root_is_difference=False)  # as the motions of files
+    if (found := body.mismatch(motion.skeleton)) and not retargeted:
+        raise UserError(
+            f"{motion.source}: its skeleton is not {body.name!r}, which the model was trained on: {found}; --retarget "
+            f"puts it on that body by the names of its joints"
+        )
+    onto = retarget(motion, body)
+    for note in onto.notes[len(motion.notes) :]:
+        logging.warning("%s: %s", motion.source, note)
+    return onto
+
+
+def _recorded(predictor: Predictor, motion: Motion, start: int | None) -> np.ndarray:
+    """The last rows at the rate of the training's files, or the first from `start`, root absolute.
+
+    They are the rows of S frames of the model, and the one before them where the root holds differences.
+    """
+    stride, source = predictor.experiment.data.stride, predictor.source_length
+    count = (source - 1) * stride + 1 + predictor.space.skeleton.root_is_difference
+    rows = motion.frames[::-1] if start is None else motion.frames[start:]  # backwards, the grid meets the last frame
+    fps = predictor.space.fps * stride
+    fine = resample(dataclasses.replace(motion, frames=rows, places=None), fps).frames if len(rows) else rows
+    if len(fine) < count:
+        where = "" if start is None else f" from --start={start}"
+        raise UserError(
+            f"{motion.source}: {len(motion.frames)} frames at {motion.fps:g} per second{where} are too few: the model "
+            f"needs {(count - 1) / fps:g} s"
+        )
+    return fine[:count][::-1] if start is None else fine[:count]
+
+
+def _observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:
+    """`[S, D]` as the model reads them, each rotation on the branch where it has seen it."""
+    space, stride = predictor.space, predictor.experiment.data.stride
+    rows = differentiate_root(recorded)[1:] if space.skeleton.root_is_difference else recorded
+    return continued(rows[::stride], near=space.mean)
+
+
+def _absolute(predictor: Predictor, last: np.ndarray, future: np.ndarray) -> np.ndarray:
+    """A prediction `[T, D]` whose root is a place and a rotation, after a frame `last` `[D]` of that kind.
+
+    Of rows that are `data.stride` apart, each difference is taken that many times.
+    """
+    if not predictor.space.skeleton.root_is_difference:
+        return future
+    stride = predictor.experiment.data.stride
+    steps = np.concatenate([last[None, :6], np.repeat(future[:, :6], stride, axis=0)])  # first to `last`
+    return np.concatenate([integrate_root(steps)[stride::stride], future[:, 6:]], axis=1)
+
+
+def _following(predictor: Predictor, given: Motion, onto: Motion, last: np.ndarray, future: np.ndarray) -> Motion:
+    """The prediction at the rate of `given`; what was seen last leads the way to the first frame and is cut off."""
+    frames = np.concatenate([last[None], _absolute(predictor, last, future.astype(np.float64))])
+    joined = dataclasses.replace(onto, frames=frames, fps=predictor.space.fps, places=None)
+    fine = resample(joined, given.fps)
+    return dataclasses.replace(fine, frames=fine.frames[1:], source=f"what follows {given.source}")

@@ -1,0 +1,215 @@
+"""Inference: raw frames in, raw frames out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from motion_jax.config import Experiment
+from motion_jax.errors import UserError
+from motion_jax.models import make
+from motion_jax.models.raw import prepared, raw_predict
+from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime.devices import mesh_of, sharing_cores
+from motion_jax.teacher_forcing import forced_by
+from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.optimizer import make_optimizer
+from motion_jax.train.state import abstract_state
+from motion_jax.train.workdir import Workdir
+from motion_jax.types import Array, Model, Params
+
+_WHOLE = 64  # at this batch matmuls are busy, and padding to the next power of two would only cost
+
+
+class _Call(NamedTuple):
+    """What was asked, checked and filled up to a padded batch P."""
+
+    history: np.ndarray  # [P, S, D]
+    codes: np.ndarray  # [P, A]
+    asked: int  # B, of which the last fills up the rest
+    single: bool  # asked without a batch dimension
+
+    def answer(self, padded: Array) -> np.ndarray:
+        """`[P, ...]` without what was filled up."""
+        result = np.asarray(padded)[: self.asked]
+        return result[0] if self.single else result
+
+
+class Predictor:
+    """A trained model as a function: `predictor(history, action) -> future`, compiled once for each batch size.
+
+    A call computes `padded_batch(B)` sequences, of which the last repeat the last one given and are cut off again, so
+    that batches of 1 to 64 share seven programs. What is predicted for a sequence does not depend on its batch beyond
+    rounding.
+    """
+
+    def __init__(self, params: Params, experiment: Experiment, space: PoseSpace, step: int) -> None:
+        self.params = params
+        self.experiment = experiment
+        self.space = space
+        self.step = step  # updates that the parameters have seen
+        model = make(experiment, space)
+        self._weights = prepared(model, params)
+        self._shared: dict[int, Params] = {}  # the same, by the number of devices that hold them
+        self._predict = raw_predict(model, space, experiment.model)
+        self._attention = _attention(model, space) if model.attend else None
+
+    @property
+    def source_length(self) -> int:
+        """S, the number of observed frames that the model reads."""
+        return self.experiment.data.source_length
+
+    @property
+    def target_length(self) -> int:
+        """T, the number of frames that it predicts."""
+        return self.experiment.data.target_length
+
+    @property
+    def attends(self) -> bool:
+        """Whether the model has attention (see `attend`)."""
+        return self._attention is not None
+
+    def __call__(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None) -> np.ndarray:
+        """Predicts what comes next, free-running.
+
+        Args:
+            history: `[F, D]` or `[B, F, D]` raw frames at `space.fps`, F >= S; the last S are read.
+            action: the name of what is being done, one for each sequence or one for all; None if not known.
+
+        Returns:
+            `[T, D]` or `[B, T, D]` raw frames, float32.
+
+        Raises:
+            UserError: a wrong shape, too few frames, NaN or Inf (named by index), or an unknown action.
+        """
+        call = self._call(history, action)
+        future = np.zeros((len(call.history), self.target_length, call.history.shape[-1]), np.float32)
+        return call.answer(self.evaluate(call.history, future, call.codes, "free_running"))
+
+    def attend(
+        self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predicts as a call does, and tells where the model looked.
+
+        Returns:
+            The future as of a call, and `[T, S-1]` or `[B, T, S-1]` weights of the observed frames but the last, which
+            sum to 1 at each predicted frame; None of a model without attention.
+
+        Raises:
+            UserError: as a call.
+        """
+        future = self(history, action)
+        if self._attention is None:
+            return future, None
+        call = self._call(history, action)
+        return future, call.answer(self._attention(self._weights, call.history, call.codes, self.target_length))
+
+    def compile(self, batch: int = 1) -> None:
+        """Compiles for calls with `batch` sequences and predicts once from zeros: the first call waits for nothing.
+
+        Raises:
+            UserError: `batch` is not positive.
+        """
+        if batch < 1:
+            raise UserError(f"batch={batch}: must be at least 1")
+        self(np.zeros((batch, self.source_length, self.space.columns), np.float32))
+
+    def evaluate(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
+        """What the judge calls: see `evaluate.Predict`."""
+        devices = sharing_cores(len(history), self.experiment.model.hidden)
+        return self._predict(self._held_by(devices), history, future, codes, mode)
+
+    def _held_by(self, devices: int) -> Params:
+        if devices == 1:
+            return self._weights
+        if devices not in self._shared:
+            everywhere = NamedSharding(mesh_of(devices), PartitionSpec())
+            self._shared[devices] = jax.device_put(self._weights, everywhere)
+        return self._shared[devices]
+
+    def _call(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None) -> _Call:
+        frames = self._check(np.asarray(history))
+        batch = frames[None] if frames.ndim == 2 else frames
+        codes = self._codes(action, len(batch))
+        rows = np.minimum(np.arange(padded_batch(len(batch))), len(batch) - 1)
+        return _Call(batch[:, -self.source_length :][rows], codes[rows], len(batch), single=frames.ndim == 2)
+
+    def _check(self, frames: np.ndarray) -> np.ndarray:
+        columns = self.space.columns
+        if frames.ndim not in (2, 3) or frames.shape[-1] != columns:
+            raise UserError(f"history has shape {list(frames.shape)}: must be [F, {columns}] or [B, F, {columns}]")
+        if frames.shape[-2] < self.source_length:
+            raise UserError(f"history has {frames.shape[-2]} frames: the model reads the last {self.source_length}")
+        if not np.issubdtype(frames.dtype, np.number) or np.iscomplexobj(frames):
+            raise UserError(f"history is of type {frames.dtype}: must be real numbers")
+        if frames.ndim == 3 and not len(frames):
+            raise UserError("history holds no sequence: its first dimension is 0")
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+            narrow = frames.astype(np.float32)
+        if len(bad := np.argwhere(~np.isfinite(narrow))):
+            index = tuple(int(i) for i in bad[0])
+            raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite in float32")
+        return narrow
+
+    def _codes(self, action: str | Sequence[str | None] | None, count: int) -> np.ndarray:
+        names = [action] * count if action is None or isinstance(action, str) else list(action)
+        if len(names) != count:
+            raise UserError(f"action names {len(names)} sequences, history holds {count}")
+        return np.stack([self.space.one_hot(name) for name in names])
+
+
+def _attention(model: Model, space: PoseSpace) -> Callable[[Params, np.ndarray, np.ndarray, int], Array]:
+    """`(params, history [B, S, D], codes [B, A], T) -> weights [B, T, S-1]`, free-running, jitted."""
+    attend = model.attend
+    assert attend is not None
+
+    @functools.partial(jax.jit, static_argnums=3)
+    def weights(params: Params, history: Array, codes: Array, length: int) -> Array | None:
+        count, frames = history.shape[:2]
+        source = space.encode(history, jnp.broadcast_to(codes[:, None], (count, frames, codes.shape[-1])))
+        future = jnp.zeros((count, length, space.width))
+        return attend(params, source, future, forced_by("free_running", count, length))[1]
+
+    return weights
+
+
+def padded_batch(count: int) -> int:
+    """The batch that `count` sequences are computed in: a power of two up to 64, then a multiple of 64."""
+    return 1 << (count - 1).bit_length() if count <= _WHOLE else -(-count // _WHOLE) * _WHOLE
+
+
+def load_predictor(workdir: str | Path, checkpoint: str = "auto", batch: int | None = None) -> Predictor:
+    """Opens what `launch.train` left in `workdir`.
+
+    Args:
+        workdir: the folder of a run.
+        checkpoint: "best" (by the validation subject), "last", or "auto": best where one was chosen, else last.
+        batch: how many sequences a call will have: that is compiled at once (`Predictor.compile`); None: when called.
+
+    Raises:
+        UserError: the folder holds no run, no such checkpoint, or only damaged ones; `batch` is not positive.
+    """
+    folder = Workdir(workdir)
+    sources = {"auto": (folder.best, folder.last), "best": (folder.best,), "last": (folder.last,)}
+    if checkpoint not in sources:
+        raise UserError(f"checkpoint={checkpoint!r}: must be auto, best or last")
+    experiment, space = folder.read_experiment(), folder.read_space()
+    abstract = abstract_state(make(experiment, space), make_optimizer(experiment.optim))
+    for source in filter(Path.is_dir, sources[checkpoint]):
+        with closing(Checkpoints(source)) as checkpoints:
+            restored = checkpoints.restore(abstract)
+        if restored:
+            step, state = restored
+            predictor = Predictor(state.params, experiment, space, step)
+            if batch is not None:
+                predictor.compile(batch)
+            return predictor
+    raise UserError(f"--workdir={workdir}: holds no finished checkpoint ({checkpoint}); has the run saved one yet?")

@@ -1,0 +1,191 @@
+"""Poses in one by one as they are recorded, futures out."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from motion_jax.data.formats.text import differentiate_root, integrate_root
+from motion_jax.errors import UserError
+from motion_jax.inference.predictor import Predictor
+from motion_jax.inference.stream.gate import Counts, Gate
+from motion_jax.inference.stream.ring import Ring
+
+_ROUNDING = 1e-3  # of a frame: by how much the oldest pose may be younger than the oldest frame
+_EARLY = 0.45  # of a period: by how much a prediction may come before it is due, as stamps are uneven
+
+
+class Prediction(NamedTuple):
+    """What comes after the newest pose; the arrays are the caller's own."""
+
+    times: np.ndarray  # [T] s, on the clock of the stamps: the newest stamp + 1/fps, + 2/fps, ...
+    poses: np.ndarray  # [T, D] float32, in the form of the poses that were pushed: root absolute
+
+
+class StreamingPredictor:
+    """A predictor for live motion: `push(pose, stamp) -> None | Prediction`.
+
+    Poses come at any rate up to `rate`, evenly or not. For each prediction the model's S frames are read at the newest
+    stamp and every 1/fps before it: translations straight between the two neighbours, rotations by slerp. None is
+    returned until the poses reach back that far, and between two predictions.
+
+    A pose is a raw frame `[D]` as in training, but its root (columns 0-5) is always absolute: place and rotation
+    vector in space. Where the model's root holds differences (`skeleton.root_is_difference`, Human3.6M), they are
+    formed here over one recorded row, 1 / (fps x data.stride) s, for which the poses must reach back as much further;
+    predicted differences are added up from the newest pose, each as often as there are recorded rows in a frame.
+
+    | a pose that is | becomes |
+    | --- | --- |
+    | not `[D]`, or not real numbers | `UserError` |
+    | NaN, infinite or beyond float32, or its stamp is | left out; counted `invalid` |
+    | at the newest stamp | left out: the first counts; `duplicate` |
+    | before the newest stamp, by up to `max_gap` | left out, as what came after it has been used; `late` |
+    | before the newest stamp by more | the first of a new beginning: the clock was set back; `set_back` |
+    | less than 1 / (2 `rate`) s after the newest | left out: the store would not reach back; `crowded` |
+    | up to `max_gap` after the newest | taken; what lies between is interpolated |
+    | later | the first of a new beginning; `gaps` |
+
+    After a new beginning None is returned until the poses reach back again.
+
+    The store has a fixed size and everything is compiled in the constructor. A pose allocates nothing that stays, a
+    prediction its result. Threads: one at a time may call; a prediction is the caller's own and may go to any other. A
+    thread that must not wait puts poses into a queue; see `docs/streaming.md`.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        action: str | None = None,
+        *,
+        rate: float = 120.0,
+        max_gap: float = 0.2,
+        period: float | None = None,
+    ) -> None:
+        """Compiles for one sequence.
+
+        Args:
+            predictor: what `load_predictor` returns.
+            action: what is being done, as in a call of the predictor; None if not known.
+            rate: poses/s that must find room.
+            max_gap: s without a pose after which the past no longer counts.
+            period: s between two predictions; None: a frame of the model, 1/fps; 0: one for every pose.
+
+        Raises:
+            UserError: the action is unknown, or a number is out of range.
+        """
+        space = predictor.space
+        period = 1 / space.fps if period is None else period
+        if not 0 <= period < math.inf:
+            raise UserError(f"period={period}: must be 0 or a finite number of seconds")
+        self._gate = Gate(rate, max_gap)
+        self.predictor = predictor
+        self._differences = space.skeleton.root_is_difference
+        self._stride = predictor.experiment.data.stride
+        self._period = period
+        self._due = -math.inf  # s, when the next prediction is
+        self._rounding = _ROUNDING / space.fps
+        self._future = jax.device_put(np.zeros((1, predictor.target_length, space.columns), np.float32))
+        self._codes = jax.device_put(space.one_hot(action)[None])
+        self._ahead = np.arange(1, predictor.target_length + 1) / space.fps
+        self._offsets = self._moments()
+        self._make_room(math.ceil(self.reach / self._gate.closest) + 3)
+        predictor.compile(1)
+        self._answer()
+
+    @property
+    def reach(self) -> float:
+        """s that the poses must reach back before the newest."""
+        return -float(self._offsets[0])
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the poses so far."""
+        return self._gate.counts
+
+    def push(self, pose: np.ndarray, stamp: float) -> Prediction | None:
+        """Takes in a pose `[D]` observed at `stamp`, s on any clock that goes on, and predicts where it is time to.
+
+        Raises:
+            UserError: the pose is not `[D]` real numbers.
+        """
+        if not self.observe(pose, stamp) or stamp < self._due - _EARLY * self._period:
+            return None
+        prediction = self.predict()
+        if prediction is not None:
+            behind = stamp - self._due > self._period  # at the first, and after a pause: the rhythm begins here
+            self._due = (stamp if behind else self._due) + self._period
+        return prediction
+
+    def observe(self, pose: np.ndarray, stamp: float) -> bool:
+        """Takes in a pose as `push` does, without predicting; whether it was taken.
+
+        Raises:
+            UserError: the pose is not `[D]` real numbers.
+        """
+        fate = self._gate.judge(self._is_sound(pose), stamp)
+        if fate in ("gaps", "set_back"):
+            self._ring.clear()
+            self._due = -math.inf
+        elif fate != "taken":
+            return False
+        np.copyto(self._pose, pose)
+        self._ring.append(stamp, self._pose)
+        return True
+
+    def predict(self) -> Prediction | None:
+        """What comes after the newest pose; None where the poses do not reach back far enough."""
+        newest = self._gate.newest
+        if self._ring.count < 2 or newest - self._ring.stamps[0] < self.reach - self._rounding:
+            return None
+        np.add(self._offsets, newest, out=self._times)
+        self._ring.read(self._times, self._rows)
+        return Prediction(self._ahead + newest, self._answer())
+
+    def _moments(self) -> np.ndarray:
+        """`[R]` s from the newest stamp, ascending: the model's frames; of differences, each after its predecessor."""
+        space = self.predictor.space
+        frames = np.arange(1 - self.predictor.source_length, 1) / space.fps
+        if not self._differences:
+            return frames
+        return np.stack([frames - 1 / (space.fps * self._stride), frames], axis=1).reshape(-1)
+
+    def _make_room(self, capacity: int) -> None:
+        columns, reads = self.predictor.space.columns, len(self._offsets)
+        self._ring = Ring(capacity, columns, reads)
+        self._pose = np.zeros(columns)
+        self._narrow = np.zeros(columns, np.float32)
+        self._finite = np.zeros(columns, bool)
+        self._times = np.zeros(reads)
+        self._rows = np.zeros((reads, columns))
+        self._history = np.zeros((1, self.predictor.source_length, columns), np.float32)
+        self._walk = np.zeros((1 + self.predictor.target_length * self._stride, 6))
+
+    def _is_sound(self, pose: np.ndarray) -> bool:
+        """Whether a pose is finite in float32."""
+        pose = np.asarray(pose)
+        if pose.shape != self._pose.shape or pose.dtype.kind not in "fiu":
+            raise UserError(f"pose is {pose.dtype} {list(pose.shape)}: it must be real numbers [{len(self._pose)}]")
+        with np.errstate(over="ignore"):
+            np.copyto(self._narrow, pose, casting="unsafe")
+        np.isfinite(self._narrow, out=self._finite)
+        return bool(self._finite.all())
+
+    def _answer(self) -> np.ndarray:
+        """`[T, D]` after the frames in `_rows`."""
+        if not self._differences:
+            self._history[0] = self._rows
+            return self._model()
+        self._history[0] = self._rows[1::2]
+        self._history[0, :, :6] = differentiate_root(self._rows[:, :6])[1::2]
+        poses = self._model()
+        self._walk[0] = self._rows[-1, :6]  # from the origin, the first difference is the root itself
+        self._walk[1:].reshape(-1, self._stride, 6)[:] = poses[:, None, :6]
+        poses[:, :6] = integrate_root(self._walk)[self._stride :: self._stride]
+        return poses
+
+    def _model(self) -> np.ndarray:
+        """`[T, D]` after `_history`."""
+        return np.array(self.predictor.evaluate(self._history, self._future, self._codes, "free_running"))[0]

@@ -1,0 +1,150 @@
+"""A recorded motion fed as if it were live, in real time, and what that was like."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from motion_jax.errors import UserError
+from motion_jax.inference.stream.gate import Counts
+from motion_jax.inference.stream.predictor import StreamingPredictor
+from motion_jax.inference.stream.ring import Ring
+
+_LEAD_S = 0.2  # between the call and the first pose
+_LOOK_S = 10.0  # between two looks at the memory
+
+
+class Feed(NamedTuple):
+    """When the poses of a recording come, and how they are disturbed."""
+
+    rate: float  # poses/s
+    seconds: float
+    jitter_s: float = 0.0  # standard deviation of each stamp from its even place
+    drop: float = 0.0  # share of the poses that never come
+    seed: int = 0
+
+    def stamps(self) -> np.ndarray:
+        """`[M]` s from the first pose, in the order in which they come; with jitter, not always ascending."""
+        rng = np.random.default_rng(self.seed)
+        even = np.arange(max(1, round(self.seconds * self.rate))) / self.rate
+        stamps = even + self.jitter_s * rng.standard_normal(len(even))
+        return stamps[rng.random(len(even)) >= self.drop]
+
+
+class Replay(NamedTuple):
+    """N predictions after M poses."""
+
+    poses: int
+    latency_ms: np.ndarray  # [N] from the moment of a pose to its prediction, waiting for the one before included
+    processor_ms: np.ndarray  # [N] what that took of the processor, over all threads
+    late_frame: int  # predictions that came after the first moment that they predict
+    late_pose: int  # predictions that came after the next pose was due
+    passed_over: int  # poses only taken in, because the next was due already: the machine was behind
+    resident_mb: (
+        np.ndarray
+    )  # [K] at the first prediction, every 10 s, and at the end; NaN where the system does not say
+    counts: Counts
+
+    def __str__(self) -> str:
+        """For a terminal."""
+        poses = "  ".join(f"{name} {value}" for name, value in self.counts._asdict().items())
+        first, *_, last = self.resident_mb
+        memory = f"{first:.1f} MB at the first prediction, {max(self.resident_mb):.1f} at most, {last:.1f} at the end"
+        return "\n".join(
+            [
+                f"{self.poses} poses: {poses}",
+                f"{len(self.latency_ms)} predictions",
+                f"latency ms: {_percentiles(self.latency_ms)}",
+                f"processor ms: {_percentiles(self.processor_ms)}",
+                f"missed deadlines: {self.late_frame} predictions came after the first moment that they predict, "
+                f"{self.late_pose} after the next pose was due",
+                f"behind: {self.passed_over} poses were only taken in, because the next was due already",
+                f"resident memory: {memory}",
+            ]
+        )
+
+
+class Recording:
+    """A recorded motion at any moment: to its end, back to its beginning, and again."""
+
+    def __init__(self, frames: np.ndarray, fps: float) -> None:
+        """Takes frames `[F, D]` with an absolute root, F >= 2. Raises `UserError` where there are fewer."""
+        if len(frames) < 2:
+            raise UserError(f"the motion has {len(frames)} frame: it must have at least 2")
+        self.seconds = (len(frames) - 1) / fps
+        self._ring = Ring(len(frames), frames.shape[1], 1)
+        for number, frame in enumerate(np.asarray(frames, np.float64)):
+            self._ring.append(number / fps, frame)
+        self._time, self._frames = np.zeros(1), np.zeros((1, frames.shape[1]))
+
+    def at(self, moment: float) -> np.ndarray:
+        """The pose `[D]`; the next call overwrites it."""
+        self._time[0] = self.seconds - abs(moment % (2 * self.seconds) - self.seconds)
+        self._ring.read(self._time, self._frames)
+        return self._frames[0]
+
+
+def replay(stream: StreamingPredictor, recording: Recording, feed: Feed) -> Replay:
+    """Pushes the poses when they are due, which takes `feed.seconds`, and times the predictions.
+
+    Raises:
+        UserError: no prediction came about, so that there is nothing to tell.
+    """
+    stamps = feed.stamps()
+    taken = np.zeros((len(stamps), 4))  # s, of each prediction: see `_push`
+    resident, passed_over, count = [], 0, 0
+    begin = time.perf_counter() + _LEAD_S
+    for stamp, following in zip(stamps.tolist(), [*stamps[1:].tolist(), np.inf], strict=True):
+        pose = recording.at(stamp)
+        time.sleep(max(0.0, begin + stamp - time.perf_counter()))
+        if time.perf_counter() - begin > following:
+            stream.observe(pose, stamp)
+            passed_over += 1
+        elif _push(stream, pose, stamp, following, begin, taken[count]):
+            count += 1
+            if time.perf_counter() - begin > _LOOK_S * len(resident):
+                resident.append(resident_mb())
+    if not count:
+        reach = f"the poses must reach back {stream.reach:g} s"
+        raise UserError(f"no prediction in {feed.seconds:g} s: {reach}; {stream.counts}")
+    latency, processor, after_frame, after_pose = taken[:count].T
+    return Replay(
+        poses=len(stamps),
+        latency_ms=1000 * latency,
+        processor_ms=1000 * processor,
+        late_frame=int(np.sum(after_frame > 0)),
+        late_pose=int(np.sum(after_pose > 0)),
+        passed_over=passed_over,
+        resident_mb=np.array([*resident, resident_mb()]),
+        counts=stream.counts,
+    )
+
+
+def resident_mb() -> float:
+    """The process's resident memory, MB; NaN where the system does not say."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return float("nan")
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1000
+
+
+def _push(
+    stream: StreamingPredictor, pose: np.ndarray, stamp: float, following: float, begin: float, taken: np.ndarray
+) -> bool:
+    """Whether it predicted; then `taken` holds s: latency, processor, how long after frame and pose that come next."""
+    processor = time.process_time()
+    prediction = stream.push(pose, stamp)
+    if prediction is None:
+        return False
+    ready = time.perf_counter() - begin
+    taken[:] = ready - stamp, time.process_time() - processor, ready - prediction.times[0], ready - following
+    return True
+
+
+def _percentiles(values: np.ndarray) -> str:
+    p50, p99, most = np.percentile(values, [50, 99, 100])
+    return f"p50 {p50:.2f}  p99 {p99:.2f}  max {most:.2f}"

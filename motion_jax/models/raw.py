@@ -1,0 +1,62 @@
+"""A model between raw frames: encode, apply, decode, compiled as one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from motion_jax.config import ModelConfig
+from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime.backend import compiler_options
+from motion_jax.runtime.devices import beside, join, parts, split
+from motion_jax.teacher_forcing import forced_by
+from motion_jax.types import Array, Model, Params
+
+RawPredict = Callable[[Params, np.ndarray, np.ndarray, np.ndarray, str], Array]
+
+
+def raw_predict(model: Model, space: PoseSpace, config: ModelConfig) -> RawPredict:
+    """`(params, history [B, S, D], future [B, T, D], codes [B, A], mode) -> [B, T, D]`, raw frames, jitted.
+
+    The devices that hold the parameters share the batch.
+    """
+    run = raw_program(model, space, config)
+
+    def predict(params: Params, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
+        batch, length = future.shape[:2]
+        rows, devices = beside(params, (history, future, codes, forced_by(mode, batch, length)))
+        return run(params, rows, parts(batch // devices, config))
+
+    return predict
+
+
+def prepared(model: Model, params: Params) -> Any:
+    """Parameters on the device, in the form that many calls with them read."""
+    return jax.jit(model.prepare)(params) if model.prepare else jax.device_put(params)
+
+
+def raw_program(model: Model, space: PoseSpace, config: ModelConfig) -> Any:
+    """What `raw_predict` calls, jitted: `(params, rows, count) -> [B, T, D]`.
+
+    `rows` are history, future, codes and `forced` `[B, T]`; they are computed in `count` parts (static), in turn.
+    """
+
+    def predict(params: Params, history: Array, future: Array, codes: Array, forced: Array) -> Array:
+        def encode(frames: Array) -> Array:
+            repeated = jnp.broadcast_to(codes[:, None], (*frames.shape[:2], codes.shape[-1]))
+            return space.encode(frames, repeated)
+
+        return space.decode(model.apply(params, encode(history), encode(future), forced))
+
+    @functools.partial(jax.jit, static_argnums=2, compiler_options=compiler_options(config))
+    def run(params: Params, rows: tuple[Array, ...], count: int) -> Array:
+        if count == 1:
+            return predict(params, *rows)
+        return join(jax.lax.map(lambda part: predict(params, *part), split(rows, count)))
+
+    return run

@@ -1,0 +1,1 @@
+"""Bodies: what a skeleton is, and those of published data sets."""

@@ -1,0 +1,252 @@
+"""A user's mistake ends as one line on stderr and exit status 2, whatever it was."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from motion_jax.data.expmap import read_expmap, write_expmap
+from motion_jax.data.layouts import CMU
+from motion_jax.data.prepared import read_manifest, read_prepared
+
+PROGRAM = """
+import os, signal
+from absl import flags
+from motion_jax.commands import cli
+from motion_jax.errors import UserError
+CONFIG = cli.define_config()
+FAIL = flags.DEFINE_enum("fail", "no", ["no", "user", "bug", "interrupt"], "how to fail")
+def main(argv):
+    if FAIL.value == "user":
+        raise UserError("a mistake\\n  in two lines")
+    if FAIL.value == "bug":
+        raise ZeroDivisionError
+    if FAIL.value == "interrupt":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us deaf to it
+        os.kill(os.getpid(), signal.SIGINT)
+    experiment = cli.experiment(CONFIG)
+    print(experiment.train.steps, experiment.model.residual, experiment.data.name)
+cli.run(main)
+"""
+
+GOOD = "from motion_jax.config import Experiment\ndef get_config(): return Experiment().to_config_dict()\n"
+
+CONFIGS = {
+    "good.py": GOOD,
+    "syntax.py": "def get_config(:\n",
+    "name.py": "import os\nx = undefined\n",
+    "value.py": "def get_config(): return int('many')\n",
+    "empty.py": "x = 1\n",
+    "data.json": '{"train": null}',
+    "user.py": "from motion_jax.config import DataConfig\ndef get_config(): return DataConfig(name='hm36')\n",
+    "open.py": "def get_config(): return open('absent.txt')\n",
+    "other.py": "import ml_collections\ndef get_config(): return ml_collections.ConfigDict({'stepz': 1})\n",
+    "none.py": "def get_config(): pass\n",
+}
+
+WRONG = {
+    "no_config": ("", "--config=FILE is missing"),
+    "config_without_name": ("--config=", "--config: Path to config file is an empty string"),
+    "config_absent": ("--config=absent.py", "--config: .*No such file or directory: 'absent.py'"),
+    "config_absent_and_override": ("--config=absent.py --config.train.steps=3", ".*No such file .*: 'absent.py'"),
+    "config_is_a_folder": ("--config=.", "--config: .*"),
+    "config_syntax": ("--config=syntax.py", "--config: .*syntax.py:1: it must be Python: invalid syntax"),
+    "config_name_error": ("--config=name.py", "--config: .*name.py:2: NameError: name 'undefined' is not defined"),
+    "config_value_error": ("--config=value.py", "--config: .*value.py:1: ValueError: invalid literal .* 'many'"),
+    "config_without_get_config": ("--config=empty.py", r"--config: the file must define get_config\(\)"),
+    "config_is_data": ("--config=data.json", "--config: .*data.json:1: NameError: name 'null' is not defined"),
+    "config_raises_user_error": ("--config=user.py", "data.name='hm36': must be one of synthetic, h36m, cmu"),
+    "config_cannot_open": ("--config=open.py", "--config: .*'absent.txt'"),
+    "config_returns_unknown_key": ("--config=other.py", "config: unknown key stepz; valid keys: data, eval, model"),
+    "override_without_config": ("--config.train.steps=3", "--config.train.steps changes .* no --config=FILE is given"),
+    "unknown_key": ("--config=good.py --config.train.stepz=3", "--config.train.stepz: unknown key .*, steps,"),
+    "unknown_group": ("--config=good.py --config.trian.steps=3", "--config.trian.steps: unknown key 'trian'; .*train"),
+    "key_of_a_number": ("--config=good.py --config.train.steps.x=3", "--config.train.steps.x: 100000 has no fields"),
+    "unknown_negated_key": ("--config=good.py --noconfig.model.rest", "--config.model.rest: unknown key 'rest'"),
+    "wrong_type": ("--config=good.py --config.train.steps=abc", "flag --config.train.steps=abc: invalid literal"),
+    "not_whole": ("--config=good.py --config.train.steps=1.5", "flag --config.train.steps=1.5: invalid literal"),
+    "not_boolean": ("--config=good.py --config.model.residual=maybe", "flag --config.model.residual=maybe: "),
+    "group_as_value": ("--config=good.py --config.train=3", "flag --config.train=3: "),
+    "missing_value": ("--config=good.py --config.data.root", "Missing value for flag --config.data.root"),
+    "impossible_value": ("--config=good.py --config.train.batch=0", "train.batch=0: must be at least 1"),
+    "unknown_flag": ("--confg=good.py", "Unknown command line flag 'confg'. Did you mean: config"),
+    "wrong_choice": ("--fail=often", r"flag --fail=often: value should be one of <no\|user\|bug\|interrupt>"),
+    "stray_argument": ("--config=good.py train", "unexpected argument 'train'"),
+    "flag_file_absent": ("--flagfile=absent.txt", ".*absent.txt"),
+    "raised_by_main": ("--fail=user", "a mistake in two lines"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("program")
+    (folder / "program.py").write_text(PROGRAM)
+    for name, text in CONFIGS.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def _run(*command: str, cwd: Path, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    root = str(Path(__file__).absolute().parents[2])
+    environment = os.environ | {"PYTHONPATH": root, "JAX_PLATFORMS": "cpu"} | env
+    return subprocess.run(
+        [sys.executable, *command], cwd=cwd, env=environment, input=stdin, capture_output=True, text=True
+    )
+
+
+def _assert_mistake(done: subprocess.CompletedProcess[str], message: str) -> None:
+    assert done.returncode == 2, done
+    assert re.fullmatch(f"error: {message}.*\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_mistake_is_told_in_one_line(program: Path, case: str):
+    arguments, message = WRONG[case]
+    _assert_mistake(_run("program.py", *arguments.split(), cwd=program), message)
+
+
+def test_a_config_file_without_a_result(program: Path):
+    done = _run("program.py", "--config=none.py", cwd=program)
+    assert done.returncode == 2
+    assert (
+        done.stderr.splitlines()[-1] == "error: --config: its get_config() must return a configuration; it returns None"
+    )
+
+
+def test_flags_edit_the_experiment(program: Path):
+    done = _run(
+        "program.py", "--config=good.py", "--config.train.steps=7", "--noconfig.model.residual", cwd=program
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "7 False synthetic\n", "")
+
+
+def test_an_interruption_is_not_an_error(program: Path):
+    done = _run("program.py", "--fail=interrupt", cwd=program)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "interrupted\n")
+
+
+def test_a_fault_of_the_program_shows_its_traceback(program: Path):
+    done = _run("program.py", "--fail=bug", cwd=program)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_an_unknown_key_of_a_command_with_a_config_of_its_own(tmp_path: Path):
+    """There the overrides are read before the flags are parsed."""
+    done = _run("-m", "launch.quickstart", "--config.model.cel=3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --config.model.cel: unknown key 'cel'; valid keys: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """CMU walking: five short training files and one test file."""
+    for number, trial in enumerate(CMU.trials(("walking",))):
+        path = tmp_path / "tree" / trial.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_expmap(path, np.random.default_rng(number).normal(0, 0.01, (184, 117)))
+    return tmp_path / "tree"
+
+
+def test_prepare_writes_what_it_read(tree: Path):
+    done = _run("-m", "launch.prepare", "--dataset=cmu", "--source=tree", "--out=out", cwd=tree.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[2].split() == ["walking", "5", "1", "1104", "0.2"]
+    assert "findings: 0 errors, 7 warnings" in lines  # the other actions
+    assert lines[-1] == f"wrote {tree.parent / 'out'}"
+    dataset = read_prepared(tree.parent / "out")
+    assert (dataset.name, dataset.actions, len(dataset.clips)) == ("cmu", ("walking",), 6)
+    for clip in dataset.clips:
+        np.testing.assert_array_equal(clip.frames, read_expmap(tree / clip.source, 117))
+    assert len(read_manifest(tree.parent / "out").sources) == 6
+
+
+FORKING = """
+import os, sys
+from motion_jax.commands import prepare
+from motion_jax.commands import cli
+for line in sys.stdin.read().split("\\n"):
+    if not os.fork():
+        sys.argv = ["prepare", *line.split()]
+        cli.run(prepare.main)
+    print("exit", os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+"""Runs the command once a line; loading it takes longest, so every run is a copy of one process."""
+
+
+def _exits(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in done.stdout.splitlines() if line.startswith("exit")]
+
+
+def test_prepare_accepts_duplicates_when_told_so(tree: Path):
+    shutil.copy(tree / "test/walking/walking_1.txt", tree / "train/walking/walking_2.txt")
+    command = "--dataset=cmu --source=tree --actions=walking"
+    lines = [f"{command} --out=a", f"{command} --out=b --allow_duplicates --audit_only"]
+    lines.append(f"{command} --out=c --allow_duplicates")
+    done = _run("-c", FORKING, cwd=tree.parent, stdin="\n".join(lines))
+    assert _exits(done) == ["exit 2", "exit 0", "exit 0"], done
+    message = (
+        "error: tree/train/walking/walking_2.txt: the train file has the same content as test/walking/walking_1.txt"
+    )
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+    assert "findings: 1 errors, 0 warnings" in done.stdout
+    assert sorted(path.name for path in tree.parent.iterdir()) == ["c", "tree"]
+
+
+PREPARE = {
+    "": "--dataset=None: Flag --dataset must have a value",
+    "--dataset=h36": "--dataset=h36: value should be one of <synthetic|h36m|cmu|folder>",
+    "--dataset=cmu --out=out": "--source='': with --dataset=cmu it must name the folder",
+    "--dataset=cmu --source=tree": "--out is missing",
+    "--dataset=cmu --source=absent --out=out": "data.root='absent': no such folder",
+    "--dataset=h36m --source=tree --out=out": "no 'h36m' tree: it must hold folders like S1, S5",
+    "--dataset=cmu --source=tree --out=tree": "tree: holds 'test': it must be empty, new, or a prepared data set",
+    "--dataset=cmu --source=tree --out=out --actions=hopping": "unknown action 'hopping'",
+    "--dataset=cmu --source=tree --out=out --text": "--text: it must come with --dataset=synthetic",
+    "--dataset=synthetic --source=tree --out=out": "--source='tree': with --dataset=synthetic it must stay empty",
+    "--dataset=cmu --source=tree --out=out --fps=25": "--fps=25.0: it must come with --dataset=folder, not cmu",
+    "--dataset=folder --source=absent --out=out": "--source='absent': no such folder",
+}
+
+
+def test_prepare_refuses_what_cannot_be(tree: Path):
+    done = _run("-c", FORKING, cwd=tree.parent, stdin="\n".join(PREPARE))
+    assert _exits(done) == ["exit 2"] * len(PREPARE), done
+    for line, message in zip(done.stderr.splitlines(), PREPARE.values(), strict=True):
+        assert line.startswith("error: ")
+        assert message in line
+    assert not (tree.parent / "out").exists()
+
+
+def test_prepare_writes_synthetic_data_as_text(tmp_path: Path):
+    """With a small stand-in for the whole set, which takes a while to make."""
+    program = """
+import sys, numpy as np
+from motion_jax.commands import cli
+from motion_jax.skeletons.bodies import H36M
+from motion_jax.data import synthetic
+from motion_jax.types import Clip, Dataset
+frames = np.linspace(0, 1, 400 * 99, dtype=np.float32).reshape(400, 99)
+clips = tuple(Clip(frames, s, "walking", 1, p, "synthetic") for s, p in (("S1", "train"), ("S5", "test")))
+synthetic.make_synthetic = lambda seed: Dataset("synthetic", clips, ("walking",), H36M, 50.0, "key")
+from motion_jax.commands import prepare
+cli.run(prepare.main)
+"""
+    command = ("-c", program, "--dataset=synthetic", "--text", "--out=out")
+    done = _run(*command, cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    frames = np.linspace(0, 1, 400 * 99, dtype=np.float32).reshape(400, 99)
+    for path in ("S1/walking_1.txt", "S5/walking_1.txt"):
+        np.testing.assert_array_equal(read_expmap(tmp_path / "out" / path, 99), frames)

@@ -1,0 +1,214 @@
+"""Laws of the metrics, an independent transcription, and the values that zero-velocity must score on real data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from motion_jax.data.protocols import gather, srnn_windows
+from motion_jax.errors import UserError
+from motion_jax.evaluation.metrics import (
+    METRICS,
+    applies,
+    euler_error_rad,
+    h36m22_positions,
+    mpjpe_h36m22_mm,
+    mpjpe_mm,
+)
+from motion_jax.skeletons.bodies import CMU, H36M, SKELETONS
+from motion_jax.types import Clip
+
+FRAMES = np.array([2, 4, 8, 10, 14, 25])
+# Zero-velocity on the CMU test files: Euler error, rad, and position error, mm, both with the root zeroed.
+ZERO_VELOCITY = {
+    "basketball": ((0.488, 0.821, 1.404, 1.640, 2.048, 2.831), (26.5, 49.2, 92.9, 112.8, 148.5, 199.5)),
+    "jumping": ((0.363, 0.616, 1.484, 1.683, 1.988, 2.027), (24.0, 46.4, 92.0, 113.0, 144.2, 185.5)),
+    "running": ((0.563, 0.995, 1.381, 1.459, 1.573, 1.543), (44.7, 84.2, 148.4, 177.3, 222.4, 213.8)),
+    "soccer": ((0.274, 0.477, 0.922, 1.096, 1.362, 1.839), (25.4, 49.2, 90.0, 109.4, 142.5, 207.5)),
+    "walking": ((0.407, 0.602, 0.832, 0.951, 1.085, 1.338), (20.7, 39.2, 73.0, 88.1, 113.9, 154.9)),
+    "washwindow": ((0.340, 0.567, 0.896, 1.093, 1.301, 1.468), (14.2, 28.4, 56.6, 70.1, 85.5, 110.6)),
+}
+
+
+def euler_numpy(r: np.ndarray) -> np.ndarray:
+    """One joint at a time, as the published text reads."""
+    theta = np.sqrt((r**2).sum())
+    u = r / (theta + 1.1920929e-07)
+    k = np.array([[0, -u[2], u[1]], [u[2], 0, -u[0]], [-u[1], u[0], 0]])
+    m = np.eye(3) + np.sin(theta) * k + (1 - np.cos(theta)) * (k @ k)
+    if abs(m[0, 2]) == 1:
+        return np.array([np.arctan2(m[0, 1], m[0, 2]), -m[0, 2] * np.pi / 2, 0])
+    e2 = -np.arcsin(m[0, 2])
+    c = np.cos(e2)
+    return np.array([np.arctan2(m[1, 2] / c, m[2, 2] / c), e2, np.arctan2(m[0, 1] / c, m[0, 0] / c)])
+
+
+def euler_error_numpy(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """One window `[T, D]` -> `[T]`."""
+    angles = []
+    for frames in (prediction, truth):
+        rows = frames.astype(np.float64).copy()
+        for row in rows:
+            for column in range(3, len(row), 3):
+                row[column : column + 3] = euler_numpy(row[column : column + 3])
+        angles.append(rows)
+    predicted, true = angles
+    true[:, :6] = 0
+    used = np.where(true.std(0) > 1e-4)[0]
+    return np.sqrt(((true[:, used] - predicted[:, used]) ** 2).sum(1))
+
+
+@pytest.fixture(scope="module")
+def windows() -> tuple[np.ndarray, np.ndarray]:
+    """Prediction and truth [4, 6, 99]; a third of the joints never move in the truth."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, 1.2, (4, 6, 99))
+    truth[..., 9:39] = truth[:, :1, 9:39]
+    return rng.normal(0, 1.2, (4, 6, 99)), truth
+
+
+def test_euler_error_is_the_published_text(windows):
+    prediction, truth = windows
+    expected = [euler_error_numpy(p, t) for p, t in zip(prediction, truth, strict=True)]
+    np.testing.assert_allclose(euler_error_rad(prediction, truth), expected, rtol=1e-10)
+
+
+def test_metrics_are_float64_whatever_the_caller_and_leave_its_setting(windows):
+    single = [frames.astype(np.float32) for frames in windows]
+    double = [frames.astype(np.float64) for frames in single]
+    for metric in METRICS.values():
+        error = metric(H36M, *map(jnp.asarray, single))
+        assert error.dtype == np.float64
+        np.testing.assert_array_equal(error, metric(H36M, *double))
+    assert not jax.config.jax_enable_x64
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_perfect_prediction_scores_zero_and_another_does_not(name, windows):
+    prediction, truth = windows
+    np.testing.assert_array_equal(METRICS[name](H36M, truth, truth), np.zeros((4, 6)))
+    assert (METRICS[name](H36M, prediction, truth) > 0).all()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_root_does_not_matter(name, windows):
+    prediction, truth = windows
+    moved = [frames.copy() for frames in windows]
+    for frames in moved:
+        frames[..., :6] += np.random.default_rng(1).normal(size=frames[..., :6].shape)
+    np.testing.assert_array_equal(METRICS[name](H36M, *moved), METRICS[name](H36M, prediction, truth))
+
+
+def test_a_frame_s_error_is_that_frame_s(windows):
+    prediction, truth = windows
+    changed = prediction.copy()
+    changed[:, 3] = truth[:, 3]
+    for metric in METRICS.values():
+        before, after = metric(H36M, prediction, truth), metric(H36M, changed, truth)
+        np.testing.assert_array_equal(after[:, 3], 0)
+        np.testing.assert_array_equal(np.delete(after, 3, 1), np.delete(before, 3, 1))
+
+
+def test_columns_that_stand_still_in_the_truth_are_not_scored(windows):
+    prediction, truth = windows
+    changed = prediction.copy()
+    changed[..., 9:39] += 0.5
+    np.testing.assert_array_equal(euler_error_rad(changed, truth), euler_error_rad(prediction, truth))
+    changed[..., 39] += 0.5
+    assert (euler_error_rad(changed, truth) != euler_error_rad(prediction, truth)).all()
+
+
+def test_each_window_chooses_its_own_columns():
+    truth = np.zeros((2, 5, 99))
+    truth[0, :, 6] = np.linspace(0, 1, 5)  # joint 1 moves in window 0 only
+    prediction = truth + 0
+    prediction[..., 6] += 0.25
+    error = euler_error_rad(prediction, truth)
+    np.testing.assert_allclose(error, [[0.25] * 5, [0] * 5], atol=1e-6)
+
+
+def test_the_threshold_of_motion_is_1e_4():
+    truth = np.zeros((2, 4, 99))
+    truth[0, ::2, 6] = 1.9e-4  # std 0.95e-4
+    truth[1, ::2, 6] = 2.1e-4  # std 1.05e-4
+    prediction = truth.copy()
+    prediction[..., 6] += 0.3
+    still, moving = euler_error_rad(prediction, truth)
+    np.testing.assert_array_equal(still, 0)
+    np.testing.assert_allclose(moving, 0.3, rtol=1e-5)
+
+
+def test_angles_are_not_wrapped():
+    truth, prediction = np.zeros((1, 2, 99)), np.zeros((1, 2, 99))
+    truth[..., 6], prediction[..., 6] = (np.pi - 0.1, np.pi - 0.2), (-np.pi + 0.1, -np.pi + 0.2)
+    np.testing.assert_allclose(euler_error_rad(prediction, truth)[0], [2 * np.pi - 0.2, 2 * np.pi - 0.4], atol=1e-5)
+
+
+@pytest.mark.parametrize("body", SKELETONS.values(), ids=SKELETONS)
+def test_one_bent_joint_displaces_what_hangs_on_it(body):
+    """A turn by `angle` about a joint moves a joint at distance r from its axis by 2 r sin(angle / 2)."""
+    joint, angle = body.index("LeftForeArm"), 0.7
+    truth = np.zeros((1, 1, body.columns))
+    prediction = truth.copy()
+    prediction[..., 3 + 3 * joint] = angle  # about x
+    total = 0.0
+    for other in range(len(body.joints)):
+        lever, node = np.zeros(3), other
+        while node not in (joint, -1):
+            lever, node = lever + body.offsets[node], body.parents[node]
+        if node == joint:
+            total += 2 * np.hypot(lever[1], lever[2]) * np.sin(angle / 2)
+    assert total > 10
+    np.testing.assert_allclose(mpjpe_mm(body, prediction, truth), total / len(body.joints), rtol=1e-12)
+
+
+def test_for_angles_the_published_positions_and_the_clean_ones_agree(windows):
+    np.testing.assert_allclose(mpjpe_h36m22_mm(H36M, *windows), mpjpe_mm(H36M, *windows), rtol=1e-12)
+
+
+def test_the_published_positions_take_22_joints_from_the_prediction():
+    prediction, truth = np.random.default_rng(0).normal(size=(2, 5, 32, 3))
+    result = np.asarray(h36m22_positions(jnp.asarray(prediction), jnp.asarray(truth)))
+    own = [2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15, 17, 18, 19, 21, 22, 25, 26, 27, 29, 30]
+    copies, origins = [16, 20, 23, 24, 28, 31], [13, 19, 22, 13, 27, 30]
+    given = [0, 1, 6, 11]
+    assert sorted(own + copies + given) == list(range(32))
+    prediction, truth = prediction.astype(np.float32), truth.astype(np.float32)
+    np.testing.assert_array_equal(result[:, own], prediction[:, own])
+    np.testing.assert_array_equal(result[:, copies], prediction[:, origins])
+    np.testing.assert_array_equal(result[:, given], truth[:, given])
+
+
+def test_what_does_not_fit_is_named(windows):
+    prediction, truth = windows
+    with pytest.raises(UserError, match=r"\(4, 5, 99\).*\(4, 6, 99\)"):
+        euler_error_rad(prediction[:, 1:], truth)
+    with pytest.raises(UserError, match=r"3 \+ 3 J"):
+        euler_error_rad(prediction[..., :98], truth[..., :98])
+    with pytest.raises(UserError, match="cmu"):
+        mpjpe_mm(CMU, prediction, truth)
+    with pytest.raises(UserError, match="not on 'cmu'"):
+        mpjpe_h36m22_mm(CMU, prediction, truth)
+    assert not applies("mpjpe_h36m22_mm", CMU)
+    assert applies("mpjpe_h36m22_mm", H36M)
+    assert applies("mpjpe_mm", CMU)
+
+
+def read_windows(root: Path, action: str) -> tuple[np.ndarray, np.ndarray]:
+    path = root / "cmu_mocap" / "test" / action / f"{action}_1.txt"
+    frames = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
+    clip = Clip(frames, "", action, 1, "test", str(path))
+    history, truth = gather([clip], srnn_windows("cmu", [clip], action, 50, 25, 2), 50, 25, 2)
+    return np.repeat(history[:, -1:], 25, axis=1), truth
+
+
+@pytest.mark.parametrize("action", ZERO_VELOCITY)
+def test_zero_velocity_on_real_motion_scores_the_reference_values(action, shared_data):
+    prediction, truth = read_windows(shared_data, action)
+    euler, position = ZERO_VELOCITY[action]
+    np.testing.assert_allclose(euler_error_rad(prediction, truth).mean(0)[FRAMES - 1], euler, atol=5.1e-4)
+    np.testing.assert_allclose(mpjpe_mm(CMU, prediction, truth).mean(0)[FRAMES - 1], position, atol=0.051)

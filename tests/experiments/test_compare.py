@@ -1,0 +1,115 @@
+"""A model beside zero-velocity: who is scored, on what, and how it reads on a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from motion_jax.config import MODES, DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.errors import UserError
+from motion_jax.evaluation.brief import brief
+from motion_jax.evaluation.scores import Report
+from motion_jax.experiments.compare import compare, zero_velocity
+from motion_jax.inference.predictor import Predictor
+from motion_jax.models import make
+from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.bodies import H36M
+from motion_jax.types import Clip, Dataset
+
+EXPERIMENT = Experiment(
+    name="Small",
+    data=DataConfig(source_length=10, target_length=5),
+    model=ModelConfig(hidden=4, attention="none"),
+    eval=EvalConfig(protocols="srnn", metrics="euler_error_rad", frames="1,5"),
+)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    """Two test trials of one action."""
+    rng = np.random.default_rng(0)
+    frames = [np.cumsum(rng.normal(0, 0.02, (420, 99)), axis=0).astype(np.float32) for _ in range(2)]
+    clips = tuple(Clip(frames[n], "S5", "walking", n + 1, "test", f"walking_{n + 1}.txt") for n in range(2))
+    return Dataset("synthetic", clips, ("walking",), skeleton=H36M, fps=50.0, key="abc")
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Predictor]:
+    """The same row from two seeds."""
+    space = PoseSpace(np.zeros(99), np.ones(99), tuple(range(6, 60)), ("walking",), H36M, 25.0)
+    return [Predictor(make(EXPERIMENT, space).init(jax.random.key(seed)), EXPERIMENT, space, step=0) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def reports(runs: list[Predictor], dataset: Dataset) -> list[Report]:
+    return compare(runs, dataset)
+
+
+def test_runs_are_averaged_and_zero_velocity_follows(reports: list[Report], runs: list[Predictor], dataset: Dataset):
+    assert [(r.model, r.mode, r.seeds) for r in reports] == [
+        *(("Small", mode, 2) for mode in MODES), *(("Zero-velocity", mode, 1) for mode in MODES),
+    ]  # fmt: skip
+    alone = [compare([run], dataset, ["free_running"], baseline=False) for run in runs]
+    assert [len(found) for found in alone] == [1, 1]
+    np.testing.assert_allclose(reports[0].average, np.mean([found[0].average for found in alone], axis=0), rtol=1e-6)
+
+
+def test_zero_velocity_repeats_the_last_frame(runs: list[Predictor]):
+    """In the space of the run: a dropped column is its mean, here 0."""
+    history = np.random.default_rng(2).normal(0, 0.3, (10, 99)).astype(np.float32)
+    expected = np.where((np.arange(99) >= 6) & (np.arange(99) < 60), history[-1], 0)
+    np.testing.assert_allclose(zero_velocity(runs[0])(history), np.repeat(expected[None], 5, axis=0), atol=1e-6)
+
+
+def test_zero_velocity_is_not_compared_with_itself(runs: list[Predictor], dataset: Dataset):
+    assert len(compare([zero_velocity(runs[0])], dataset, ["free_running"])) == 1
+
+
+def test_rows_are_told_apart_by_name_and_seeds_must_agree(runs: list[Predictor], dataset: Dataset):
+    def named(run: Predictor, name: str, hidden: int = 4) -> Predictor:
+        model = dataclasses.replace(run.experiment.model, hidden=hidden)
+        return Predictor(run.params, dataclasses.replace(run.experiment, name=name, model=model), run.space, step=0)
+
+    two = compare([named(runs[0], "A"), named(runs[1], "B")], dataset, ["free_running"], baseline=False)
+    assert [(r.model, r.seeds) for r in two] == [("A", 1), ("B", 1)]
+    with pytest.raises(UserError, match=r"runs named 'A' differ in model\.hidden"):
+        compare([named(runs[0], "A"), named(runs[1], "A", hidden=5)], dataset)
+
+
+def test_zero_velocity_is_scored_once_on_whatever_is_measured(runs: list[Predictor], dataset: Dataset):
+    def framed(name: str, frames: str) -> Predictor:
+        measured = dataclasses.replace(EXPERIMENT.eval, frames=frames)
+        return Predictor(runs[0].params, dataclasses.replace(EXPERIMENT, name=name, eval=measured), runs[0].space, 0)
+
+    found = compare([framed("A", "1,5"), framed("B", "2"), framed("C", "1,5")], dataset, ["free_running"])
+    held = [report for report in found if report.model == "Zero-velocity"]
+    assert [report.frames for report in held] == [[1, 5], [2]]
+    assert found[-2:] == held
+
+
+def test_nothing_to_compare(dataset: Dataset):
+    with pytest.raises(UserError, match="no runs"):
+        compare([], dataset)
+
+
+def test_a_brief_keeps_modes_apart_and_columns_aligned(reports: list[Report]):
+    blocks = [block.splitlines() for block in brief(reports[::-1]).split("\n\n")]
+    assert [block[0].split(",")[0] for block in blocks] == ["Free-running", "One-step"]
+    for mode, block in zip(MODES, blocks, strict=True):
+        assert len({len(line) for line in block[1:]}) == 1
+        assert block[1].split() == ["milliseconds", "40", "200"]
+        for line in block[2:]:
+            name, *values = line.split()
+            (report,) = [r for r in reports if (r.model, r.mode) == (name, mode)]
+            assert values == [f"{value:.3f}" for value in report.average]
+
+
+def test_a_brief_gives_other_metrics_their_own_block_and_digits(reports: list[Report]):
+    positions = dataclasses.replace(reports[0], metric="mpjpe_mm", average=[12.345, math.nan])
+    block = brief([*reports, positions]).split("\n\n")[1]
+    assert "MPJPE" in block
+    assert block.split()[-2:] == ["12.3", "nan"]

@@ -1,0 +1,240 @@
+"""Sweeps: what is planned, what is trained again, and one sweep from its file to its table."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from motion_jax.config import ATTENTIONS, CELLS, MODES, Experiment, TrainConfig
+from motion_jax.data.prepared import write_dataset
+from motion_jax.errors import UserError
+from motion_jax.evaluation.report import read_json, write_json
+from motion_jax.evaluation.scores import Report
+from motion_jax.experiments import sweep
+from motion_jax.experiments.sweep import Sweep, load_sweep, plan, run_all
+from motion_jax.skeletons.bodies import H36M
+from motion_jax.types import Clip, Dataset
+
+ROOT = Path(__file__).absolute().parents[2]
+BASE = Experiment(train=TrainConfig(steps=10))
+TWO = Sweep(BASE, {"gru": {}, "lstm": {"model.cell": "lstm", "data.stride": 1}})
+
+
+def test_a_run_for_each_member_and_seed(tmp_path: Path):
+    runs = plan(TWO, {"model.hidden": 8, "train.seed": 5}, 2, tmp_path)
+    assert [run.folder.relative_to(tmp_path).as_posix() for run in runs] == [
+        "gru/seed5", "gru/seed6", "lstm/seed5", "lstm/seed6",
+    ]  # fmt: skip
+    for run in runs:
+        name, seed = run.folder.parent.name, int(run.folder.name[-1])
+        expected = dataclasses.replace(
+            BASE,
+            name=name,
+            data=dataclasses.replace(BASE.data, stride=1 if name == "lstm" else 2),
+            model=dataclasses.replace(BASE.model, hidden=8, cell=name),
+            train=dataclasses.replace(BASE.train, seed=seed),
+        )
+        assert run.experiment == expected
+    assert [run.experiment.train.seed for run in plan(TWO, {}, 3, tmp_path)] == [0, 1, 2] * 2
+
+
+WRONG = {
+    "a folder's name": ({"a/b": {}}, {}, r"member 'a/b': a name must be of letters"),
+    "a hidden folder": ({"..": {}}, {}, r"member '\.\.': a name must be"),
+    "the seed": ({"a": {"train.seed": 1}}, {}, r"member 'a': must not set train\.seed"),
+    "the name": ({"a": {"name": "b"}}, {}, r"member 'a': must not set name"),
+    "an unknown field": ({"a": {"model.cel": "gru"}}, {}, r"member 'a': config: unknown key model\.cel"),
+    "an unknown group": ({"a": {"modle.cell": "gru"}}, {}, r"member 'a': config: unknown key modle"),
+    "an impossible value": ({"a": {"model.cell": "gur"}}, {}, r"member 'a': model\.cell='gur': must be one of"),
+    "what members differ in": ({"a": {"model.cell": "gru"}}, {"model.cell": "rnn"}, r"--config\.model\.cell: the mem"),
+    "the rows' name": ({"a": {}}, {"name": "b"}, r"--config\.name: the rows of a sweep are named"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_plan_that_cannot_be(case: str):
+    members, changes, message = WRONG[case]
+    with pytest.raises(UserError, match=message):
+        plan(Sweep(BASE, members), changes, 1, "runs")
+
+
+FILES = {
+    "def get_sweep(:": r"SyntaxError",
+    "x = 1": r"KeyError: 'get_sweep'",
+    "def get_sweep(): return 3": r"must return a Sweep with members; it returns 3",
+    "def get_sweep(): return int('many')": r"ValueError: invalid literal",
+    "from motion_jax.config import ModelConfig\ndef get_sweep(): return ModelConfig(cell='gur')": r"model\.cell='gur'",
+}
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_a_file_that_is_no_sweep(text: str, tmp_path: Path):
+    path = tmp_path / "file.py"
+    with pytest.raises(UserError, match=r"--sweep=.*file\.py: cannot be read: No such file"):
+        load_sweep(str(path))
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"--sweep=.*file\.py: .*{FILES[text]}"):
+        load_sweep(str(path))
+
+
+SHIPPED = {
+    "attention": {"model.attention": set(ATTENTIONS)},
+    "cell": {"model.cell": set(CELLS)},
+    "residual": {"model.residual": {True, False}, "model.bidirectional": {True, False}},
+    "forcing": {"train.teacher_forcing": {0, 0.25, 0.5, 0.75, 1}},
+    "direction": {"model.bidirectional": {True, False}},
+}
+
+
+def test_every_shipped_sweep_is_told_of_here():
+    assert {path.stem for path in (ROOT / "configs" / "sweeps").glob("*.py")} == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_sweeps_have_each_value_once(name: str):
+    found = load_sweep(str(ROOT / "configs" / "sweeps" / f"{name}.py"))
+    plan(found, {}, 1, "runs")
+    fields = SHIPPED[name]
+    assert {tuple(member) for member in found.members.values()} == {tuple(found.members[next(iter(found.members))])}
+    for field, values in fields.items():
+        assert {member[field] for member in found.members.values()} == values
+    combinations = [tuple(member.values()) for member in found.members.values()]
+    assert len(set(combinations)) == len(combinations) == np.prod([len(values) for values in fields.values()])
+
+
+def report(experiment: Experiment, key: str = "key") -> Report:
+    data = {"name": "synthetic", "files": 1, "frames": 1, "key": key}
+    error = [1.0 + experiment.train.seed]
+    return Report(experiment.name, "free_running", "srnn", "euler_error_rad", [2], [80.0], [80], {"walking": error},
+                  error, [], 8, 1, None, experiment.to_dict(), data)  # fmt: skip
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs that were trained, by a stand-in that fails for the member "bad"."""
+    done: dict[str, Experiment] = {}
+
+    def fit(experiment: Experiment, _: Dataset, folder: Path) -> None:
+        if experiment.name == "bad":
+            raise UserError("training stopped")
+        folders.append(f"{experiment.name}/{folder.name}")
+        done[str(folder)] = experiment
+
+    folders: list[str] = []
+    monkeypatch.setattr(sweep, "open_dataset", lambda data: Dataset("synthetic", (), (), H36M, 50.0, "key"))
+    monkeypatch.setattr(sweep, "fit", fit)
+    monkeypatch.setattr(sweep, "load_predictor", str)
+    monkeypatch.setattr(sweep, "zero_velocity", str)
+    monkeypatch.setattr(sweep, "compare", lambda runs, *args, **kwargs: [report(done[runs[0]])])
+    return folders
+
+
+def test_finished_runs_are_neither_trained_nor_scored_again(tmp_path: Path, trained: list[str]):
+    runs = plan(TWO, {}, 2, tmp_path)
+    first = run_all(runs)
+    assert trained == ["gru/seed0", "gru/seed1", "lstm/seed0", "lstm/seed1"]
+    assert [(r.model, r.seeds, r.average) for r in first.reports[:2]] == [("gru", 2, [1.5]), ("lstm", 2, [1.5])]
+    trained.clear()
+    assert run_all(runs).reports == first.reports
+    assert trained == []
+
+
+def test_scores_of_something_else_do_not_count(tmp_path: Path, trained: list[str]):
+    runs = plan(TWO, {}, 1, tmp_path)
+    run_all(runs)
+    trained.clear()
+    write_json([report(runs[0].experiment, key="other data")], runs[0].folder / "report.json")
+    (runs[1].folder / "report.json").write_text('{"reports": [')
+    run_all(runs)
+    assert trained == ["gru/seed0", "lstm/seed0"]
+    trained.clear()
+    run_all(plan(TWO, {"train.steps": 11}, 1, tmp_path))
+    assert trained == ["gru/seed0", "lstm/seed0"]
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path):
+    runs = plan(Sweep(BASE, {"bad": {}, "good": {}}), {}, 2, tmp_path)
+    found = run_all(runs)
+    assert [r.model for r in found.reports] == ["good", "good"]  # and what stands for zero-velocity
+    assert found.failed == [run.folder for run in runs[:2]]
+    with pytest.raises(UserError, match="none of its 2 runs"):
+        run_all(runs[:2])
+
+
+SWEEP = """
+from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.experiments.sweep import Sweep
+def get_sweep():
+    base = Experiment(
+        data=DataConfig(name="h36m", root="data", validation="none", source_length=8, target_length=4),
+        model=ModelConfig(hidden=4, attention="none"),
+        train=TrainConfig(steps=100, batch=2, steps_per_dispatch=2),
+        eval=EvalConfig(protocols="srnn", metrics="euler_error_rad", frames="2,4"),
+    )
+    return Sweep(base, {"rnn": {"model.cell": "rnn"}, "long": {"data.source_length": 1000}})
+"""
+
+
+Done = tuple[Path, dict[str, subprocess.CompletedProcess[str]]]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """A sweep of which one member cannot be trained; then all runs scored anew, one of them damaged."""
+    folder = tmp_path_factory.mktemp("sweep")
+    frames = (0.3 * np.sin(np.arange(420)[:, None] * 0.02 + np.arange(99))).astype(np.float32)
+    cases = [("S1", 1, "train"), ("S5", 1, "test"), ("S5", 2, "test")]
+    clips = tuple(Clip(frames * (1 + n), subject, "walking", trial, split, f"{subject}/walking_{trial}")
+                  for n, (subject, trial, split) in enumerate(cases))  # fmt: skip
+    write_dataset(Dataset("h36m", clips, ("walking",), H36M, 50.0, "made-up"), folder / "data", {}, ())
+    (folder / "sweep.py").write_text(SWEEP)
+    (folder / "runs" / "torn").mkdir(parents=True)
+    (folder / "runs" / "torn" / "config.json").write_text("{")
+    commands = {
+        "sweep": "--sweep=sweep.py --workdir=runs --seeds=2 --config.train.steps=2",
+        "evaluate": "--workdir=runs --json=all.json --plot=all.png",
+    }
+    return folder, {name: run(name, flags, folder) for name, flags in commands.items()}
+
+
+def run(name: str, flags: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    command = [sys.executable, "-m", f"launch.{name}", *flags.split()]
+    return subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
+
+
+def test_a_sweep_ends_in_one_table_and_tells_of_what_is_not_in_it(done: Done):
+    folder, process = done[0], done[1]["sweep"]
+    assert process.returncode == 2, process
+    free, one_step = process.stdout.split("\n### ")[1:]
+    for mode, text in zip(MODES, (free, one_step), strict=True):
+        (row,) = [r for r in read_json(folder / "runs" / "sweep.json") if (r.model, r.mode) == ("rnn", mode)]
+        assert (row.seeds, row.config["train"]["steps"]) == (2, 2)
+        cells = " | ".join(f"{m:.3f} ± {s:.3f}" for m, s in zip(row.average, row.spread("average"), strict=True))
+        assert f"| rnn (mean ± std of 2 runs) | {cells} |" in text.replace("**", "")
+        assert "| Zero-velocity |" in text
+    assert "error: the table is without 2 of 4 runs: runs/long/seed0, runs/long/seed1" in process.stderr
+    for name in ("sweep.csv", "sweep.md"):
+        assert "rnn" in (folder / "runs" / name).read_text()
+
+
+def test_a_folder_of_runs_is_scored_as_the_sweep_was(done: Done):
+    folder, process = done[0], done[1]["evaluate"]
+    assert process.returncode == 0, process
+    scored, found = (read_json(folder / name) for name in ("all.json", "runs/sweep.json"))
+    assert [(r.row, r.seeds, r.average) for r in scored] == [(r.row, r.seeds, r.average) for r in found]
+    assert "left out: runs/torn: runs/torn/config.json: damaged" in process.stderr
+    assert (folder / "all.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_base_than_the_sweep_s_own_is_refused(done: Done):
+    process = run("sweep", f"--sweep=sweep.py --workdir=runs --config={ROOT / 'configs' / 'crbm.py'}", done[0])
+    assert process.returncode == 2
+    assert "crbm.py: a sweep's file holds its base" in process.stderr

@@ -1,0 +1,293 @@
+"""Pictures: what is drawn is what was given, the two modes never share a panel, a mistake is one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from motion_jax.config import MODES, Experiment
+from motion_jax.errors import UserError
+from motion_jax.evaluation.metrics import mpjpe_mm
+from motion_jax.evaluation.scores import Report, Spread
+from motion_jax.skeletons.bodies import SKELETONS
+from motion_jax.skeletons.skeleton import Skeleton
+from motion_jax.visualize import curves, figures, skeletons
+from motion_jax.visualize.curves import action_curves, error_curves, training_curves
+from motion_jax.visualize.horizons import horizon_curves
+from motion_jax.visualize.skeletons import SIDES, motion_strip, project
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def make(model: str = "ours", mode: str = "free_running", scale: float = 1.0, **changes: object) -> Report:
+    actions = {"walking": [0.25 * scale, 1.5 * scale], "eating": [0.35 * scale, math.nan]}
+    report = Report(
+        model=model,
+        mode=mode,
+        protocol="srnn",
+        metric="euler_error_rad",
+        frames=[2, 25],
+        milliseconds=[80.0, 1000.0],
+        label_ms=[80, 1000],
+        actions=actions,
+        average=[0.3 * scale, 1.25 * scale],
+        missing=[],
+        windows=8,
+        seeds=1,
+        std=None,
+        config=Experiment().to_dict(),
+        data={"name": "h36m", "files": 210, "frames": 527_000, "key": "abc"},
+    )
+    return dataclasses.replace(report, **changes)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Figures that were to be saved, and are kept instead."""
+    kept: list[Figure] = []
+    for module in (curves, skeletons):
+        monkeypatch.setattr(module, "save", lambda figure, path: kept.append(figure))
+    return kept
+
+
+def lines(figure: Figure) -> dict[str, dict[str, list[float]]]:
+    """Panel title -> name of a curve -> its values."""
+    return {
+        axes.get_title("left"): {str(line.get_label()): list(np.asarray(line.get_ydata())) for line in axes.lines}
+        for axes in figure.axes
+    }
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_a_panel_holds_the_reports_of_its_mode(drawn: list[Figure]):
+    error_curves([make(), make(mode="one_step", scale=0.1), make("theirs", scale=2)], "errors.png")
+    assert lines(drawn[0]) == {
+        "Free-running, SRNN protocol": {"ours": [0.3, 1.25], "theirs": [0.6, 2.5]},
+        "One-step, SRNN protocol": {"ours": pytest.approx([0.03, 0.125])},
+    }
+    for axes in drawn[0].axes:
+        assert (axes.get_xlim()[0], axes.get_ylim()[0]) == (0, 0)
+        assert "rad" in axes.get_ylabel()
+
+
+def test_a_metric_and_a_protocol_have_rows_of_their_own(drawn: list[Figure]):
+    error_curves([make(), make(metric="mpjpe_mm"), make(protocol="windows256"), make(mode="one_step")], "errors.png")
+    assert [len(axes.lines) for axes in drawn[0].axes] == [1, 1, 1, 0, 1, 0]
+
+
+def test_a_figure_for_one_table_has_a_panel_a_mode(drawn: list[Figure]):
+    horizon_curves([make(mode=mode, **kind) for kind in ({}, {"metric": "mpjpe_mm"}) for mode in MODES], "table.png")
+    assert list(lines(drawn[0])) == ["Free-running, SRNN protocol", "One-step, SRNN protocol"]
+    assert all("rad" in axes.get_ylabel() for axes in drawn[0].axes)
+    with pytest.raises(UserError, match="these are of none"):
+        horizon_curves([], "table.png")
+
+
+def test_a_model_has_one_colour_in_every_panel(drawn: list[Figure]):
+    error_curves([make("a"), make("b"), make("b", mode="one_step")], "errors.png")
+    first, second = drawn[0].axes
+    assert first.lines[1].get_color() == second.lines[0].get_color() != first.lines[0].get_color()
+
+
+def test_several_runs_have_a_band_of_one_deviation(drawn: list[Figure]):
+    error_curves([make(seeds=3, std=Spread({}, [0.1, 0.25]))], "errors.png")
+    (band,) = drawn[0].axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([heights.min(), heights.max()], [0.2, 1.5])
+    error_curves([make()], "errors.png")
+    assert not drawn[1].axes[0].collections
+
+
+@pytest.mark.parametrize(("data", "said"), [("synthetic", "synthetic data, not comparable"), ("h36m", "h36m")])
+def test_the_title_names_the_data(drawn: list[Figure], data: str, said: str):
+    report = make(data={"name": data, "files": 1, "frames": 1, "key": ""})
+    error_curves([report], "errors.png")
+    action_curves([report], "actions.png")
+    for figure in drawn:
+        assert said in figure.get_suptitle()
+    assert "Free-running" in drawn[1].get_suptitle()
+
+
+def test_each_action_has_a_panel(drawn: list[Figure]):
+    action_curves([make(), make("theirs", actions={"posing": [1.0, 2.0]})], "actions.png")
+    panels = lines(drawn[0])
+    assert panels.keys() == {"walking", "eating", "posing"}
+    assert panels["walking"] == {"ours": [0.25, 1.5]}
+    assert panels["posing"] == {"theirs": [1.0, 2.0]}
+    np.testing.assert_equal(panels["eating"]["ours"], [0.35, math.nan])
+
+
+def test_more_models_than_colours_stay_apart():
+    looks = [figures.style(number) for number in range(len(figures.COLOURS) * len(figures.LINES))]
+    assert len(set(looks)) == len(looks)
+
+
+WRONG_REPORTS = {
+    "none": (error_curves, [], "these are of none"),
+    "several_data_sets": (
+        error_curves, [make(), make(data={"name": "cmu", "files": 1, "frames": 1, "key": ""})], "h36m, cmu",
+    ),
+    "modes_mixed": (action_curves, [make(), make(mode="one_step")], "need one mode, protocol and metric"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_REPORTS)
+def test_reports_that_do_not_fit_one_picture(name: str, tmp_path: Path):
+    draw, reports, message = WRONG_REPORTS[name]
+    with pytest.raises(UserError, match=message):
+        draw(reports, tmp_path / "errors.png")
+    assert not list(tmp_path.iterdir())
+
+
+def write_run(folder: Path, rows: list[dict], name: str = "ours") -> Path:
+    folder.mkdir()
+    experiment = dataclasses.replace(Experiment(), name=name).to_dict()
+    (folder / "config.json").write_text(json.dumps({"experiment": experiment, "data_key": "abc"}))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+REPORT = {"kind": "report", "step": 10, "mean_loss": 0.5, "validation_score": None,
+          "srnn_error_rad_free_running": [1.0, 3.0], "srnn_error_rad_one_step": [0.1, 0.2]}  # fmt: skip
+UPDATES = [{"kind": "train", "step": step, "loss": 1 / step, "grad_norm": 2.0} for step in (1, 2, 4)]
+
+
+def test_what_a_run_measured_is_drawn(drawn: list[Figure], tmp_path: Path):
+    training_curves([write_run(tmp_path / "run", [*UPDATES, REPORT])], "training.png")
+    panels = {title.partition(":")[0]: list(found.values()) for title, found in lines(drawn[0]).items()}
+    assert panels["Training loss"] == [[1.0, 0.5, 0.25], [0.5]]
+    assert panels["Gradient of updates"] == [[2.0, 2.0, 2.0]]
+    assert panels["SRNN test error, free-running"] == [[2.0]]
+    assert panels["SRNN test error, one-step"] == [[pytest.approx(0.15)]]
+    assert np.isnan(panels["Validation score, both modes"]).all()
+    assert "Validation loss, free-running" not in panels
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(drawn: list[Figure], tmp_path: Path):
+    runs = [write_run(tmp_path / name, [REPORT]) for name in ("a", "b")]
+    training_curves(runs, "training.png")
+    assert lines(drawn[0])["SRNN test error, one-step"].keys() == {str(run) for run in runs}
+
+
+def test_runs_that_cannot_be_drawn(tmp_path: Path):
+    with pytest.raises(UserError, match="no runs to draw"):
+        training_curves([], tmp_path / "training.png")
+    with pytest.raises(UserError, match="holds no trained run"):
+        training_curves([tmp_path / "absent"], tmp_path / "training.png")
+    with pytest.raises(UserError, match=r"metrics\.jsonl: holds no measurements yet"):
+        training_curves([write_run(tmp_path / "new", [])], tmp_path / "training.png")
+
+
+points = st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3).map(np.array)
+
+
+@given(points, points)
+def test_projection_turns_and_does_not_stretch(a: np.ndarray, b: np.ndarray):
+    np.testing.assert_allclose(np.linalg.norm(project(a) - project(b)), np.linalg.norm(a - b), atol=1e-9)
+    np.testing.assert_allclose(project(np.cross(a, b)), np.cross(project(a), project(b)), atol=1e-6)  # no mirror
+
+
+def test_the_body_stands_upright_and_faces_the_viewer():
+    left, up, front = project(np.eye(3))
+    assert left[0] > 0.5  # the left hand is on the viewer's right
+    assert up[0] == pytest.approx(0)
+    assert up[1] > 0.9
+    assert front[2] > 0.5
+
+
+BODIES = pytest.mark.parametrize("body", SKELETONS.values(), ids=SKELETONS)
+
+
+def motion(body: Skeleton, frames: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.3, (frames, body.columns)).astype(np.float32)
+
+
+@BODIES
+def test_a_strip_shows_each_time_once_and_the_error_of_each_pose(body: Skeleton, drawn: list[Figure]):
+    truth, guess = motion(body, 25), motion(body, 25, seed=1)
+    motion_strip(body, motion(body, 50), truth, {"guess": guess, "truth again": truth}, "strip.png", fps=25.0)
+    said = texts(drawn[0])
+    times = [text for text in said if text.endswith(" ms")]
+    assert times == [f"{time} ms" for time in (-400, -200, 0, 200, 400, 600, 800, 1000)]
+    frames = slice(4, None, 5)
+    errors = np.asarray(mpjpe_mm(body, guess[None, frames], truth[None, frames]))[0]
+    assert [text for text in said if text.endswith(" mm")] == [*(f"{error:.0f} mm" for error in errors), *["0 mm"] * 5]
+    poses_and_ghosts = 8 + 2 * 2 * 5
+    assert len(drawn[0].axes[0].collections) == poses_and_ghosts
+
+
+@BODIES
+def test_bones_are_coloured_by_their_side(body: Skeleton, drawn: list[Figure]):
+    motion_strip(body, np.zeros((50, body.columns)), None, {"still": np.zeros((25, body.columns))}, "strip.png", 25.0)
+    pose = drawn[0].axes[0].collections[0]
+    across = {side: [] for side in SIDES}
+    for path, colour in zip(pose.get_paths(), pose.get_edgecolors(), strict=True):
+        side = next(name for name, code in SIDES.items() if code.lower() == to_hex(colour))
+        across[side].append(np.asarray(path.vertices)[:, 0].mean())
+    assert len(pose.get_paths()) == len(body.bones)
+    assert np.mean(across["right"]) < np.mean(across["centre"]) < np.mean(across["left"])
+
+
+def test_the_root_does_not_enter_a_strip(tmp_path: Path):
+    body = SKELETONS["h36m"]
+    history, truth, guess = motion(body, 50), motion(body, 25, 1), motion(body, 25, 2)
+    pictures = []
+    for moved, bent in ((0, 0), (1, 0), (0, 1)):
+        truth[:, :6] += moved
+        truth[:, 9] += bent
+        motion_strip(body, history, truth, {"guess": guess}, tmp_path / "strip.png", 25.0)
+        pictures.append((tmp_path / "strip.png").read_bytes())
+    assert pictures[0].startswith(PNG)
+    assert pictures[0] == pictures[1] != pictures[2]
+    assert [path.name for path in tmp_path.iterdir()] == ["strip.png"]
+
+
+STRIPS = {
+    "a history is too narrow": ({"history": np.zeros((50, 98))}, r"history has shape \[50, 98\]"),
+    "a prediction is too short": ({"predictions": {"guess": np.zeros((4, 99))}}, r"guess has shape \[4, 99\]"),
+    "not finite": ({"truth": np.full((25, 99), np.nan)}, "truth holds values that are not finite"),
+    "nothing to draw": ({"truth": None, "predictions": {}}, "there must be a future to draw"),
+    "no distance": ({"every": 0}, "every=0 must be at least 1"),
+}
+
+
+@pytest.mark.parametrize("name", STRIPS)
+def test_strips_that_cannot_be_drawn(name: str, tmp_path: Path):
+    changes, message = STRIPS[name]
+    given = {"history": np.zeros((50, 99)), "truth": np.zeros((25, 99)), "predictions": {}, "fps": 25.0} | changes
+    with pytest.raises(UserError, match=message):
+        motion_strip(SKELETONS["h36m"], path=tmp_path / "strip.png", **given)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("suffix", "begin"), [(".png", PNG), (".pdf", b"%PDF"), (".svg", b"<?xml")])
+def test_the_suffix_is_the_format(suffix: str, begin: bytes, tmp_path: Path):
+    error_curves([make(mode=mode) for mode in MODES], tmp_path / "new" / f"errors{suffix}")
+    assert (tmp_path / "new" / f"errors{suffix}").read_bytes().startswith(begin)
+
+
+def test_a_picture_that_cannot_be_written(tmp_path: Path):
+    with pytest.raises(UserError, match=r"errors\.txt: a picture's suffix must be one of \.png, \.pdf, \.svg"):
+        error_curves([make()], tmp_path / "errors.txt")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        error_curves([make()], tmp_path / "file" / "errors.png")
+
+
+def test_matplotlib_is_an_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(UserError, match=r"needs matplotlib: pip install 'motion-jax\[viz\]'"):
+        figures.check_drawable(tmp_path / "errors.png")
