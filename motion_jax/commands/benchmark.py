@@ -21,8 +21,8 @@ from motion_jax.benchmark.case import WORKS
 from motion_jax.benchmark.growth import growths
 from motion_jax.benchmark.page import page
 from motion_jax.benchmark.run import measure
-from motion_jax.evaluation import report
 from motion_jax.runtime import devices, timing
+from motion_jax.runtime.files import check_writable
 
 _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by commas.") for name, default, text in (
     ("batch", "16", "Batch sizes"), ("hidden", "256", "Hidden widths"), ("source", "50", "Observed frames"),
@@ -53,7 +53,7 @@ def main(_: list[str]) -> None:
     single = {"bidirectional": _BIDIRECTIONAL, "cuda_graphs": _CUDA_GRAPHS, "micro_batch": _MICRO_BATCH}
     cases = sweep.cases(named | values | {name: [flag.value] for name, flag in single.items()})
     for path in filter(None, (_JSON.value, _MARKDOWN.value)):
-        report.check_writable(path)
+        check_writable(path)
     if _PLOT.value:
         plots.check_plots(_PLOT.value)
     if _THREADS.value:

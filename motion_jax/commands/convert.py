@@ -26,7 +26,7 @@ from motion_jax.data.formats import (
 from motion_jax.data.motion.report import describe_markers, describe_motion
 from motion_jax.data.motion.resample import resample
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import check_writable
+from motion_jax.runtime.files import check_writable
 
 _INPUT = flags.DEFINE_string("input", None, f"A file: {', '.join(FORMATS)}.", required=True)
 _OUTPUT = flags.DEFINE_string("output", "", "The file to write; none with --report.")

@@ -26,6 +26,7 @@ from motion_jax.experiments.compare import compare
 from motion_jax.experiments.runs import open_runs
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
+from motion_jax.runtime.files import check_writable
 from motion_jax.types import Dataset
 from motion_jax.visualize.figures import check_drawable
 from motion_jax.visualize.horizons import horizon_curves
@@ -47,7 +48,7 @@ def main(_: list[str]) -> None:
     outputs = [(report.write_json, _JSON), (report.write_csv, _CSV), (report.write_markdown, _MARKDOWN)]
     chosen = [(write, flag.value) for write, flag in outputs if flag.value]
     for _write, path in chosen:
-        report.check_writable(path)
+        check_writable(path)
     if _PLOT.value:
         check_drawable(_PLOT.value)
     runs = open_runs([path.strip() for path in _WORKDIR.value.split(",") if path.strip()], _CHECKPOINT.value)

@@ -19,9 +19,9 @@ from absl import flags
 from motion_jax.data.formats import FORMATS, check_written, in_unit, read_motion, write_motion
 from motion_jax.data.frame_files import SUFFIXES, read_frames, write_frames
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import check_writable
 from motion_jax.inference.continuation import as_motion, continue_motions
 from motion_jax.inference.predictor import Predictor, load_predictor
+from motion_jax.runtime.files import check_writable
 from motion_jax.runtime.uptime import seconds_since_start
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)

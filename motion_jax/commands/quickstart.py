@@ -17,6 +17,7 @@ from motion_jax.evaluation.evaluate import select
 from motion_jax.evaluation.scores import Report
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor, load_predictor
+from motion_jax.runtime.files import check_writable
 from motion_jax.train.loop import fit
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
@@ -36,7 +37,7 @@ NEXT = """Next, on recordings (text trees of Human3.6M or CMU, see README.md):
 def main(_: list[str]) -> None:
     """Trains, scores, writes, draws."""
     experiment, out = cli.experiment(_CONFIG), Path(_OUT.value).absolute()
-    report.check_writable(out / "report.json")
+    check_writable(out / "report.json")
     check_drawable(out / "prediction.png")
     dataset = open_dataset(experiment.data)
     print(f"training {experiment.name} on {len(dataset.clips)} clips of {dataset.name} motion", flush=True)

@@ -17,10 +17,10 @@ from absl import flags
 
 from motion_jax.data.cache import open_dataset
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import check_writable
 from motion_jax.experiments.compare import compare
 from motion_jax.experiments.runs import find_runs, open_runs
 from motion_jax.inference.predictor import Predictor
+from motion_jax.runtime.files import check_writable
 from motion_jax.types import Dataset
 from motion_jax.visualize.animation import check_film, write_film
 from motion_jax.visualize.attention import attention_map, check_attention

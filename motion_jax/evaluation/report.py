@@ -5,32 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from motion_jax.errors import UserError
 from motion_jax.evaluation.scores import Report
 from motion_jax.evaluation.tables import markdown
+from motion_jax.runtime.files import check_writable, write_text
 
 COLUMNS = (
     "model", "mode", "protocol", "metric", "data", "action", "frame", "milliseconds", "label_ms", "value", "std",
     "windows", "seeds",
 )  # fmt: skip
-
-
-def check_writable(path: str | Path) -> None:
-    """Makes the path's folder where missing; to be called before hours of work. Raises `UserError` if it cannot be."""
-    path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; give the name of a file in it")
-    probe = _beside(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def write_json(reports: Sequence[Report], path: str | Path) -> None:
@@ -72,6 +58,11 @@ def write_markdown(reports: Sequence[Report], path: str | Path) -> None:
     _write(path, markdown(reports))
 
 
+def _write(path: str | Path, text: str) -> None:
+    check_writable(path)  # makes the folder
+    write_text(path, text)
+
+
 def _lines(report: Report) -> list[tuple[str | int | float, ...]]:
     lines = []
     for action, values in {**report.actions, "average": report.average}.items():
@@ -79,20 +70,3 @@ def _lines(report: Report) -> list[tuple[str | int | float, ...]]:
         for column in zip(report.frames, report.milliseconds, report.label_ms, values, spread, strict=True):
             lines.append((*report.row, report.data["name"], action, *column, report.windows, report.seeds))
     return lines
-
-
-def _write(path: str | Path, text: str) -> None:
-    """To a neighbour, then renamed over the path: a reader never sees half a file, nor does a crash leave one."""
-    check_writable(path)
-    path = Path(path)
-    neighbour = _beside(path)
-    try:
-        neighbour.write_text(text, encoding="utf-8")
-        neighbour.replace(path)
-    except OSError as error:
-        neighbour.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import write_text
 
 
 class MetricsLog:
@@ -20,11 +21,9 @@ class MetricsLog:
     def __init__(self, path: Path, resume_step: int) -> None:
         """Drops the rows of steps that a resumed run will do again, and a line torn by a crash."""
         self._path = path
-        draft = path.with_name(f".{path.name}.tmp")
+        kept = [line for line in _lines(path) if _row(line)["step"] <= resume_step]
+        write_text(path, "".join(f"{line}\n" for line in kept))
         with self._refusals():
-            kept = [line for line in _lines(path) if _row(line)["step"] <= resume_step]
-            draft.write_text("".join(f"{line}\n" for line in kept))
-            draft.replace(path)
             self._file = path.open("a")
 
     def write(self, kind: str, step: int, values: dict[str, Any]) -> None:

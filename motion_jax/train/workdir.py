@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime.files import write_text
 
 MAY_CHANGE = ("train.steps", "train.log_every", "train.report_every", "train.checkpoint_every", "train.keep_last",
               "data.root", "data.cache")  # fmt: skip
@@ -51,8 +51,8 @@ class Workdir:
             self._check_same(experiment, data_key)
         elif self.metrics.exists():
             raise UserError(f"--workdir={self.path}: holds a run whose {self.config.name} is missing: choose another")
-        _write(self.space, space.to_json())
-        _write(self.config, json.dumps(record, indent=2))
+        write_text(self.space, space.to_json())
+        write_text(self.config, json.dumps(record, indent=2))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -106,16 +106,3 @@ def _read(path: Path, folder: Path) -> str:
         return path.read_text()
     except OSError:
         raise UserError(f"--workdir={folder}: holds no trained run ({path.name} is missing)") from None
-
-
-def _write(path: Path, text: str) -> None:
-    """All or nothing: a run killed here leaves the old file."""
-    draft = path.with_name(f".{path.name}.tmp")
-    try:
-        with draft.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: could not be written: {error.strerror}") from None

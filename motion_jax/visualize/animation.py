@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import check_writable
+from motion_jax.runtime.files import check_writable, written_atomically
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.figures import FAINT, INK, new_figure
 from motion_jax.visualize.scene import Scene, Show
@@ -61,20 +60,13 @@ def write_film(show: Show, path: str | Path) -> None:
     scene = show.scenes[0]
     figure, panels = _stage(show, scene)
     clock = figure.suptitle("", fontsize=11, color=INK, x=0.02, ha="left")
-    neighbour = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix.lower()}")  # the suffix is the format
     writer = _writer(path.suffix.lower(), show.fps)
-    try:
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once: nothing but the bodies moves
-        with writer.saving(figure, str(neighbour), DPI):
-            for frame in range(len(scene.history) + len(scene.truth)):
-                _show(show.skeleton, panels, clock, frame - len(scene.history), show.fps, scene.action)
-                writer.grab_frame()
-        neighbour.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        neighbour.unlink(missing_ok=True)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once: nothing but the bodies moves
+    with written_atomically(path) as draft, writer.saving(figure, str(draft), DPI):  # the suffix is the format
+        for frame in range(len(scene.history) + len(scene.truth)):
+            _show(show.skeleton, panels, clock, frame - len(scene.history), show.fps, scene.action)
+            writer.grab_frame()
 
 
 def _writer(suffix: str, fps: float) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import check_writable
+from motion_jax.runtime.files import check_writable, written_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,13 +45,8 @@ def save(figure: Figure, path: str | Path) -> None:
     """Writes a picture whole or not at all, in the format of the path's suffix. Raises `UserError` if it cannot."""
     check_drawable(path)
     path = Path(path)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        figure.savefig(neighbour, format=path.suffix[1:].lower(), facecolor="white")
-        neighbour.replace(path)
-    except OSError as error:
-        neighbour.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    with written_atomically(path) as draft:
+        figure.savefig(draft, format=path.suffix[1:].lower(), facecolor="white")
 
 
 def style(number: int) -> tuple[str, str]:

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import html
 import json
-import os
 import re
 from importlib import resources
 from pathlib import Path
@@ -18,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from motion_jax.errors import UserError
-from motion_jax.evaluation.report import check_writable
+from motion_jax.runtime.files import check_writable, written_atomically
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.figures import COLOURS
 from motion_jax.visualize.scene import Guess, Scene, Show
@@ -34,13 +32,8 @@ def write_page(show: Show, path: str | Path) -> int:
     """Writes the page, whole or not at all, and returns its size in bytes. Raises `UserError` if it cannot."""
     check_writable(path)
     path, content = Path(path), make_page(show).encode()
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        neighbour.write_bytes(content)
-        neighbour.replace(path)
-    except OSError as error:
-        neighbour.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    with written_atomically(path) as draft:
+        draft.write_bytes(content)
     return len(content)
 
 

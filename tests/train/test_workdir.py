@@ -134,7 +134,7 @@ def test_a_disk_that_refuses_leaves_the_old_record(tmp_path: Path, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(UserError, match=r"space\.json: could not be written: No space left on device"):
+    with pytest.raises(UserError, match=r"space\.json: cannot be written: No space left on device"):
         _begin(tmp_path, steps=5)
     assert Workdir(tmp_path).read_experiment() == Experiment()
 

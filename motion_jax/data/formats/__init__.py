@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from motion_jax.data.formats.text import read_text, write_text
 from motion_jax.data.motion.motion import Markers, Motion, in_unit, positions
 from motion_jax.data.motion.resample import resample
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import written_atomically
 
 __all__ = [
     "FORMATS", "Format", "Markers", "Motion", "check_written", "in_unit", "positions", "read_markers", "read_motion",
@@ -84,7 +84,8 @@ def write_motion(motion: Motion, path: Path | str) -> None:
     if write is None:
         check_written(path)
     else:
-        _write_whole(path, lambda beside: write(motion, beside))
+        with written_atomically(path) as draft:
+            write(motion, draft)
 
 
 def read_markers(path: Path | str) -> Markers:
@@ -101,7 +102,8 @@ def write_markers(markers: Markers, path: Path | str) -> None:
     if write is None:
         check_written(path, markers=True)
     else:
-        _write_whole(path, lambda beside: write(markers, beside))
+        with written_atomically(path) as draft:
+            write(markers, draft)
 
 
 def check_written(path: Path | str, markers: bool = False) -> None:
@@ -130,15 +132,3 @@ def _no_rotations(form: Format) -> str:
 def _suffixes(*can: str) -> str:
     """The suffixes of the formats that can do one of these."""
     return ", ".join(suffix for suffix, form in FORMATS.items() if any(getattr(form, name) for name in can))
-
-
-def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Writes beside the file and moves it there."""
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        write(beside)
-        beside.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        beside.unlink(missing_ok=True)
