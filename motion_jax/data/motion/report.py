@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from motion_jax.data.motion.motion import Markers, Motion, positions
+from motion_jax.data.motion.rates import nominal_rate
 
 _STILL = 1e-6  # rad or units of length
 _HUMAN = (400.0, 3000.0)  # mm: a body of another size was probably read in a wrong unit
@@ -51,6 +52,7 @@ def _motion_lines(motion: Motion, form: str) -> Iterator[tuple[str, str]]:
 
 
 def _frames(count: int, fps: float) -> str:
+    fps = nominal_rate(fps)
     return f"{count} at {fps:.6g} per second: {(count - 1) / fps:.3f} s"
 
 
