@@ -22,6 +22,7 @@ from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton
 from motion_jax.data.formats._parsing.lines import Line, check_ended, clip, read_words
 from motion_jax.data.formats._parsing.units import says_degrees
 from motion_jax.data.formats.acclaim_skeleton import Body, read_asf, turn_in_order
+from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import quaternion_conjugate, quaternion_multiply
 from motion_jax.errors import UserError
@@ -51,30 +52,25 @@ class _Values(NamedTuple):
     fps: float | None  # None: the file does not say
 
 
-def read_amc(path: Path, unit_mm: float | None = None, skeleton: Path | None = None) -> Motion:
-    """A motion and its body.
-
-    Args:
-        path: the .amc file.
-        unit_mm: mm to the unit of length; None: as the skeleton says.
-        skeleton: the .asf file; None: looked for by `find_asf`.
+def read_amc(path: Path, options: ReadOptions) -> Motion:
+    """A motion and its body, which lies in an .asf file that `options` name or `find_asf` finds.
 
     Raises:
         UserError: a file cannot be read or is broken, it names file and line; or no skeleton was found.
     """
-    asf = skeleton or find_asf(path)
+    asf = options.skeleton or find_asf(path)
     body = read_asf(asf)
     slots = _slots(body)
-    values = _read_values(path, body, slots)
+    values = _read_values(path, body, slots, options.fps)
     check_size(path, len(values.table), 2 * len(body.bones))
     angles = np.radians(values.table) if values.degrees else values.table
-    built, numbers = _joints(asf.stem, body, unit_mm or body.unit_mm)
+    built, numbers = _joints(asf.stem, body, options.unit_mm or body.unit_mm)
     return Motion(
         skeleton=built,
         frames=build_frames(built, numbers, _moves(body, values.table), _turns(body, slots, angles)),
         fps=values.fps or USUAL_FPS,
         source=str(path),
-        notes=_notes(asf, values.fps, unit_mm),
+        notes=_notes(asf, values.fps, options.unit_mm),
     )
 
 
@@ -129,13 +125,14 @@ def _slots(body: Body) -> dict[str, _Slot]:
     return slots
 
 
-def _read_values(path: Path, body: Body, slots: dict[str, _Slot]) -> _Values:
+def _read_values(path: Path, body: Body, slots: dict[str, _Slot], told: float | None) -> _Values:
+    """The numbers; the rate `told` takes the place of the file's."""
     lines = read_words(path)
-    degrees, fps = body.degrees, None
+    degrees, fps = body.degrees, told
     for line in lines:
         key = line.words[0].lower()
         if key.startswith(":samples-per-second"):
-            fps = line.above(line.words[1:], key, 1e-3)
+            fps = told or line.above(line.words[1:], key, 1e-3)
         elif key in (":degrees", ":radians"):
             degrees = says_degrees(line, key[1:])
         elif not key.startswith(":"):

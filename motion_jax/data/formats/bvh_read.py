@@ -15,6 +15,7 @@ import numpy as np
 from motion_jax.data.formats._parsing.parts import guess_parts
 from motion_jax.data.formats._parsing.rows import decode, fail, read_lines, read_rows
 from motion_jax.data.formats.bvh_tree import Node, read_tree
+from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import quaternion_from_euler, rotvec_from_quaternion
 from motion_jax.skeletons.skeleton import Skeleton
@@ -26,12 +27,8 @@ _MOTION = re.compile(rb"^[ \t]*MOTION[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _AXES = "XYZ"
 
 
-def read_bvh(path: Path, unit_mm: float | None = None) -> Motion:
-    """One BVH file.
-
-    Args:
-        path: the file.
-        unit_mm: mm to its unit of length, of which BVH says nothing; None: 10, and a note says so.
+def read_bvh(path: Path, options: ReadOptions) -> Motion:
+    """One BVH file. It says nothing of its unit of length: without one in `options` it is cm, and a note says so.
 
     Raises:
         UserError: the file cannot be read or is not BVH; it names file and line.
@@ -45,12 +42,14 @@ def read_bvh(path: Path, unit_mm: float | None = None) -> Motion:
     if not any(node.channels for node in nodes):
         fail(path, 1, "no joint has CHANNELS: there is no motion in it")
     line = head.count(b"\n", 0, found.start()) + 1
-    numbers, frame_time = _motion(data, found.end() + 1, line + 1, nodes, path)
-    return _record(nodes, numbers, frame_time, path, unit_mm)
+    numbers, fps = _motion(data, found.end() + 1, line + 1, nodes, path, options.fps)
+    return _record(nodes, numbers, fps, path, options.unit_mm)
 
 
-def _motion(data: bytes, start: int, line: int, nodes: list[Node], path: Path) -> tuple[np.ndarray, float]:
-    """What follows MOTION: numbers `[F, C]` of all channels, and the seconds from frame to frame."""
+def _motion(
+    data: bytes, start: int, line: int, nodes: list[Node], path: Path, fps: float | None
+) -> tuple[np.ndarray, float]:
+    """What follows MOTION: numbers `[F, C]` of all channels, and the rate; `fps` takes the place of Frame Time."""
     text, start, line = _next_line(data, start, line)
     frames_line, declared = line, _field(text, "Frames", line, path)
     if not declared.isdecimal() or not declared.isascii() or len(declared) > 18 or not int(declared):
@@ -61,13 +60,13 @@ def _motion(data: bytes, start: int, line: int, nodes: list[Node], path: Path) -
         frame_time = float(value)
     except ValueError:
         frame_time = 0.0
-    if not 1e-6 <= frame_time <= 3600:
+    if fps is None and not 1e-6 <= frame_time <= 3600:
         fail(path, line, f"Frame Time: {value[:32]!r}: it must be seconds from 1e-6 to 3600")
     columns, moving = sum(len(node.channels) for node in nodes), _any_moves(nodes)
     numbers = read_rows(data[start:], line + 1, columns, path, width=3 + (6 if moving else 3) * len(nodes))
     if len(numbers) != int(declared):
         fail(path, frames_line, f"Frames: {declared}, but {len(numbers)} rows follow: the counts must agree")
-    return numbers, frame_time
+    return numbers, fps or 1 / frame_time
 
 
 def _next_line(data: bytes, start: int, line: int) -> tuple[bytes, int, int]:
@@ -90,7 +89,7 @@ def _field(text: bytes, name: str, line: int, path: Path) -> str:
     return value.strip()
 
 
-def _record(nodes: list[Node], numbers: np.ndarray, frame_time: float, path: Path, unit_mm: float | None) -> Motion:
+def _record(nodes: list[Node], numbers: np.ndarray, fps: float, path: Path, unit_mm: float | None) -> Motion:
     unit = UNIT_MM if unit_mm is None else unit_mm
     names, parents = tuple(node.name for node in nodes), tuple(node.parent for node in nodes)
     offsets = np.array([node.offset for node in nodes])
@@ -108,7 +107,7 @@ def _record(nodes: list[Node], numbers: np.ndarray, frame_time: float, path: Pat
     return Motion(
         skeleton=body,
         frames=frames,
-        fps=1 / frame_time,
+        fps=fps,
         source=str(path),
         channels=tuple(node.channels for node in nodes),
         places=places,

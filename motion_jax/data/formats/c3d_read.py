@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from motion_jax.data.formats._parsing.units import LENGTHS_MM
+from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.motion.motion import Markers
 from motion_jax.errors import UserError
 
@@ -24,7 +25,7 @@ MAX_LABELS = 1 << 16
 _MOST_BYTES = (1 << 16) - 1  # of a frame's points: the package counts them in 16 bits
 
 
-def read_c3d(path: Path) -> Markers:
+def read_c3d(path: Path, options: ReadOptions) -> Markers:
     """The labelled markers of one .c3d file; a marker that was not seen (residual below 0) is NaN.
 
     Raises:
@@ -40,7 +41,7 @@ def read_c3d(path: Path) -> Markers:
             raise UserError(f"{path}: has {size} bytes: it must be at most {MAX_BYTES}")
         with path.open("rb") as file, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # of what the package finds odd; what matters is checked below
-            return _markers(path, c3d.Reader(file), size)
+            return _markers(path, c3d.Reader(file), size, options)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UserError:
@@ -50,13 +51,13 @@ def read_c3d(path: Path) -> Markers:
         raise UserError(f"{path}: is not C3D, or is broken: {type(error).__name__}: {what[:200]}") from None
 
 
-def _markers(path: Path, reader: Any, size: int) -> Markers:
+def _markers(path: Path, reader: Any, size: int, options: ReadOptions) -> Markers:
     frames = _check_size(path, reader, size)
     names = _names(path, reader)
-    rate = float(reader.point_rate)
+    rate = options.fps or float(reader.point_rate)
     if not (math.isfinite(rate) and rate > 0):
         raise UserError(f"{path}: POINT:RATE is {rate}: it must be frames per second above 0")
-    unit = _unit_mm(path, reader)
+    unit = options.unit_mm or _unit_mm(path, reader)
     rows = np.empty((frames, reader.point_used, 4), np.float32)
     count = 0
     for count, (_, row, _) in enumerate(reader.read_frames(copy=False, check_nan=False), 1):

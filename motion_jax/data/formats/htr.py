@@ -18,6 +18,7 @@ import numpy as np
 
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
 from motion_jax.data.formats._parsing.lines import Line, check_ended, clip, following, read_words
+from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.formats.htr_head import PLACE, Header, Tree, read_head
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import quaternion_from_euler, quaternion_multiply
@@ -28,21 +29,17 @@ _END = "[endoffile]"
 _UNSEEN = 9999999.0
 
 
-def read_htr(path: Path, unit_mm: float | None = None) -> Motion:
-    """One .htr file.
-
-    Args:
-        path: the file.
-        unit_mm: mm to its unit of length; None: as the file says. Its ScaleFactor applies to either.
+def read_htr(path: Path, options: ReadOptions) -> Motion:
+    """One .htr file; its ScaleFactor applies to the unit of `options` too.
 
     Raises:
         UserError: the file cannot be read or is broken; it names file and line.
     """
     lines = read_words(path)
-    header, tree, line = read_head(path, lines)
+    header, tree, line = read_head(path, lines, options.fps)
     check_size(path, header.frames, 2 * len(tree.names))
     rows = _rows(path, line, lines, header, tree)
-    unit = header.scale * (unit_mm or header.unit_mm)
+    unit = header.scale * (options.unit_mm or header.unit_mm)
     bone = np.eye(3)[header.bone_axis]
     ends = {j: bone * tree.base[j, 6] for j in range(len(tree.names)) if j not in tree.parents}
     offsets = tree.base[:, :3] + np.median(rows[:, :, :3], axis=0)

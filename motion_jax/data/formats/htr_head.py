@@ -40,10 +40,13 @@ class Tree(NamedTuple):
     base: np.ndarray  # [N, 7] Tx Ty Tz Rx Ry Rz BoneLength
 
 
-def read_head(path: Path, lines: Iterator[Line]) -> tuple[Header, Tree, Line]:
-    """Header and segments, and the line that begins the first segment's rows. Raises `UserError`."""
+def read_head(path: Path, lines: Iterator[Line], fps: float | None) -> tuple[Header, Tree, Line]:
+    """Header and segments, and the line that begins the first segment's rows. `fps` takes the place of the file's.
+
+    Raises `UserError`.
+    """
     sections, block = _sections(path, lines)
-    header = _header(path, {line.words[0].lower(): line for line in sections[_SECTIONS[0]]})
+    header = _header(path, {line.words[0].lower(): line for line in sections[_SECTIONS[0]]}, fps)
     children = _children(sections[_SECTIONS[1]])
     names, parents = _order(path, children)
     if len(names) != header.segments:
@@ -74,7 +77,7 @@ def _sections(path: Path, lines: Iterator[Line]) -> tuple[dict[str, list[Line]],
     return sections, line
 
 
-def _header(path: Path, fields: Mapping[str, Line]) -> Header:
+def _header(path: Path, fields: Mapping[str, Line], fps: float | None) -> Header:
     def field(name: str) -> tuple[Line, list[str]]:
         if name.lower() not in fields:
             raise UserError(f"{path}: [Header] has no {name}")
@@ -99,7 +102,7 @@ def _header(path: Path, fields: Mapping[str, Line]) -> Header:
     return Header(
         frames=whole("NumFrames"),
         segments=whole("NumSegments"),
-        fps=number("DataFrameRate", 1e-3),
+        fps=fps or number("DataFrameRate", 1e-3),
         order=choice("EulerRotationOrder", _ORDERS),
         unit_mm=length_mm(unit_line, " ".join(unit)),
         scale=number("ScaleFactor", 1e-6),
