@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from motion_jax.data.formats import acclaim, bva, bvh_read, bvh_write, c3d_read, htr, npz, text
+from motion_jax.data.formats import acclaim, bva, bvh, c3d, htr, npz, text
 from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Markers, Motion, in_unit, positions
 from motion_jax.data.motion.rates import check_rate
@@ -19,14 +19,14 @@ __all__ = [
 ]  # fmt: skip
 
 FORMATS: dict[str, Format] = {
-    ".bvh": Format("BVH", read=bvh_read.read_bvh, write=bvh_write.write_bvh),
+    ".bvh": Format("BVH", read=bvh.read_bvh, write=bvh.write_bvh),
     ".txt": Format("exponential-map text", read=text.read_text, write=text.write_text),
     ".npz": Format("numpy's archive", read=npz.read_npz, write=npz.write_npz, write_markers=npz.write_npz_markers),
     ".amc": Format("Acclaim motion (AMC)", read=acclaim.read_amc, separate_skeleton=True),
     ".asf": Format("Acclaim skeleton (ASF)"),
     ".htr": Format("HTR", read=htr.read_htr),
     ".bva": Format("BVA", read=bva.read_bva),
-    ".c3d": Format("C3D", read_markers=c3d_read.read_c3d),
+    ".c3d": Format("C3D", read_markers=c3d.read_c3d),
 }
 
 

@@ -14,7 +14,7 @@ from typing import IO
 
 import numpy as np
 
-from motion_jax.data.formats.bvh_tree import CHANNELS
+from motion_jax.data.formats.bvh import CHANNELS
 from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.motion.motion import Channels, Markers, Motion
 from motion_jax.errors import UserError
