@@ -30,6 +30,7 @@ class Motion:
     places: np.ndarray | None = None  # [F, J, 3] file unit: each joint from its parent, if joints below the root move
     root_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)  # file unit: where the root rests; no part of any place
     notes: tuple[str, ...] = ()  # what the file does not say and its reader took for granted, for reports
+    warnings: tuple[str, ...] = ()  # where the file is odd or contradicts itself, and what its reader made of it
 
     def __post_init__(self) -> None:
         joints, wanted = len(self.skeleton.joints), self.skeleton.columns
@@ -59,6 +60,7 @@ class Markers:
     fps: float
     first_frame: int  # the number that the file gives to the first
     source: str  # the file, for messages
+    notes: tuple[str, ...] = ()  # what its reader took for granted or found to contradict itself, for reports
 
 
 def positions(motion: Motion) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from motion_jax.data.expmap import write_expmap
 from motion_jax.data.formats import read_markers, read_motion, write_motion
 from motion_jax.errors import UserError
-from tests.data.formats.mutate import _small_c3d
+from tests.data.formats.c3d_bytes import build
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -64,6 +64,5 @@ def test_a_rate_of_the_file_that_is_none_no_longer_matters(tmp_path, name):
 
 
 def test_markers_have_the_rate_that_is_told(put):
-    pytest.importorskip("c3d", reason="the package c3d is not installed (extra c3d)")
-    path = put(_small_c3d(), "small.c3d")
+    path = put(build(), "small.c3d")
     assert (read_markers(path).fps, read_markers(path, fps=250).fps) == (100.0, 250.0)
