@@ -101,7 +101,7 @@ def decoder_weights(decoder: Decoder, params: DecoderParams, compute: Compute) -
     attention = decoder.attention.weights(params.attention, compute) if decoder.attention else None
     if attention and attention.query and decoder.attention and not decoder.attention.after:
         layers[-1] = layers[-1]._replace(recurrent=concat_operands(layers[-1].recurrent, attention.query))
-        attention = attention.replace(make_query=None)
+        attention = attention.replace(query=None)
     combine, attend, read_out = (dense and make_operand(dense.w, dense.b, compute)
                                  for dense in (params.combine, params.attend, params.read_out))  # fmt: skip
     assert read_out is not None

@@ -42,7 +42,8 @@ def make_train_steps(
 ) -> tuple[Chunk, NamedSharding]:
     """The compiled function `(state, packed, K) -> (state, metrics of K updates)`, and the sharding of its arguments.
 
-    The batch is split over `mesh`; parameters and packed clips are on every device. The state is donated: the caller's is gone.
+    The batch is split over `mesh`; parameters and packed clips are on every device.
+    The state is donated: the caller's is gone.
     """
     config, data = experiment.train, experiment.data
     count = num_microbatches(config.batch // mesh.size, experiment.model)

@@ -125,7 +125,7 @@ from pathlib import Path
 import jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from motion_jax.config import Experiment
-from motion_jax.data.packed_clips import draw, make_bank
+from motion_jax.data.packed_clips import pack_clips, sample_windows
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.prepared import read_prepared
 from motion_jax.data.splits import split_clips
@@ -136,7 +136,7 @@ from motion_jax.train.optimizer import make_optimizer
 from motion_jax.models.raw import raw_predict
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state, init_state
-from motion_jax.train.step import make_chunk
+from motion_jax.train.step import make_train_steps
 from motion_jax.losses import mse
 
 experiment, folder = Experiment.from_json(sys.argv[1], "argument"), Path(sys.argv[2])
@@ -144,7 +144,7 @@ dataset = read_prepared(experiment.data.root)
 clips = split_clips(dataset, experiment.data).train
 space = pose_space(dataset, clips, experiment.data)
 model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-bank = make_bank(clips, space, experiment.data)
+packed = pack_clips(clips, space, experiment.data)
 meshes = {"1": mesh_of(1), "8": data_mesh(experiment, model)}
 own = model._replace(loss_and_grad=model.apply)
 said = {"devices": meshes["8"].size, "of its own": data_mesh(experiment, own).size}
@@ -156,7 +156,7 @@ except UserError as error:
 
 def windows(mesh):
     split = NamedSharding(mesh, PartitionSpec("data"))
-    drawn = jax.jit(lambda key: draw(bank, key, 16, 8, 4), out_shardings=split)(jax.random.key(5))
+    drawn = jax.jit(lambda key: sample_windows(packed, key, 16, 8, 4), out_shardings=split)(jax.random.key(5))
     assert len(drawn.history.sharding.device_set) == len(mesh.devices)
     return [np.asarray(part) for part in drawn]
 
@@ -173,7 +173,7 @@ for name, mesh in meshes.items():
 
 said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["1"]), windows(meshes["8"])))
 for name, mesh in meshes.items():
-    chunk, sharding = make_chunk(model, optimizer, mse, experiment, mesh)
+    chunk, sharding = make_train_steps(model, optimizer, mse, experiment, mesh)
     state, placed = jax.device_put((init_state(model, optimizer, 0), bank), sharding)
     state, metrics = chunk(state, placed, 3)
     said["loss " + name] = np.asarray(metrics.loss).tolist()
