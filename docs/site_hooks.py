@@ -1,8 +1,8 @@
 """Hooks of the docs site (mkdocs.yml): pages that lie outside `docs/`, and the API reference.
 
-`BENCHMARKS.md`, `CHANGELOG.md` and, where there is one, `CONTRIBUTING.md` stay at the top of the repository, where forges
-look for them. They become pages here without a second copy, and links to and from them are rewritten. The API reference
-has a page for each package and each top-level module of `motion_jax`, found by looking at the tree.
+`BENCHMARKS.md`, `CHANGELOG.md` and, where there is one, `CONTRIBUTING.md` stay at the top of the repository, where
+forges look for them. They become pages here without a second copy, and links to and from them are rewritten. The API
+reference has a page for each package and each top-level module of `motion_jax`, found by looking at the tree.
 """
 
 from __future__ import annotations
