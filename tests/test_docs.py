@@ -54,9 +54,9 @@ def made(page: Path) -> dict[str, str]:
 
 
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
-    """Name and arguments of each `python -m launch.NAME` that a page prints, lines joined at their backslashes."""
+    """Name and arguments of each `python -m launch.NAME` or `motion-jax NAME --...` of a page, lines joined at \\."""
     text = page.read_text().replace("\\\n", " ")
-    for name, rest in re.findall(r"python3? -m launch\.(\w+)([^\n`]*)", text):
+    for name, rest in re.findall(r"(?:python3? -m launch\.|motion-jax (?=[a-z]+ +--))(\w+)([^\n`]*)", text):
         yield name, shlex.split(rest, comments=True)
 
 
@@ -137,12 +137,13 @@ def test_blocks_are_python(page: Path):
         ast.parse("{" + block + "}" if re.match(r"# [A-Z]+ in ", block) else block)
 
 
-def test_the_readme_has_every_command_and_configuration():
-    readme = PAGES[0].read_text()
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name.startswith("README")], ids=lambda page: page.name)
+def test_the_readme_has_every_command_and_configuration(page: Path):
+    readme = page.read_text()
     for command in COMMANDS:
-        assert f"| `launch.{command}` |" in readme
+        assert re.search(rf"^\| `(launch\.|motion-jax ){command}` \|", readme, re.MULTILINE), command
     for path in (ROOT / "configs").rglob("*.py"):
-        assert re.search(rf"`(configs/|configs/sweeps/)?{path.name}`", readme), path.name
+        assert re.search(rf"`(configs/|configs/sweeps/)?{path.stem}(\.py)?`", readme), path.name
 
 
 def test_tables_of_names_are_complete():
