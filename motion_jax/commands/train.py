@@ -13,7 +13,7 @@ from absl import flags
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
 from motion_jax.train.loop import fit
-from motion_jax.train.tensorboard import check_board
+from motion_jax.train.tensorboard import check_tensorboard
 
 _CONFIG = cli.define_config()
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; a run that lies there is resumed.", required=True)
@@ -24,7 +24,7 @@ def main(_: list[str]) -> None:
     """Opens the data and trains."""
     experiment = cli.experiment(_CONFIG)
     if _BOARD.value:
-        check_board()
+        check_tensorboard()
     dataset = open_dataset(experiment.data)
     devices = ", ".join(str(device) for device in jax.local_devices())
     print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}")
