@@ -13,6 +13,7 @@ import numpy as np
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.formats import FORMATS, Motion, read_motion
 from motion_jax.data.formats.text import differentiate_root
+from motion_jax.data.motion.motion import moving_joints
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.unwrap import unwrap_rotations
@@ -143,6 +144,8 @@ class _Reader:
         return Clip(nothing, file.subject, file.action, file.trial, "train", source=file.path)
 
     def _frames(self, motion: Motion, path: str) -> np.ndarray:
+        for warning in motion.warnings:
+            self._find("warning", path, warning)
         if self.body is None:
             self.body = dataclasses.replace(motion.skeleton, name=self.root.name or "folder")
         if not hasattr(self, "spool"):
@@ -150,8 +153,9 @@ class _Reader:
         if found := self.body.mismatch(motion.skeleton):
             known, motion = len(motion.notes), retarget(motion, self.body)
             self._find("warning", path, f"{'; '.join(motion.notes[known:])} ({found})")
-        elif motion.places is not None:
-            self._find("warning", path, "joints below the root move from their places: only their rotations are kept")
+        elif moved := moving_joints(motion):
+            names = ", ".join(moved[:6]) + ", ..." * (len(moved) > 6)
+            self._find("warning", path, f"joints move from their places: only their rotations are kept: {names}")
         frames = differentiate_root(resample(motion, self.config.fps).frames)[1:]
         frames = unwrap_rotations(frames, self._near)
         if self._near is None and len(frames):

@@ -41,6 +41,9 @@ def continue_motions(
     Raises:
         UserError: a body does not fit, or a motion is too short.
     """
+    for motion in motions:
+        for warning in motion.warnings:
+            logging.warning("%s: %s", motion.source, warning)
     fitted = [_fitted(predictor.space, motion, retargeted) for motion in motions]
     recorded = [_recorded(predictor, motion, start) for motion in fitted]
     futures = predictor(np.stack([_observed(predictor, rows) for rows in recorded]), action)

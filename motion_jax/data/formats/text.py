@@ -17,7 +17,7 @@ from motion_jax.data.findings import raise_errors
 from motion_jax.data.formats._parsing.rows import MAX_NUMBERS, fail, read_lines
 from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.layouts import LAYOUTS, Layout
-from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.motion import Motion, moving_joints
 from motion_jax.data.motion.rotations_np import (
     matrix_from_quaternion,
     quaternion_conjugate,
@@ -69,7 +69,7 @@ def write_text(motion: Motion, path: Path) -> None:
             f"{path}: a body of {len(motion.skeleton.joints)} joints would be read as {layout.name}'s, whose joints "
             f"have other names: it must be written as .bvh or .npz"
         )
-    if motion.places is not None:
+    if moving_joints(motion):
         raise UserError(f"{path}: joints below the root move, which rows of rotations cannot hold: write .bvh or .npz")
     write_expmap(path, differentiate_root(motion.frames) if layout and layout.root_steps else motion.frames)
 
