@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from motion_jax import __version__
 from motion_jax.commands import COMMANDS
+from motion_jax.errors import UserError
 from motion_jax.runtime import streams
 
 PROGRAM = "motion-jax"
@@ -68,8 +69,12 @@ def overview() -> str:
 
 
 def _print(text: str) -> NoReturn:
-    print(text)
-    streams.flush()
+    try:
+        print(text)
+        streams.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(_MISTAKE)
     sys.exit(0)
 
 

@@ -14,7 +14,9 @@ SWEEPS = "configs/sweeps"
 
 
 def find_config(value: str) -> Path:
-    """The file that `--config=value` means: one that is there, else a shipped one, by `res_sup` or `configs/res_sup.py`.
+    """The file that `--config=value` means: one that is there, else a shipped one.
+
+    Its name may be given as `res_sup`, `res_sup.py` or `configs/res_sup.py`.
 
     Raises:
         UserError: it is a folder, or neither; the shipped names are listed.

@@ -1,4 +1,4 @@
-"""The text of `motion-jax COMMAND --help`: the command's description, its own flags, then the names of absl's and other libraries'."""
+"""The text of `motion-jax COMMAND --help`: the command's description, its own flags, the names of libraries' flags."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ What cannot be read (another process is writing it, it was cut short) is compile
 Whoever may write there may run code as you, so the folder is made for its owner alone, and one that others may write to
 is not used.
 
-Each start removes from `compiled` what no command has used for 30 days, then what was used longest ago until 512 MB are left. JAX's own
-limit (`jax_compilation_cache_max_size`) takes a lock at every reading, which not every file system has, and fails on
-entries that were written without it; where the environment sets it, JAX prunes and this does not. Removing needs no
-lock: an open file stays readable, a missing one is compiled again, and what was used within the hour stays, because a
-command that started then may be reading it. The folder may be deleted at any time.
+Each start removes from `compiled` what no command has used for 30 days, then what was used longest ago until 512 MB
+are left. JAX's own limit (`jax_compilation_cache_max_size`) takes a lock at every reading, which not every file system
+has, and fails on entries that were written without it; where the environment sets it, JAX prunes and this does not.
+Removing needs no lock: an open file stays readable, a missing one is compiled again, and what was used within the hour
+stays, because a command that started then may be reading it. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def keep_compiled(folder: str | Path | None = None) -> Path | None:
 def prune(folder: Path, max_bytes: int = MAX_BYTES, max_age_s: float = MAX_AGE_S) -> int:
     """Removes entries that were not used for `max_age_s`, then the longest unused until `max_bytes` are left.
 
-    `folder` holds a folder for each kind of machine. An entry's last use is the later of its file's times of access and of writing. Several processes may do this at once.
+    `folder` holds a folder for each kind of machine. An entry's last use is the later of its file's times of access
+    and of writing. Several processes may do this at once.
 
     Returns:
         How many entries this call removed.
