@@ -63,7 +63,7 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
 def flags(command: str) -> set[str]:
     """What a command's own flags are called, read in its source: in one process only one command can define them."""
     source = (ROOT / "motion_jax" / "commands" / f"{command}.py").read_text()
-    names = set(re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source))
+    names = set(re.findall(r"(?:flags\.DEFINE|cli\.define)_\w+\(\s*\"(\w+)\"", source))
     return names | ({"config"} if "cli.define_config(" in source else set())
 
 

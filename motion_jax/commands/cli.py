@@ -65,6 +65,7 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
             check_backend()
             raise
 
+    logging.use_absl_handler()  # it replaces what libraries have set up for the streams as they are
     streams.survive_closed_pipes()
     try:
         try:
@@ -201,11 +202,13 @@ def _check_key(name: str) -> None:
 
 
 def _explain(error: Exception) -> str:
-    if isinstance(error.__context__, UserError):  # raised by a parser of ours
-        return str(error.__context__)
+    if _CONFIG_FAILED in str(error):
+        return _explain_config(error)
+    if isinstance(error.__context__, UserError) and _CONFIG_FAILED not in str(error.__context__):
+        return str(error.__context__)  # raised by a parser of ours
     if isinstance(error, flags.UnrecognizedFlagError) and error.flagname.startswith(f"{CONFIG}."):
         return f"--{error.flagname} changes a field of a config file, but no --{CONFIG}=NAME is given"
-    if isinstance(error, flags.Error) and _CONFIG_FAILED not in str(error):
+    if isinstance(error, flags.Error):
         if missing := re.fullmatch(r"flag --(\w+)=None: Flag --\1 must have a value other than None\.", str(error)):
             return f"--{missing[1]} is missing: {flags.FLAGS[missing[1]].help}"
         return str(error)

@@ -45,7 +45,7 @@ def why_no_devices() -> str:
 
 
 def _explain(asked: str, error: Exception) -> str:
-    names = [name for name in asked.split(",") if name != "cpu"]
+    names = [name for name in asked.split(",") if name not in ("", "cpu")]
     if any(importlib.util.find_spec(plugin) for name in names for plugin in _PLUGINS.get(name, ())):
         first = str(error).strip().partition("\n")[0]
         return f"the package for it is installed, but finds no device: {first or type(error).__name__}"

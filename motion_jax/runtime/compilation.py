@@ -32,6 +32,7 @@ from absl import logging
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.cache_folder import cache_folder
+from motion_jax.runtime.files import user_path
 
 MAX_BYTES = 512 * 10**6
 MAX_AGE_S = 30 * 24 * 3600.0
@@ -62,13 +63,14 @@ def keep_compiled(folder: str | Path | None = None) -> Path | None:
         return Path(chosen)
     try:
         ours = not folder
-        folder = Path(folder).expanduser().absolute() if folder else _made_folder()
+        folder = user_path(folder).absolute() if folder else _made_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         _check_private(folder)
-    except (OSError, UserError, RuntimeError) as error:  # RuntimeError: who runs this has no home
-        logging.warning("compiled programs cannot be kept: %s; each run compiles anew", error)
+    except (OSError, UserError) as error:
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        logging.warning("compiled programs cannot be kept: %s; each run compiles anew", reason)
         return None
     for name, value in _EVERYTHING.items():
         if name.upper() not in os.environ:
