@@ -24,12 +24,8 @@ def main(_: list[str]) -> None:
     """Opens the data and trains."""
     experiment = cli.experiment(_CONFIG)
     if _BOARD.value:
-<<<<<<< HEAD
         check_tensorboard()
-=======
-        check_board()
     print(f"opening the data: {experiment.data.name} {experiment.data.root}".rstrip(), flush=True)
->>>>>>> w/package
     dataset = open_dataset(experiment.data)
     devices = ", ".join(str(device) for device in jax.local_devices())
     print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}")

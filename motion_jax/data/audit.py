@@ -29,13 +29,18 @@ def audit(tree: Tree, config: DataConfig) -> tuple[Finding, ...]:
     return sort_findings([*audit_tree(tree, config), *audit_use(config, clips, tree.hashes)])
 
 
-def audit_tree(tree: Tree, config: DataConfig) -> tuple[Finding, ...]:
-    """Faulty, missing and unexpected files, and motion that cannot be what the layout says."""
+def audit_tree(tree: Tree, config: DataConfig, strict: bool = False) -> tuple[Finding, ...]:
+    """Faulty, missing and unexpected files (`strict`: as errors), and motion that cannot be what the layout says."""
     sound = [recording for recording in tree.recordings if recording.sound]
     faults = itertools.chain.from_iterable(recording.findings for recording in tree.recordings)
     return sort_findings(
         itertools.chain(
-            faults, _missing(tree, config), _extra(tree), _constant(sound), _root_speed(tree, sound), _halved(tree)
+            faults,
+            _missing(tree, config),
+            _extra(tree, strict),
+            _constant(sound),
+            _root_speed(tree, sound),
+            _halved(tree),
         )
     )
 
@@ -64,9 +69,14 @@ def _missing(tree: Tree, config: DataConfig) -> Iterator[Finding]:
         yield Finding(severity, paths[0], None, f"is missing{others}")
 
 
-def _extra(tree: Tree) -> Iterator[Finding]:
+def _extra(tree: Tree, strict: bool) -> Iterator[Finding]:
     for path in tree.extra:
-        yield Finding("warning", path, None, f"belongs to no trial of layout {tree.layout.name!r} and is not read")
+        yield Finding(
+            "error" if strict else "warning",
+            path,
+            None,
+            f"belongs to no trial of layout {tree.layout.name!r} and is not read",
+        )
 
 
 def _constant(recordings: Sequence[Recording]) -> Iterator[Finding]:
@@ -135,10 +145,10 @@ def _duplicates(config: DataConfig, clips: Sequence[Clip], hashes: Mapping[str, 
         if clip.source in hashes:
             copies[hashes[clip.source]].append(clip)
     for group in copies.values():
-        if len(group) < 2:
+        if len({clip.source for clip in group}) < 2:  # one file, which may be cut into training and test
             continue
         group.sort(key=lambda clip: (clip.split != "train", clip.source))
-        leak = len({clip.split for clip in group}) > 1
+        leak = any(one.split != two.split and one.source != two.source for one in group for two in group)
         others = ", ".join(f"{clip.source} ({clip.split})" for clip in group[1:])
         message = f"the {group[0].split} file has the same content as {others}"
         if leak and not config.allow_duplicates:

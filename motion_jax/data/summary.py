@@ -10,8 +10,8 @@ from motion_jax.types import Clip, Dataset
 _WIDTHS = (20, 7, 7, 9, 9)
 
 
-def describe(dataset: Dataset, findings: Sequence[Finding]) -> str:
-    """Files, frames and minutes by action, then every finding on a line of its own."""
+def describe(dataset: Dataset, findings: Sequence[Finding], split: str = "") -> str:
+    """Clips, frames and minutes by action, how the test was chosen, then every finding on a line of its own."""
     rows: list[tuple[str, ...]] = [("action", "train", "test", "frames", "minutes")]
     for action in dataset.actions:
         rows.append(_row(action, [clip for clip in dataset.clips if clip.action == action], dataset.fps))
@@ -22,6 +22,7 @@ def describe(dataset: Dataset, findings: Sequence[Finding]) -> str:
         [
             f"{dataset.name}: {columns} columns, taken to be {dataset.fps:g} frames a second",
             *("".join(cell.rjust(width) for cell, width in zip(row, _WIDTHS, strict=True)) for row in rows),
+            *([f"test: {split}"] if split else []),
             f"findings: {errors} errors, {len(findings) - errors} warnings",
             *(f"  {finding.severity}: {finding}" for finding in findings),
         ]
