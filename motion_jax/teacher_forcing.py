@@ -29,7 +29,7 @@ def forcing_ratio(config: TrainConfig, step: Array) -> Array:
     return end + (start - end) * jax.nn.sigmoid(SIGMOID_SHARPNESS * (0.5 - done))
 
 
-def toss(config: TrainConfig, key: Array, step: Array, batch: int, target_length: int) -> Array:
+def sample_forcing(config: TrainConfig, key: Array, step: Array, batch: int, target_length: int) -> Array:
     """`forced` `[B, T]`: true with the probability of `forcing_ratio`; consumes `key`.
 
     One coin an iteration for the whole batch (thesis 4.2.4), one a sequence, or one a step (Bengio et al. 2015).
@@ -39,6 +39,6 @@ def toss(config: TrainConfig, key: Array, step: Array, batch: int, target_length
     return jnp.broadcast_to(coins, (batch, target_length))
 
 
-def forced_by(mode: str, batch: int, target_length: int) -> Array:
+def forcing_of_mode(mode: str, batch: int, target_length: int) -> Array:
     """`forced` `[B, T]` of an evaluation mode: all false for "free_running", all true for "one_step"."""
     return jnp.full((batch, target_length), {"free_running": False, "one_step": True}[mode])

@@ -73,7 +73,7 @@ class Model(NamedTuple):
     apply: Callable[[Params, Array, Array, Array], Array]
     attend: Callable[[Params, Array, Array, Array], tuple[Array, Array | None]] | None = None
     """As `apply`, and the attention's weights `[B, T, S-1]` beside the prediction; None without attention."""
-    learn: Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]] | None = None
+    loss_and_grad: Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]] | None = None
     """(params, batch, forced, key, step []) -> loss and gradient of one update, where they are not those of the
     configured loss of `apply`; consumes `key`."""
     prepare: Callable[[Params], Any] | None = None

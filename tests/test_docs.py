@@ -34,12 +34,12 @@ from motion_jax.train.loop import fit
 from motion_jax.types import Clip, Dataset
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / name for name in ("README.md", "BENCHMARKS.md", "CHANGELOG.md")] + sorted((ROOT / "docs").rglob("*.md"))
 NEW_MODEL = ROOT / "docs" / "new_model.md"
 COMMANDS = sorted(path.stem for path in (ROOT / "launch").glob("*.py") if path.stem != "__init__")
 MODULE = "motion_jax.models.linear_motion"  # which the page adds
 
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def code(page: Path, language: str = "python") -> list[str]:
@@ -54,9 +54,9 @@ def made(page: Path) -> dict[str, str]:
 
 
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
-    """Name and arguments of each `python -m launch.NAME` that a page prints, lines joined at their backslashes."""
+    """Name and arguments of each `python -m launch.NAME` or `motion-jax NAME --...` of a page, lines joined at \\."""
     text = page.read_text().replace("\\\n", " ")
-    for name, rest in re.findall(r"python3? -m launch\.(\w+)([^\n`]*)", text):
+    for name, rest in re.findall(r"(?:python3? -m launch\.|motion-jax (?=[a-z]+ +--))(\w+)([^\n`]*)", text):
         yield name, shlex.split(rest, comments=True)
 
 
@@ -64,6 +64,9 @@ def flags(command: str) -> set[str]:
     """What a command's own flags are called, read in its source: in one process only one command can define them."""
     source = (ROOT / "motion_jax" / "commands" / f"{command}.py").read_text()
     names = set(re.findall(r"(?:flags\.DEFINE|cli\.define)_\w+\(\s*\"(\w+)\"", source))
+    loops = [node.generators[0].iter for node in ast.walk(ast.parse(source)) if isinstance(node, ast.DictComp)]
+    tables = [table for table in loops if isinstance(table, ast.Tuple)]  # of flags that differ in name and default
+    names |= {ast.literal_eval(row.elts[0]) for table in tables for row in table.elts if isinstance(row, ast.Tuple)}
     return names | ({"config"} if "cli.define_config(" in source else set())
 
 
@@ -134,12 +137,13 @@ def test_blocks_are_python(page: Path):
         ast.parse("{" + block + "}" if re.match(r"# [A-Z]+ in ", block) else block)
 
 
-def test_the_readme_has_every_command_and_configuration():
-    readme = PAGES[0].read_text()
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name.startswith("README")], ids=lambda page: page.name)
+def test_the_readme_has_every_command_and_configuration(page: Path):
+    readme = page.read_text()
     for command in COMMANDS:
-        assert f"| `launch.{command}` |" in readme
+        assert re.search(rf"^\| `(launch\.|motion-jax ){command}` \|", readme, re.MULTILINE), command
     for path in (ROOT / "configs").rglob("*.py"):
-        assert re.search(rf"`(configs/|configs/sweeps/)?{path.name}`", readme), path.name
+        assert re.search(rf"`(configs/|configs/sweeps/)?{path.stem}(\.py)?`", readme), path.name
 
 
 def test_tables_of_names_are_complete():

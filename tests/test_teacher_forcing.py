@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from motion_jax.config import COINS, FORCING_SCHEDULES, TrainConfig
-from motion_jax.teacher_forcing import forced_by, forcing_ratio, toss
+from motion_jax.teacher_forcing import forcing_of_mode, forcing_ratio, sample_forcing
 
 STEPS = 200
 B, T = 64, 25
@@ -28,7 +28,7 @@ def ratios(schedule: str, start: float = 0.9, end: float = 0.1) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnums=0)
 def tosses(config: TrainConfig, keys):
-    return jax.vmap(lambda key: toss(config, key, jnp.int32(0), B, T))(keys)
+    return jax.vmap(lambda key: sample_forcing(config, key, jnp.int32(0), B, T))(keys)
 
 
 @schedules
@@ -111,11 +111,11 @@ def test_coins_fall_as_often_as_the_ratio_says(coin, ratio):
 
 def test_coins_follow_the_schedule():
     config = TrainConfig(teacher_forcing=1.0, forcing_end=0.0, forcing_schedule="linear", coin="step", steps=STEPS)
-    keep = jax.jit(lambda step: toss(config, jax.random.key(3), step, 200, T).mean())
+    keep = jax.jit(lambda step: sample_forcing(config, jax.random.key(3), step, 200, T).mean())
     assert [keep(step) for step in (0, STEPS)] == [1, 0]
     assert float(keep(STEPS // 2)) == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(200 * T))
 
 
 def test_modes_of_evaluation():
-    np.testing.assert_array_equal(forced_by("free_running", 2, 3), np.zeros((2, 3), bool))
-    np.testing.assert_array_equal(forced_by("one_step", 2, 3), np.ones((2, 3), bool))
+    np.testing.assert_array_equal(forcing_of_mode("free_running", 2, 3), np.zeros((2, 3), bool))
+    np.testing.assert_array_equal(forcing_of_mode("one_step", 2, 3), np.ones((2, 3), bool))

@@ -14,7 +14,7 @@ import optax
 from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
 from motion_jax.benchmark.flax_net import make_net, named_gradients, variables
 from motion_jax.benchmark.ours import planned_memory
-from motion_jax.data.packed_clips import Bank, draw, make_bank
+from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
 from motion_jax.losses import mse
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.types import Array, Clip
@@ -34,24 +34,26 @@ def _build_train(case: Case) -> Built:
     optimizer = make_optimizer(experiment.optim)
     loss_of = _loss(case)
 
-    def update(params: Any, opt_state: Any, key: Array, bank: Bank) -> tuple[Any, Any, Array, Array]:
+    def update(params: Any, opt_state: Any, key: Array, packed: PackedClips) -> tuple[Any, Any, Array, Array]:
         key, draw_key = jax.random.split(key)
-        batch = draw(bank, draw_key, case.batch, case.source, case.target)
+        batch = sample_windows(packed, draw_key, case.batch, case.source, case.target)
         loss, gradient = jax.value_and_grad(loss_of)(params, batch.history, batch.future)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, key, loss
 
     motion = clips(CLIP_FRAMES * experiment.data.stride)
-    bank = make_bank(tuple(Clip(f, "", "walking", 1, "train", "random") for f in motion), case.space(), experiment.data)
+    packed = pack_clips(
+        tuple(Clip(f, "", "walking", 1, "train", "random") for f in motion), case.space(), experiment.data
+    )
     params = variables(case)
     state = (params, optimizer.init(params), jax.random.key(0))
     begun = time.perf_counter()
-    compiled = jax.jit(update, donate_argnums=(0, 1)).lower(*state, bank).compile()
+    compiled = jax.jit(update, donate_argnums=(0, 1)).lower(*state, packed).compile()
     compile_s, memory = time.perf_counter() - begun, planned_memory(compiled)
 
     def call() -> None:
         nonlocal state
-        *state, loss = compiled(*state, bank)
+        *state, loss = compiled(*state, packed)
         jax.block_until_ready((state, loss))
 
     return Built(call, lambda: _gradients(case), compile_s=compile_s, peak_bytes=memory, temp_bytes=memory)

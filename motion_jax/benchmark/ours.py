@@ -11,17 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
-from motion_jax.data.packed_clips import make_bank
+from motion_jax.data.packed_clips import pack_clips
 from motion_jax.inference.predictor import Predictor
 from motion_jax.losses import mse
 from motion_jax.models import make
-from motion_jax.models.raw import prepared, raw_program
+from motion_jax.models.raw import prepare_params, raw_program
 from motion_jax.models.seq2seq import Seq2SeqParams
-from motion_jax.runtime.devices import data_mesh, parts, sharing_cores
-from motion_jax.teacher_forcing import forced_by
+from motion_jax.runtime.devices import data_mesh, num_microbatches, sharing_cores
+from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.state import init_state
-from motion_jax.train.step import make_chunk
+from motion_jax.train.step import make_train_steps
 from motion_jax.types import Array, Clip
 
 
@@ -47,18 +47,18 @@ def _build_train(case: Case) -> Built:
     experiment, space = case.experiment(), case.space()
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
     mesh = data_mesh(experiment, model)
-    chunk, sharding = make_chunk(model, optimizer, mse, experiment, mesh)
+    chunk, sharding = make_train_steps(model, optimizer, mse, experiment, mesh)
     state = init_state(model, optimizer, seed=0).replace(params=parameters(case))
     motion = clips(CLIP_FRAMES * experiment.data.stride)
     named = tuple(Clip(frames, "", "walking", 1, "train", "random") for frames in motion)
-    state, bank = jax.device_put((state, make_bank(named, space, experiment.data)), sharding)
+    state, packed = jax.device_put((state, pack_clips(named, space, experiment.data)), sharding)
     begun = time.perf_counter()
-    compiled = chunk.lower(state, bank, case.per_dispatch).compile()
+    compiled = chunk.lower(state, packed, case.per_dispatch).compile()
     compile_s = time.perf_counter() - begun
 
     def call() -> None:
         nonlocal state
-        state, metrics = compiled(state, bank)
+        state, metrics = compiled(state, packed)
         jax.block_until_ready((state, metrics))
 
     memory = planned_memory(compiled)
@@ -69,16 +69,16 @@ def _build_infer(case: Case) -> Built:
     """The predictor is timed as a user calls it; compiled once more, ahead, for the compiler's time and memory."""
     experiment, space, params = case.experiment(), case.space(), jax.device_put(parameters(case))
     history, future = jax.device_put(case.windows(case.batch))  # the predictor takes what lies on the device too
-    codes, forced = np.zeros((case.batch, 0), np.float32), forced_by("free_running", case.batch, case.target)
+    codes, forced = np.zeros((case.batch, 0), np.float32), forcing_of_mode("free_running", case.batch, case.target)
     model, predictor = make(experiment, space), Predictor(params, experiment, space, 0)
-    rows, weights = (history, future, codes, forced), prepared(model, params)
+    rows, weights = (history, future, codes, forced), prepare_params(model, params)
     begun = time.perf_counter()
     program = raw_program(model, space, experiment.model)
-    compiled = program.lower(weights, rows, parts(case.batch, experiment.model)).compile()
+    compiled = program.lower(weights, rows, num_microbatches(case.batch, experiment.model)).compile()
     compile_s, memory = time.perf_counter() - begun, planned_memory(compiled)
 
     def call() -> None:
-        jax.block_until_ready(predictor.evaluate(history, future, codes, "free_running"))
+        jax.block_until_ready(predictor.predict_raw(history, future, codes, "free_running"))
 
     devices = sharing_cores(case.batch, case.hidden)
     return Built(call, lambda: _gradients(case), 1, compile_s, memory, memory, case.fast, devices)
@@ -87,7 +87,7 @@ def _build_infer(case: Case) -> Built:
 def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     model = make(case.experiment(), case.space())
     history, future = map(jnp.asarray, case.windows(case.batch))
-    forced = forced_by("free_running", case.batch, case.target)
+    forced = forcing_of_mode("free_running", case.batch, case.target)
 
     def loss(params: Seq2SeqParams) -> Array:
         return mse(model.apply(params, history, future, forced), future)

@@ -91,10 +91,10 @@ def _training(case: Case, net: Any) -> Callable[[], None]:
     import torch
 
     optimizer = torch.optim.SGD(net.parameters(), lr=0.005)
-    bank = torch.from_numpy(clips(CLIP_FRAMES)).to(device())
+    packed = torch.from_numpy(clips(CLIP_FRAMES)).to(device())
 
     def train() -> None:
-        history, future = _draw(torch, bank, case)
+        history, future = _draw(torch, packed, case)
         optimizer.zero_grad(set_to_none=True)
         _loss(case, net, history, future).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -137,12 +137,12 @@ def _gradients(case: Case, net: Any) -> tuple[float, dict[str, np.ndarray]]:
     return found
 
 
-def _draw(torch: Any, bank: Any, case: Case) -> tuple[Any, Any]:
+def _draw(torch: Any, packed: Any, case: Case) -> tuple[Any, Any]:
     """The same draw as the library's, from a tensor that is resident too."""
     span = case.source + case.target
     clip = torch.randint(CLIPS, (case.batch,), device=device())
     start = torch.randint(FIRST_START, CLIP_FRAMES - span, (case.batch,), device=device())
-    windows = bank[clip[:, None], start[:, None] + torch.arange(span, device=device())]
+    windows = packed[clip[:, None], start[:, None] + torch.arange(span, device=device())]
     return windows[:, : case.source], windows[:, case.source :]
 
 

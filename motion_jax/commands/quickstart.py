@@ -10,7 +10,7 @@ from pathlib import Path
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
 from motion_jax.evaluation import report
-from motion_jax.evaluation.brief import brief
+from motion_jax.evaluation.brief import averages_table
 from motion_jax.evaluation.evaluate import select
 from motion_jax.evaluation.scores import Report
 from motion_jax.experiments.compare import compare, zero_velocity
@@ -47,7 +47,7 @@ def main(_: list[str]) -> None:
     predictor = load_predictor(out / "run")
     reports = compare([predictor], dataset)
     metric = reports[0].metric
-    print(f"\nErrors, mean over actions\n\n{brief([r for r in reports if r.metric == metric])}\n")
+    print(f"\nErrors, mean over actions\n\n{averages_table([r for r in reports if r.metric == metric])}\n")
     _write(reports, predictor, dataset, out)
     print(f"\n{NEXT}")
 

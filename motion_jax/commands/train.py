@@ -13,7 +13,7 @@ from absl import flags
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
 from motion_jax.train.loop import fit
-from motion_jax.train.tensorboard import check_board
+from motion_jax.train.tensorboard import check_tensorboard
 
 _CONFIG = cli.define_config()
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that lies there is resumed.", required=True)
@@ -24,7 +24,7 @@ def main(_: list[str]) -> None:
     """Opens the data and trains."""
     experiment = cli.experiment(_CONFIG)
     if _BOARD.value:
-        check_board()
+        check_tensorboard()
     print(f"opening the data: {experiment.data.name} {experiment.data.root}".rstrip(), flush=True)
     dataset = open_dataset(experiment.data)
     devices = ", ".join(str(device) for device in jax.local_devices())

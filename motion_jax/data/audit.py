@@ -16,7 +16,7 @@ from motion_jax.config import DataConfig
 from motion_jax.data.findings import Finding, sort_findings
 from motion_jax.data.packed_clips import FIRST_START
 from motion_jax.data.protocols import DRAWINGS
-from motion_jax.data.temp_frame_file import forget
+from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.data.trees import Recording, Tree
 from motion_jax.types import Clip
 
@@ -73,7 +73,7 @@ def _constant(recordings: Sequence[Recording]) -> Iterator[Finding]:
     for recording in recordings:
         frames = recording.clip.frames
         still = (frames == frames[0]).all()
-        forget(frames)
+        release_pages(frames)
         if still:
             yield Finding("warning", recording.clip.source, None, f"nothing moves: all {len(frames)} frames are equal")
 
@@ -83,7 +83,7 @@ def _root_speed(tree: Tree, recordings: Sequence[Recording]) -> Iterator[Finding
     layout = tree.layout
     for recording in recordings:
         root = recording.clip.frames[:, :3].copy()
-        forget(recording.clip.frames)
+        release_pages(recording.clip.frames)
         steps = root if layout.root_steps else np.diff(root, axis=0)
         if not len(steps):
             continue

@@ -15,9 +15,9 @@ from motion_jax.data.formats import FORMATS, Motion, read_motion
 from motion_jax.data.formats.text import differentiate_root
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
-from motion_jax.data.motion.unwrap import continued
-from motion_jax.data.path_pattern import Named, name_files
-from motion_jax.data.temp_frame_file import Spool
+from motion_jax.data.motion.unwrap import unwrap_rotations
+from motion_jax.data.path_pattern import ParsedPath, parse_paths
+from motion_jax.data.temp_frame_file import TempFrameFile
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
@@ -31,7 +31,9 @@ class FolderConfig:
     """What a folder's files do not say."""
 
     root: str
-    pattern: str = ""  # of paths below the root without suffix, with {subject}, {action}, {trial}; "": see `name_files`
+    pattern: str = (
+        ""  # of paths below the root without suffix, with {subject}, {action}, {trial}; "": see `parse_paths`
+    )
     test: tuple[str, ...] = ()  # subjects; (): the last of several, of one the last trial of every action
     fps: float = 50.0  # of the data set; a model that trains with data.stride=2 sees half of it
     unit_mm: float | None = None  # mm to a unit of length; None: as the files say (BVH: cm)
@@ -64,7 +66,7 @@ def read_folder(config: FolderConfig) -> Folder:
             a path does not fit the pattern, or an option is impossible.
     """
     root = Path(config.root).expanduser()
-    named = name_files(root, _files(root), config.pattern)
+    named = parse_paths(root, _files(root), config.pattern)
     read = _Reader(root, config)
     clips = [clip for file in named if (clip := read(file))]
     raise_errors(read.findings, root)
@@ -123,7 +125,7 @@ class _Reader:
         self.rows: list[slice] = []
         self._near: np.ndarray | None = None
 
-    def __call__(self, file: Named) -> Clip | None:
+    def __call__(self, file: ParsedPath) -> Clip | None:
         """The clip of one file, its frames in the spool; None where it is faulty or too short."""
         path = self.root / file.path
         try:
@@ -144,14 +146,14 @@ class _Reader:
         if self.body is None:
             self.body = dataclasses.replace(motion.skeleton, name=self.root.name or "folder")
         if not hasattr(self, "spool"):
-            self.spool = Spool(self.body.columns)
+            self.spool = TempFrameFile(self.body.columns)
         if found := self.body.mismatch(motion.skeleton):
             known, motion = len(motion.notes), retarget(motion, self.body)
             self._find("warning", path, f"{'; '.join(motion.notes[known:])} ({found})")
         elif motion.places is not None:
             self._find("warning", path, "joints below the root move from their places: only their rotations are kept")
         frames = differentiate_root(resample(motion, self.config.fps).frames)[1:]
-        frames = continued(frames, self._near)
+        frames = unwrap_rotations(frames, self._near)
         if self._near is None and len(frames):
             self._near = frames[0]
         return frames

@@ -1,4 +1,4 @@
-"""The bank: packed normalised frames on the device, from which windows are drawn by a PRNG key."""
+"""Packed clips: normalised frames on the device, from which windows are drawn by a PRNG key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motion_jax.types import Array, Batch, Clip
 FIRST_START = 16  # Martinez 2017 draws starts from randint(16, n - (S + T)), which spares the clip's beginning
 
 
-class Bank(NamedTuple):
+class PackedClips(NamedTuple):
     """Every clip's frames, end to end."""
 
     frames: Array  # [F, N]
@@ -25,7 +25,7 @@ class Bank(NamedTuple):
     high: Array  # [clips] one past the last
 
 
-def make_bank(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) -> Bank:
+def pack_clips(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) -> PackedClips:
     """Down-samples, normalises and packs. Raises `UserError` for a clip too short for a window.
 
     Starts lie in [16, n - (S + T)) as published. A clip too short for that (four of CMU's running files) is not left
@@ -48,18 +48,18 @@ def make_bank(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) -> 
     low = np.where(long, FIRST_START, 0)
     high = np.where(long, length - span, length - span + 1)
     frames = space.encode(np.concatenate(parts), np.concatenate(codes))  # at once: each length is compiled anew
-    return Bank(frames, *map(jnp.asarray, (first, low, high)))
+    return PackedClips(frames, *map(jnp.asarray, (first, low, high)))
 
 
-def draw(bank: Bank, key: Array, batch: int, source_length: int, target_length: int) -> Batch:
+def sample_windows(packed: PackedClips, key: Array, batch: int, source_length: int, target_length: int) -> Batch:
     """B windows: a clip uniformly with replacement, then a start uniformly in its range; consumes `key`.
 
     The draw depends on the key alone, never on how many devices hold the result.
     """
     clip_key, start_key = jax.random.split(key)
-    clip = jax.random.randint(clip_key, (batch,), 0, len(bank.first))
+    clip = jax.random.randint(clip_key, (batch,), 0, len(packed.first))
     span = source_length + target_length
-    start = jax.random.randint(start_key, (batch,), bank.low[clip], bank.high[clip])
-    rows = (bank.first[clip] + start)[:, None] + jnp.arange(span)
-    windows = bank.frames[rows]  # [B, S+T, N]
+    start = jax.random.randint(start_key, (batch,), packed.low[clip], packed.high[clip])
+    rows = (packed.first[clip] + start)[:, None] + jnp.arange(span)
+    windows = packed.frames[rows]  # [B, S+T, N]
     return Batch(windows[:, :source_length], windows[:, source_length:])

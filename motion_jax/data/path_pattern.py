@@ -21,7 +21,7 @@ USUAL = (
 UNNAMED = "motion"  # the action where paths name none
 
 
-class Named(NamedTuple):
+class ParsedPath(NamedTuple):
     """One file and what its path says."""
 
     path: str  # below the root, with slashes
@@ -30,7 +30,7 @@ class Named(NamedTuple):
     trial: int  # 1-based; where paths number none, in the order of the paths
 
 
-def name_files(root: Path, paths: Sequence[str], pattern: str = "") -> list[Named]:
+def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> list[ParsedPath]:
     """Reads subject, action and trial out of paths.
 
     Args:
@@ -44,7 +44,7 @@ def name_files(root: Path, paths: Sequence[str], pattern: str = "") -> list[Name
         UserError: the pattern has unknown fields, a path does not fit it, or two files would be one trial.
     """
     form = _compiled(pattern) if pattern else _usual(root, paths)
-    named: list[Named] = []
+    named: list[ParsedPath] = []
     for path in paths:
         match = form.fullmatch(_stem(path))
         if match is None:
@@ -52,7 +52,7 @@ def name_files(root: Path, paths: Sequence[str], pattern: str = "") -> list[Name
         fields = match.groupdict()
         who, what = fields.get("subject", ""), fields.get("action", UNNAMED)
         count = sum((file.subject, file.action) == (who, what) for file in named)
-        named.append(Named(path, who, what, int(fields.get("trial", count + 1))))
+        named.append(ParsedPath(path, who, what, int(fields.get("trial", count + 1))))
     _check_unique(root, named)
     return named
 
@@ -90,7 +90,7 @@ def _stem(path: str) -> str:
     return path[: path.rindex(".")]
 
 
-def _check_unique(root: Path, named: Sequence[Named]) -> None:
+def _check_unique(root: Path, named: Sequence[ParsedPath]) -> None:
     seen: dict[tuple[str, str, int], str] = {}
     for file in named:
         other = seen.setdefault(file[1:], file.path)

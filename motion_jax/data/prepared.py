@@ -18,7 +18,7 @@ import numpy as np
 
 from motion_jax.data.findings import Finding
 from motion_jax.data.manifest import FORMAT, ClipEntry, Manifest
-from motion_jax.data.temp_frame_file import forget
+from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
 from motion_jax.types import Clip, Dataset
 
@@ -144,7 +144,7 @@ def _write_frames(path: Path, clips: Sequence[Clip]) -> str:
         np.lib.format.write_array_header_1_0(file, header)
         for clip in clips:
             file.write(np.ascontiguousarray(clip.frames, _DTYPE).tobytes())
-            forget(clip.frames)
+            release_pages(clip.frames)
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -11,7 +11,7 @@ import numpy as np
 from motion_jax.errors import UserError
 
 
-class Spool:
+class TempFrameFile:
     """A temporary file of `[*, D]` float32 rows; it has no name, so nothing is left of it when the process ends."""
 
     def __init__(self, columns: int) -> None:
@@ -40,7 +40,7 @@ class Spool:
             return np.memmap(self._file, np.float32, "r", shape=self._shape)
 
 
-def forget(frames: np.ndarray) -> None:
+def release_pages(frames: np.ndarray) -> None:
     """Gives the pages of a mapped file back; they are read again where they are wanted again.
 
     What a process has read of a mapped file counts as its memory. Whoever walks over many clips says here that it is

@@ -13,7 +13,7 @@ import numpy as np
 from motion_jax.data.expmap import PARSER_VERSION, parse_expmap, read_bytes, write_expmap
 from motion_jax.data.findings import Finding, raise_errors
 from motion_jax.data.layouts import CMU, H36M, Layout, Trial, choose_actions, find_tree
-from motion_jax.data.temp_frame_file import Spool
+from motion_jax.data.temp_frame_file import TempFrameFile
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import SKELETONS
 from motion_jax.types import Clip, Dataset
@@ -153,7 +153,7 @@ def _read_strictly(layout: Layout, root: Path | str, actions: str) -> Dataset:
 
 def _record_all(layout: Layout, root: Path, trials: Sequence[Trial]) -> tuple[Recording, ...]:
     """A file's frames are on disk before the next file is read."""
-    spool, recordings, rows = Spool(layout.columns), [], []
+    spool, recordings, rows = TempFrameFile(layout.columns), [], []
     for trial in trials:
         recording = _record(layout, root, trial)
         rows.append(spool.append(recording.clip.frames))

@@ -11,7 +11,7 @@ from motion_jax.evaluation.tables import DIGITS, METRIC_TITLES, MODE_TITLES, PRO
 _GAP = "  "
 
 
-def brief(reports: Sequence[Report]) -> str:
+def averages_table(reports: Sequence[Report]) -> str:
     """The average over actions at every horizon: a block for each mode, protocol and metric, a line for each model."""
     kinds = dict.fromkeys(report.row[1:] for report in sorted(reports, key=lambda report: MODES.index(report.mode)))
     return "\n\n".join(_block([report for report in reports if report.row[1:] == kind]) for kind in kinds)

@@ -75,4 +75,4 @@ def zero_velocity(run: Predictor) -> Predictor:
 
 
 def _score(run: Predictor, dataset: Dataset, modes: Sequence[str]) -> list[Report]:
-    return evaluate(run.evaluate, dataset, run.space, run.experiment, run.experiment.name, modes)
+    return evaluate(run.predict_raw, dataset, run.space, run.experiment, run.experiment.name, modes)

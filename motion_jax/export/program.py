@@ -13,8 +13,8 @@ from jax.export import symbolic_shape
 
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
-from motion_jax.models.raw import prepared, raw_program
-from motion_jax.teacher_forcing import forced_by
+from motion_jax.models.raw import prepare_params, raw_program
+from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.types import Array
 
 OUTPUT = "future"
@@ -59,13 +59,13 @@ def program(predictor: Predictor, **changes: Any) -> Callable[..., Array]:
     model = dataclasses.replace(predictor.experiment.model, fast=False, cuda_graphs=False, **changes)
     space, length = predictor.space, predictor.target_length
     plain = make(dataclasses.replace(predictor.experiment, model=model), space)
-    run, weights = raw_program(plain, space, model), prepared(plain, predictor.params)
+    run, weights = raw_program(plain, space, model), prepare_params(plain, predictor.params)
 
     def predict(history: Array, action: Array | None = None) -> Array:
         batch, _, columns = history.shape
         future = jnp.zeros((batch, length, columns), history.dtype)
         codes = _codes(len(space.actions), history, action)
-        return run(weights, (history, future, codes, forced_by("free_running", batch, length)), 1)
+        return run(weights, (history, future, codes, forcing_of_mode("free_running", batch, length)), 1)
 
     return predict
 

@@ -12,7 +12,7 @@ from motion_jax.data.formats import Motion
 from motion_jax.data.formats.text import differentiate_root, integrate_root
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
-from motion_jax.data.motion.unwrap import continued
+from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor
 from motion_jax.pose_space import PoseSpace
@@ -95,7 +95,7 @@ def _observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:
     """`[S, D]` as the model reads them, each rotation on the branch where it has seen it."""
     space, stride = predictor.space, predictor.experiment.data.stride
     rows = differentiate_root(recorded)[1:] if space.skeleton.root_is_difference else recorded
-    return continued(rows[::stride], near=space.mean)
+    return unwrap_rotations(rows[::stride], near=space.mean)
 
 
 def _absolute(predictor: Predictor, last: np.ndarray, future: np.ndarray) -> np.ndarray:

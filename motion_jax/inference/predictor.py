@@ -16,10 +16,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.models import make
-from motion_jax.models.raw import prepared, raw_predict
+from motion_jax.models.raw import prepare_params, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import mesh_of, sharing_cores
-from motion_jax.teacher_forcing import forced_by
+from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.state import abstract_state
@@ -57,7 +57,7 @@ class Predictor:
         self.space = space
         self.step = step  # updates that the parameters have seen
         model = make(experiment, space)
-        self._weights = prepared(model, params)
+        self._weights = prepare_params(model, params)
         self._shared: dict[int, Params] = {}  # the same, by the number of devices that hold them
         self._predict = raw_predict(model, space, experiment.model)
         self._attention = _attention(model, space) if model.attend else None
@@ -92,7 +92,7 @@ class Predictor:
         """
         call = self._call(history, action)
         future = np.zeros((len(call.history), self.target_length, call.history.shape[-1]), np.float32)
-        return call.answer(self.evaluate(call.history, future, call.codes, "free_running"))
+        return call.answer(self.predict_raw(call.history, future, call.codes, "free_running"))
 
     def attend(
         self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None
@@ -122,7 +122,7 @@ class Predictor:
             raise UserError(f"batch={batch}: must be at least 1")
         self(np.zeros((batch, self.source_length, self.space.columns), np.float32))
 
-    def evaluate(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
+    def predict_raw(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         """What the judge calls: see `evaluate.Predict`."""
         devices = sharing_cores(len(history), self.experiment.model.hidden)
         return self._predict(self._held_by(devices), history, future, codes, mode)
@@ -176,7 +176,7 @@ def _attention(model: Model, space: PoseSpace) -> Callable[[Params, np.ndarray, 
         count, frames = history.shape[:2]
         source = space.encode(history, jnp.broadcast_to(codes[:, None], (count, frames, codes.shape[-1])))
         future = jnp.zeros((count, length, space.width))
-        return attend(params, source, future, forced_by("free_running", count, length))[1]
+        return attend(params, source, future, forcing_of_mode("free_running", count, length))[1]
 
     return weights
 

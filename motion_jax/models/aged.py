@@ -25,10 +25,10 @@ import jax.numpy as jnp
 from motion_jax.config import Experiment
 from motion_jax.losses import make_loss
 from motion_jax.models import seq2seq
-from motion_jax.models.seq2seq import Seq2SeqMaps, Seq2SeqParams
+from motion_jax.models.seq2seq import Seq2SeqParams, Seq2SeqWeights
 from motion_jax.nn.cells import CELLS
 from motion_jax.nn.deferred_grad.products import Compute, product
-from motion_jax.nn.dense import Dense, dense_map, init_dense
+from motion_jax.nn.dense import Dense, dense_weights, init_dense
 from motion_jax.nn.scans import encode
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
@@ -43,7 +43,7 @@ class Discriminator(NamedTuple):
     verdict: Dense  # H -> 1: the logit of "this was recorded"
 
 
-class Judges(NamedTuple):
+class Discriminators(NamedTuple):
     """The two discriminators."""
 
     fidelity: Discriminator  # of predicted frames
@@ -54,11 +54,11 @@ class AGEDParams(NamedTuple):
     """Both players; `judges` is None without adversaries."""
 
     predictor: Seq2SeqParams
-    judges: Judges | None
+    judges: Discriminators | None
 
 
 def make(experiment: Experiment, space: PoseSpace) -> Model:
-    """The predictor's forward pass; `learn` holds the gradients of both players, for one optimiser."""
+    """The predictor's forward pass; `loss_and_grad` holds the gradients of both players, for one optimiser."""
     config = experiment.model
     plain = dataclasses.replace(config, attention="none", output="hidden", residual=True, bidirectional=False)
     predictor = seq2seq.make(dataclasses.replace(experiment, model=plain), space)
@@ -68,17 +68,19 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
 
     def init(key: Array) -> AGEDParams:
         predictor_key, judges_key = jax.random.split(key)
-        judges = init_judges(judges_key, len(space.kept), config.hidden) if config.adversarial else None
+        judges = init_discriminators(judges_key, len(space.kept), config.hidden) if config.adversarial else None
         return AGEDParams(predictor.init(predictor_key), judges)
 
-    def prepare(params: AGEDParams) -> Seq2SeqMaps:
+    def prepare(params: AGEDParams) -> Seq2SeqWeights:
         return prepare_predictor(params.predictor)
 
-    def apply(params: AGEDParams | Seq2SeqMaps, history: Array, future: Array, forced: Array) -> Array:
-        maps = prepare(params) if isinstance(params, AGEDParams) else params
-        return predictor.apply(maps, history, future, forced)
+    def apply(params: AGEDParams | Seq2SeqWeights, history: Array, future: Array, forced: Array) -> Array:
+        weights = prepare(params) if isinstance(params, AGEDParams) else params
+        return predictor.apply(weights, history, future, forced)
 
-    def learn(params: AGEDParams, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, AGEDParams]:
+    def loss_and_grad(
+        params: AGEDParams, batch: Batch, forced: Array, key: Array, step: Array
+    ) -> tuple[Array, AGEDParams]:
         """The loss is the predictor's. A global clipping norm sees the gradients of both players."""
         del key, step
 
@@ -88,45 +90,49 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
             seen = _poses(batch, space)
             guess = prediction[..., : len(space.kept)]
             own = loss(prediction, batch.future)
-            own += config.adversarial * fooling(jax.lax.stop_gradient(params.judges), seen.history, guess, compute)
-            return own + telling(params.judges, seen, jax.lax.stop_gradient(guess), compute), own
+            own += config.adversarial * generator_loss(
+                jax.lax.stop_gradient(params.judges), seen.history, guess, compute
+            )
+            return own + discriminator_loss(params.judges, seen, jax.lax.stop_gradient(guess), compute), own
 
         (_, own), gradient = jax.value_and_grad(both, has_aux=True)(params)
         return own, gradient
 
-    return Model(init, apply, learn=learn if config.adversarial else None, prepare=prepare)
+    return Model(init, apply, loss_and_grad=loss_and_grad if config.adversarial else None, prepare=prepare)
 
 
-def init_judges(key: Array, inputs: int, hidden: int) -> Judges:
+def init_discriminators(key: Array, inputs: int, hidden: int) -> Discriminators:
     """Fresh discriminators of frames of `inputs` columns; consumes `key`."""
 
     def init(key: Array) -> Discriminator:
         layer_key, verdict_key = jax.random.split(key)
         return Discriminator(CELL.init(layer_key, inputs, hidden), init_dense(verdict_key, hidden, 1))
 
-    return Judges(*(init(k) for k in jax.random.split(key)))
+    return Discriminators(*(init(k) for k in jax.random.split(key)))
 
 
-def judge(params: Discriminator, sequence: Array, compute: Compute) -> Array:
+def discriminate(params: Discriminator, sequence: Array, compute: Compute) -> Array:
     """Sequences `[B, L, P]` to the logits `[B]` of being recorded."""
     hidden = params.verdict.w.shape[0]
-    maps = (CELL.maps(params.layer, compute),)
-    (last,), _ = encode(CELL, maps, jnp.swapaxes(sequence, 0, 1), hidden, bidirectional=False)
-    return product(last, dense_map(params.verdict, compute))[:, 0]
+    weights = (CELL.weights(params.layer, compute),)
+    (last,), _ = encode(CELL, weights, jnp.swapaxes(sequence, 0, 1), hidden, bidirectional=False)
+    return product(last, dense_weights(params.verdict, compute))[:, 0]
 
 
-def fooling(judges: Judges, history: Array, guess: Array, compute: Compute) -> Array:
+def generator_loss(judges: Discriminators, history: Array, guess: Array, compute: Compute) -> Array:
     """Mean of -log D over predicted frames `[B, T, P]` after `[B, S, P]`, of both discriminators."""
     whole = jnp.concatenate([history, guess], axis=1)
-    logits = jnp.stack([judge(judges.fidelity, guess, compute), judge(judges.continuity, whole, compute)])
+    logits = jnp.stack([discriminate(judges.fidelity, guess, compute), discriminate(judges.continuity, whole, compute)])
     return jnp.sum(jnp.mean(jax.nn.softplus(-logits), axis=1))
 
 
-def telling(judges: Judges, true: Batch, guess: Array, compute: Compute) -> Array:
+def discriminator_loss(judges: Discriminators, true: Batch, guess: Array, compute: Compute) -> Array:
     """Mean of -log D(recorded) - log(1 - D(predicted)), of both discriminators."""
     futures = jnp.concatenate([true.future, guess])  # one pass for both kinds
     wholes = jnp.concatenate([jnp.concatenate([true.history] * 2), futures], axis=1)
-    logits = jnp.stack([judge(judges.fidelity, futures, compute), judge(judges.continuity, wholes, compute)])
+    logits = jnp.stack(
+        [discriminate(judges.fidelity, futures, compute), discriminate(judges.continuity, wholes, compute)]
+    )
     recorded, predicted = jnp.split(logits, 2, axis=1)
     return jnp.sum(jnp.mean(jax.nn.softplus(-recorded) + jax.nn.softplus(predicted), axis=1))
 

@@ -29,10 +29,10 @@ import jax.numpy as jnp
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.losses import mse
-from motion_jax.nn.decoder import Inputs
-from motion_jax.nn.deferred_grad.products import Compute, Operand, contract, hold, join, product
-from motion_jax.nn.deferred_grad.scan import recur
-from motion_jax.nn.dense import Dense, dense_map
+from motion_jax.nn.decoder import DecoderInputs
+from motion_jax.nn.deferred_grad.products import Compute, Operand, concat_operands, contract, make_operand, product
+from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
+from motion_jax.nn.dense import Dense, dense_weights
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
@@ -49,7 +49,7 @@ class CrbmParams(NamedTuple):
     pair: Array  # W [N, H]
 
 
-class CrbmMaps(NamedTuple):
+class CrbmWeights(NamedTuple):
     """The parameters as what products read."""
 
     past: Operand  # A and B side by side, [order * N, N + H], with both biases
@@ -77,24 +77,24 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
     def init(key: Array) -> CrbmParams:
         return init_params(key, order, space.width, config.hidden)
 
-    def prepare(params: CrbmParams) -> CrbmMaps:
-        return crbm_maps(params, compute)
+    def prepare(params: CrbmParams) -> CrbmWeights:
+        return crbm_weights(params, compute)
 
-    def apply(params: CrbmParams | CrbmMaps, history: Array, future: Array, forced: Array) -> Array:
-        maps = params if isinstance(params, CrbmMaps) else prepare(params)
+    def apply(params: CrbmParams | CrbmWeights, history: Array, future: Array, forced: Array) -> Array:
+        weights = params if isinstance(params, CrbmWeights) else prepare(params)
         teacher = jnp.concatenate([history[:, -1:], future[:, :-1]], axis=1)
-        inputs = Inputs(jnp.swapaxes(teacher, 0, 1), jnp.swapaxes(forced, 0, 1))
-        _, frames = recur(_predict, maps, history[:, -order:], inputs, compute)
+        inputs = DecoderInputs(jnp.swapaxes(teacher, 0, 1), jnp.swapaxes(forced, 0, 1))
+        _, frames = scan_deferred_grad(_predict, weights, history[:, -order:], inputs, compute)
         return jnp.swapaxes(frames, 0, 1)
 
-    def learn(params: CrbmParams, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, Params]:
+    def loss_and_grad(params: CrbmParams, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, Params]:
         del forced, step
-        past, frames = cases(jnp.concatenate(batch, axis=1), order)
-        maps = prepare(params)
-        rebuilt = reconstruct(maps, biases(maps, past), frames, key, config.gibbs)
-        return mse(rebuilt, frames), divergence(params, past, frames, rebuilt, compute)
+        past, frames = conditioned_frames(jnp.concatenate(batch, axis=1), order)
+        weights = prepare(params)
+        rebuilt = reconstruct(weights, biases(weights, past), frames, key, config.gibbs)
+        return mse(rebuilt, frames), contrastive_divergence(params, past, frames, rebuilt, compute)
 
-    return Model(init, apply, learn=learn, prepare=prepare)
+    return Model(init, apply, loss_and_grad=loss_and_grad, prepare=prepare)
 
 
 def init_params(key: Array, order: int, width: int, hidden: int) -> CrbmParams:
@@ -111,13 +111,13 @@ def _draw(key: Array, *shape: int) -> Array:
     return SCALE * jax.random.normal(key, shape)
 
 
-def crbm_maps(params: CrbmParams, compute: Compute) -> CrbmMaps:
-    """Parameters to maps; done once for many calls where the parameters stay."""
-    past = join(dense_map(params.frame, compute), dense_map(params.hidden, compute))
-    return CrbmMaps(past, hold(params.pair, None, compute))
+def crbm_weights(params: CrbmParams, compute: Compute) -> CrbmWeights:
+    """Parameters as what products read; done once for many calls where the parameters stay."""
+    past = concat_operands(dense_weights(params.frame, compute), dense_weights(params.hidden, compute))
+    return CrbmWeights(past, make_operand(params.pair, None, compute))
 
 
-def cases(frames: Array, order: int) -> tuple[Array, Array]:
+def conditioned_frames(frames: Array, order: int) -> tuple[Array, Array]:
     """Every frame of windows `[B, L, N]` that has `order` before it: u `[C, order * N]` and v `[C, N]`."""
     batch, length, width = frames.shape
     count = length - order
@@ -125,57 +125,61 @@ def cases(frames: Array, order: int) -> tuple[Array, Array]:
     return past.reshape(batch * count, order * width), frames[:, order:].reshape(batch * count, width)
 
 
-def biases(maps: CrbmMaps, past: Array) -> Biases:
+def biases(weights: CrbmWeights, past: Array) -> Biases:
     """a + u A, and b + u B."""
-    both = product(past, maps.past)
-    width = both.shape[-1] - maps.pair.array.shape[-1]
+    both = product(past, weights.past)
+    width = both.shape[-1] - weights.pair.array.shape[-1]
     return Biases(both[..., :width], both[..., width:])
 
 
-def activate(maps: CrbmMaps, bias: Biases, frames: Array) -> Array:
+def hidden_probability(weights: CrbmWeights, bias: Biases, frames: Array) -> Array:
     """p(h = 1 | v, u), `[C, H]`."""
-    return jax.nn.sigmoid(bias.hidden + product(frames, maps.pair))
+    return jax.nn.sigmoid(bias.hidden + product(frames, weights.pair))
 
 
-def expect(maps: CrbmMaps, bias: Biases, hidden: Array) -> Array:
+def visible_mean(weights: CrbmWeights, bias: Biases, hidden: Array) -> Array:
     """The mean of p(v | h, u), `[C, N]`."""
-    return bias.frame + contract("bh,nh->bn", hidden, maps.pair)
+    return bias.frame + contract("bh,nh->bn", hidden, weights.pair)
 
 
-def free_energy(maps: CrbmMaps, bias: Biases, frames: Array) -> Array:
+def free_energy(weights: CrbmWeights, bias: Biases, frames: Array) -> Array:
     """-log sum over h of exp(-E(v, h | u)), `[C]`."""
     distance = jnp.sum((frames - bias.frame) ** 2, axis=-1) / 2
-    return distance - jnp.sum(jax.nn.softplus(bias.hidden + product(frames, maps.pair)), axis=-1)
+    return distance - jnp.sum(jax.nn.softplus(bias.hidden + product(frames, weights.pair)), axis=-1)
 
 
-def reconstruct(maps: CrbmMaps, bias: Biases, frames: Array, key: Array, steps: int) -> Array:
+def reconstruct(weights: CrbmWeights, bias: Biases, frames: Array, key: Array, steps: int) -> Array:
     """What is left of v after `steps` times sampling h and taking the mean of v; consumes `key`."""
 
     def gibbs(frames: Array, key: Array) -> tuple[Array, None]:
-        hidden = jax.random.bernoulli(key, activate(maps, bias, frames))
-        return expect(maps, bias, hidden.astype(frames.dtype)), None
+        hidden = jax.random.bernoulli(key, hidden_probability(weights, bias, frames))
+        return visible_mean(weights, bias, hidden.astype(frames.dtype)), None
 
     return jax.lax.scan(gibbs, frames, jax.random.split(key, steps))[0]
 
 
-def divergence(params: CrbmParams, past: Array, frames: Array, rebuilt: Array, compute: Compute) -> CrbmParams:
+def contrastive_divergence(
+    params: CrbmParams, past: Array, frames: Array, rebuilt: Array, compute: Compute
+) -> CrbmParams:
     """Contrastive divergence: the gradient of the mean free energy of what was seen less that of what was rebuilt."""
 
     def contrast(params: CrbmParams) -> Array:
-        maps = crbm_maps(params, compute)
-        bias = biases(maps, past)
-        return jnp.mean(free_energy(maps, bias, frames) - free_energy(maps, bias, rebuilt))
+        weights = crbm_weights(params, compute)
+        bias = biases(weights, past)
+        return jnp.mean(free_energy(weights, bias, frames) - free_energy(weights, bias, rebuilt))
 
     return jax.grad(contrast)(params)
 
 
-def settle(maps: CrbmMaps, recent: Array) -> Array:
+def mean_field(weights: CrbmWeights, recent: Array) -> Array:
     """The next frame `[B, N]` after `recent` `[B, order, N]`: mean-field updates from the last of these."""
-    bias = biases(maps, recent.reshape(recent.shape[0], -1))
-    return jax.lax.fori_loop(0, UPDATES, lambda _, v: expect(maps, bias, activate(maps, bias, v)), recent[:, -1])
+    bias = biases(weights, recent.reshape(recent.shape[0], -1))
+    return jax.lax.fori_loop(
+        0, UPDATES, lambda _, v: visible_mean(weights, bias, hidden_probability(weights, bias, v)), recent[:, -1]
+    )
 
 
-def _predict(maps: CrbmMaps, recent: Array, now: Inputs) -> tuple[Array, Array]:
+def _predict(weights: CrbmWeights, recent: Array, now: DecoderInputs) -> tuple[Array, Array]:
     recent = recent.at[:, -1].set(jnp.where(now.forced[:, None], now.teacher, recent[:, -1]))
-    frame = settle(maps, recent)
+    frame = mean_field(weights, recent)
     return jnp.concatenate([recent[:, 1:], frame[:, None]], axis=1), frame

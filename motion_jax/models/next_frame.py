@@ -22,17 +22,17 @@ import jax.numpy as jnp
 
 from motion_jax.config import Experiment
 from motion_jax.losses import make_loss
-from motion_jax.nn.decoder import Inputs
+from motion_jax.nn.decoder import DecoderInputs
 from motion_jax.nn.deferred_grad.products import Compute
-from motion_jax.nn.deferred_grad.scan import recur
-from motion_jax.nn.stack import Stack, init_stack, stack_embed, stack_maps, stack_read, stack_step, stack_zeros
+from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
+from motion_jax.nn.stack import Stack, init_stack, stack_embed, stack_read, stack_step, stack_weights, stack_zeros
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
 NOISE = ((250, 0.01), (500, 0.05), (1000, 0.1), (1300, 0.2), (2000, 0.3), (2500, 0.5), (3300, 0.7))
 """From which iteration on, what standard deviation, of normalised frames; none before."""
 
-Maps = Any
+Weights = Any
 States = Any  # a pytree of [B, ...] arrays
 Gates = Any  # a pytree of [..., G] arrays
 
@@ -41,17 +41,17 @@ class Network(NamedTuple):
     """Pure functions of one recurrent network. `embed` and `read` also take whole sequences."""
 
     init: Callable[[Array], Params]
-    maps: Callable[[Params], Maps]
+    weights: Callable[[Params], Weights]
     zeros: Callable[[int, Any], States]  # (B, dtype) -> the states before the first frame
-    embed: Callable[[Maps, Array], Gates]  # frames [..., N] -> what of a step does not depend on the states
-    step: Callable[[Maps, States, Gates], tuple[States, Array]]  # -> states, h [B, ...]
-    read: Callable[[Maps, Array], Array]  # h [..., ...] -> the next frames [..., N]
+    embed: Callable[[Weights, Array], Gates]  # frames [..., N] -> what of a step does not depend on the states
+    step: Callable[[Weights, States, Gates], tuple[States, Array]]  # -> states, h [B, ...]
+    read: Callable[[Weights, Array], Array]  # h [..., ...] -> the next frames [..., N]
 
 
 class Prepared(NamedTuple):
-    """Marks maps that were made of parameters before the call."""
+    """Marks weights that were made of parameters before the call."""
 
-    maps: Maps
+    weights: Weights
 
 
 class Carry(NamedTuple):
@@ -73,19 +73,19 @@ def make(experiment: Experiment, space: PoseSpace, network: Network) -> Model:
     loss, noisy = make_loss(experiment.train.loss, space), experiment.train.noise == "fragkiadaki"
 
     def prepare(params: Params) -> Prepared:
-        return Prepared(network.maps(params))
+        return Prepared(network.weights(params))
 
     def apply(params: Params | Prepared, history: Array, future: Array, forced: Array) -> Array:
-        maps = (params if isinstance(params, Prepared) else prepare(params)).maps
+        weights = (params if isinstance(params, Prepared) else prepare(params)).weights
         observed = jnp.swapaxes(history, 0, 1)  # time first: a scan walks the leading axis
-        states, _ = read_through(network, maps, observed[:-1], compute)
+        states, _ = run_over(network, weights, observed[:-1], compute)
         teacher = jnp.concatenate([observed[-1:], jnp.swapaxes(future, 0, 1)[:-1]])
-        inputs = Inputs(teacher, jnp.swapaxes(forced, 0, 1).astype(history.dtype))
+        inputs = DecoderInputs(teacher, jnp.swapaxes(forced, 0, 1).astype(history.dtype))
         step = functools.partial(_predict, network)
-        _, frames = recur(step, maps, Carry(states, observed[-1]), inputs, compute)
+        _, frames = scan_deferred_grad(step, weights, Carry(states, observed[-1]), inputs, compute)
         return jnp.swapaxes(frames, 0, 1)
 
-    def learn(params: Params, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, Params]:
+    def loss_and_grad(params: Params, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, Params]:
         del forced  # every frame is read from the truth
         frames = jnp.concatenate(batch, axis=1)
         inputs = frames[:, :-1]
@@ -93,13 +93,13 @@ def make(experiment: Experiment, space: PoseSpace, network: Network) -> Model:
             inputs = add_noise(key, inputs, noise_deviation(step), len(space.kept))
 
         def value(params: Params) -> Array:
-            maps = network.maps(params)
-            _, h = read_through(network, maps, jnp.swapaxes(inputs, 0, 1), compute)
-            return loss(jnp.swapaxes(network.read(maps, h), 0, 1), frames[:, 1:])
+            weights = network.weights(params)
+            _, h = run_over(network, weights, jnp.swapaxes(inputs, 0, 1), compute)
+            return loss(jnp.swapaxes(network.read(weights, h), 0, 1), frames[:, 1:])
 
         return jax.value_and_grad(value)(params)
 
-    return Model(network.init, apply, learn=learn, prepare=prepare)
+    return Model(network.init, apply, loss_and_grad=loss_and_grad, prepare=prepare)
 
 
 def make_stacked(experiment: Experiment, space: PoseSpace, stack: Stack) -> Model:
@@ -108,7 +108,7 @@ def make_stacked(experiment: Experiment, space: PoseSpace, stack: Stack) -> Mode
     compute = Compute(config.precision, config.fast, config.unroll)
     network = Network(
         init=lambda key: init_stack(key, stack, space.width),
-        maps=lambda params: stack_maps(stack, params, compute),
+        weights=lambda params: stack_weights(stack, params, compute),
         zeros=functools.partial(stack_zeros, stack),
         embed=functools.partial(stack_embed, stack),
         step=functools.partial(stack_step, stack),
@@ -123,14 +123,14 @@ def add_noise(key: Array, frames: Array, deviation: Array, motion: int) -> Array
     return frames.at[..., :motion].add(noise)
 
 
-def read_through(network: Network, maps: Maps, frames: Array, compute: Compute) -> tuple[States, Array]:
+def run_over(network: Network, weights: Weights, frames: Array, compute: Compute) -> tuple[States, Array]:
     """Reads known frames `[T, B, N]`, from zero states: the last states, and h `[T, B, ...]` after each frame."""
     zeros = network.zeros(frames.shape[1], frames.dtype)
-    return recur(network.step, maps, zeros, network.embed(maps, frames), compute)
+    return scan_deferred_grad(network.step, weights, zeros, network.embed(weights, frames), compute)
 
 
-def _predict(network: Network, maps: Maps, carry: Carry, now: Inputs) -> tuple[Carry, Array]:
+def _predict(network: Network, weights: Weights, carry: Carry, now: DecoderInputs) -> tuple[Carry, Array]:
     x = jnp.where(now.forced[:, None] > 0, now.teacher, carry.frame)
-    states, h = network.step(maps, carry.states, network.embed(maps, x))
-    frame = network.read(maps, h)
+    states, h = network.step(weights, carry.states, network.embed(weights, x))
+    frame = network.read(weights, h)
     return Carry(states, frame), frame

@@ -36,10 +36,10 @@ from motion_jax.losses import make_loss
 from motion_jax.models.quaternions import Layout, align, align_sequence, layout, to_frames, to_quaternions, turn
 from motion_jax.nn import cells, convolution
 from motion_jax.nn.cells import CELLS, Cell
-from motion_jax.nn.deferred_grad.gates import keep
+from motion_jax.nn.deferred_grad.gates import save_for_backward
 from motion_jax.nn.deferred_grad.products import Compute, Operand, product
-from motion_jax.nn.deferred_grad.scan import recur
-from motion_jax.nn.dense import Dense, dense_map
+from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
+from motion_jax.nn.dense import Dense, dense_weights
 from motion_jax.nn.scans import init_layers, scan
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
@@ -55,7 +55,7 @@ class QuaterNetParams(NamedTuple):
     read_out: Dense  # H -> 4 J + translation
 
 
-class QuaterNetMaps(NamedTuple):
+class QuaterNetWeights(NamedTuple):
     """The same as what products read."""
 
     layers: tuple
@@ -67,8 +67,8 @@ class Core(NamedTuple):
     """A network over time, frame by frame. `x` is `[B, I]`, `h` `[B, H]`."""
 
     init: Callable[[Array, int], tuple[tuple, Array | None]]  # (key, I) -> layers, initial
-    maps: Callable[[Any, Compute], Any]  # of one layer
-    observe: Callable[[QuaterNetMaps, Array], Any]  # frames [S - 1, B, I] -> state
+    weights: Callable[[Any, Compute], Any]  # of one layer
+    observe: Callable[[QuaterNetWeights, Array], Any]  # frames [S - 1, B, I] -> state
     step: Callable[[tuple, Any, Array], tuple[Any, Array]]  # (layers, state, x) -> state, h
 
 
@@ -100,18 +100,20 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
         outputs = 4 * parts.joints + translated
         return QuaterNetParams(layers, initial, Dense(jnp.zeros((config.hidden, outputs)), jnp.zeros(outputs)))
 
-    def prepare(params: QuaterNetParams) -> QuaterNetMaps:
-        layers = tuple(core.maps(layer, compute) for layer in params.layers)
-        return QuaterNetMaps(layers, params.initial, dense_map(params.read_out, compute))
+    def prepare(params: QuaterNetParams) -> QuaterNetWeights:
+        layers = tuple(core.weights(layer, compute) for layer in params.layers)
+        return QuaterNetWeights(layers, params.initial, dense_weights(params.read_out, compute))
 
     def forward(params: Params, history: Array, future: Array, forced: Array) -> tuple[Array, Array]:
-        maps = prepare(params) if isinstance(params, QuaterNetParams) else params
-        return run(core, parts, maps, Batch(history, future), forced)
+        weights = prepare(params) if isinstance(params, QuaterNetParams) else params
+        return run(core, parts, weights, Batch(history, future), forced)
 
-    def apply(params: QuaterNetParams | QuaterNetMaps, history: Array, future: Array, forced: Array) -> Array:
+    def apply(params: QuaterNetParams | QuaterNetWeights, history: Array, future: Array, forced: Array) -> Array:
         return forward(params, history, future, forced)[0]
 
-    def learn(params: QuaterNetParams, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, Params]:
+    def loss_and_grad(
+        params: QuaterNetParams, batch: Batch, forced: Array, key: Array, step: Array
+    ) -> tuple[Array, Params]:
         del key, step
 
         def value(params: QuaterNetParams) -> Array:
@@ -120,19 +122,19 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
 
         return jax.value_and_grad(value)(params)
 
-    return Model(init, apply, learn=learn if config.unit_penalty else None, prepare=prepare)
+    return Model(init, apply, loss_and_grad=loss_and_grad if config.unit_penalty else None, prepare=prepare)
 
 
-def run(core: Core, parts: Layout, maps: QuaterNetMaps, windows: Batch, forced: Array) -> tuple[Array, Array]:
+def run(core: Core, parts: Layout, weights: QuaterNetWeights, windows: Batch, forced: Array) -> tuple[Array, Array]:
     """Predictions `[B, T, N]` of `windows` `[B, S, N]`, `[B, T, N]`, and what joints were turned by, `[B, T, J, 4]`."""
     observed, future = (jnp.swapaxes(frames, 0, 1) for frames in windows)
     known = align_sequence(to_quaternions(parts, observed))
-    state = core.observe(maps, _features(parts, known[:-1], observed[:-1]))
+    state = core.observe(weights, _features(parts, known[:-1], observed[:-1]))
     teacher = jnp.concatenate([observed[-1:], future[:-1]])
     inputs = Inputs(teacher, jnp.swapaxes(forced, 0, 1).astype(observed.dtype))
-    step, held = functools.partial(_step, core, parts), (maps.layers, maps.read_out)
+    step, held = functools.partial(_step, core, parts), (weights.layers, weights.read_out)
     carry = Carry(state, known[-1], observed[-1])
-    _, (frames, changes) = recur(step, held, carry, inputs, maps.read_out.compute)
+    _, (frames, changes) = scan_deferred_grad(step, held, carry, inputs, weights.read_out.compute)
     return jnp.swapaxes(frames, 0, 1), jnp.swapaxes(changes, 0, 1)
 
 
@@ -146,7 +148,7 @@ def _step(core: Core, parts: Layout, held: tuple, carry: Carry, now: Inputs) -> 
     frame = jnp.where(now.forced[:, None] > 0, now.teacher, carry.frame)
     quaternions = align(to_quaternions(parts, frame), carry.quaternions)
     state, h = core.step(layers, carry.state, _features(parts, quaternions, frame))
-    out = keep(product(h, read_out))
+    out = save_for_backward(product(h, read_out))
     turns, moves = jnp.split(out, [4 * parts.joints], axis=-1)
     changes = turns.reshape(quaternions.shape) + jnp.eye(4, dtype=out.dtype)[0]  # what is silent changes nothing
     after = to_frames(parts, turn(changes, quaternions), frame[:, parts.translation] + moves, frame[:, parts.code])
@@ -177,9 +179,9 @@ def _core(experiment: Experiment) -> Core:
         )
     return Core(
         init=lambda key, inputs: (convolution.init_convolutions(key, inputs, config.hidden, config.layers), None),
-        maps=dense_map,
-        observe=lambda maps, frames: convolution.convolve(maps.layers, frames)[0],
-        step=convolution.advance,
+        weights=dense_weights,
+        observe=lambda weights, frames: convolution.convolve(weights.layers, frames)[0],
+        step=convolution.convolve_step,
     )
 
 
@@ -189,10 +191,10 @@ def _recurrent(config: ModelConfig, cell: Cell) -> Core:
         layers = init_layers(layers_key, cell, inputs, config.hidden, config.layers, bidirectional=False)
         return layers, INITIAL * jax.random.normal(initial_key, (config.layers, config.hidden))
 
-    def observe(maps: QuaterNetMaps, frames: Array) -> tuple:
-        assert maps.initial is not None
+    def observe(weights: QuaterNetWeights, frames: Array) -> tuple:
+        assert weights.initial is not None
         states = []
-        for layer, initial in zip(maps.layers, maps.initial, strict=True):
+        for layer, initial in zip(weights.layers, weights.initial, strict=True):
             fresh = cell.zeros((frames.shape[1], config.hidden), frames.dtype)
             state, frames = scan(cell, layer, frames, jax.tree.map(lambda zeros, h=initial: zeros + h, fresh))
             states.append(state)
@@ -201,8 +203,8 @@ def _recurrent(config: ModelConfig, cell: Cell) -> Core:
     def step(layers: tuple, states: tuple, x: Array) -> tuple[tuple, Array]:
         after = []
         for layer, state in zip(layers, states, strict=True):
-            after.append(cells.advance(cell, layer, state, x))
+            after.append(cells.step_cell(cell, layer, state, x))
             x = cell.output(after[-1])
         return tuple(after), x
 
-    return Core(init, cell.maps, observe, step)
+    return Core(init, cell.weights, observe, step)

@@ -13,8 +13,8 @@ import numpy as np
 from motion_jax.config import ModelConfig
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.backend import compiler_options
-from motion_jax.runtime.devices import beside, join, parts, split
-from motion_jax.teacher_forcing import forced_by
+from motion_jax.runtime.devices import merge_microbatches, num_microbatches, shard_batch, split_microbatches
+from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.types import Array, Model, Params
 
 RawPredict = Callable[[Params, np.ndarray, np.ndarray, np.ndarray, str], Array]
@@ -29,13 +29,13 @@ def raw_predict(model: Model, space: PoseSpace, config: ModelConfig) -> RawPredi
 
     def predict(params: Params, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         batch, length = future.shape[:2]
-        rows, devices = beside(params, (history, future, codes, forced_by(mode, batch, length)))
-        return run(params, rows, parts(batch // devices, config))
+        rows, devices = shard_batch(params, (history, future, codes, forcing_of_mode(mode, batch, length)))
+        return run(params, rows, num_microbatches(batch // devices, config))
 
     return predict
 
 
-def prepared(model: Model, params: Params) -> Any:
+def prepare_params(model: Model, params: Params) -> Any:
     """Parameters on the device, in the form that many calls with them read."""
     return jax.jit(model.prepare)(params) if model.prepare else jax.device_put(params)
 
@@ -57,6 +57,6 @@ def raw_program(model: Model, space: PoseSpace, config: ModelConfig) -> Any:
     def run(params: Params, rows: tuple[Array, ...], count: int) -> Array:
         if count == 1:
             return predict(params, *rows)
-        return join(jax.lax.map(lambda part: predict(params, *part), split(rows, count)))
+        return merge_microbatches(jax.lax.map(lambda part: predict(params, *part), split_microbatches(rows, count)))
 
     return run

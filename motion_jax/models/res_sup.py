@@ -16,8 +16,8 @@ import dataclasses
 
 from motion_jax.config import Experiment
 from motion_jax.models import seq2seq
-from motion_jax.models.seq2seq import Seq2SeqMaps, Seq2SeqParams
-from motion_jax.nn.decoder import DecoderMaps, DecoderParams
+from motion_jax.models.seq2seq import Seq2SeqParams, Seq2SeqWeights
+from motion_jax.nn.decoder import DecoderParams, DecoderWeights
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
 
@@ -35,12 +35,12 @@ def _tie(untied: Model) -> Model:
     def init(key: Array) -> DecoderParams:
         return untied.init(key).decoder
 
-    def prepare(params: DecoderParams) -> DecoderMaps:
+    def prepare(params: DecoderParams) -> DecoderWeights:
         assert untied.prepare is not None
         return untied.prepare(Seq2SeqParams((), params)).decoder
 
-    def apply(params: DecoderParams | DecoderMaps, history: Array, future: Array, forced: Array) -> Array:
-        maps = params if isinstance(params, DecoderMaps) else prepare(params)
-        return untied.apply(Seq2SeqMaps(maps.layers, maps), history, future, forced)
+    def apply(params: DecoderParams | DecoderWeights, history: Array, future: Array, forced: Array) -> Array:
+        weights = params if isinstance(params, DecoderWeights) else prepare(params)
+        return untied.apply(Seq2SeqWeights(weights.layers, weights), history, future, forced)
 
     return Model(init, apply, prepare=prepare)

@@ -13,8 +13,16 @@ import jax.numpy as jnp
 
 from motion_jax.config import Experiment
 from motion_jax.nn.attention import ATTENTIONS, Sizes
-from motion_jax.nn.cells import CELLS, Maps
-from motion_jax.nn.decoder import Decoder, DecoderMaps, DecoderParams, Inputs, decode, decoder_maps, init_decoder
+from motion_jax.nn.cells import CELLS, CellWeights
+from motion_jax.nn.decoder import (
+    Decoder,
+    DecoderInputs,
+    DecoderParams,
+    DecoderWeights,
+    decode,
+    decoder_weights,
+    init_decoder,
+)
 from motion_jax.nn.deferred_grad.products import Compute
 from motion_jax.nn.scans import encode, init_layers
 from motion_jax.pose_space import PoseSpace
@@ -28,11 +36,11 @@ class Seq2SeqParams(NamedTuple):
     decoder: DecoderParams
 
 
-class Seq2SeqMaps(NamedTuple):
+class Seq2SeqWeights(NamedTuple):
     """The parameters as what products read: what `prepare` makes, and what a call makes of bare parameters."""
 
-    encoder: tuple[Maps, ...]
-    decoder: DecoderMaps
+    encoder: tuple[CellWeights, ...]
+    decoder: DecoderWeights
 
 
 def make(experiment: Experiment, space: PoseSpace) -> Model:
@@ -51,22 +59,22 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
             init_decoder(decoder_key, decoder, sizes, config.layers),
         )  # fmt: skip
 
-    def prepare(params: Seq2SeqParams) -> Seq2SeqMaps:
-        encoder = tuple(cell.maps(layer, compute) for layer in params.encoder)
-        return Seq2SeqMaps(encoder, decoder_maps(decoder, params.decoder, compute))
+    def prepare(params: Seq2SeqParams) -> Seq2SeqWeights:
+        encoder = tuple(cell.weights(layer, compute) for layer in params.encoder)
+        return Seq2SeqWeights(encoder, decoder_weights(decoder, params.decoder, compute))
 
     def attend(
-        params: Seq2SeqParams | Seq2SeqMaps, history: Array, future: Array, forced: Array
+        params: Seq2SeqParams | Seq2SeqWeights, history: Array, future: Array, forced: Array
     ) -> tuple[Array, Array | None]:
-        maps = params if isinstance(params, Seq2SeqMaps) else prepare(params)
+        weights = params if isinstance(params, Seq2SeqWeights) else prepare(params)
         observed = jnp.swapaxes(history, 0, 1)  # time first: a scan walks the leading axis
-        states, encoded = encode(cell, maps.encoder, observed[:-1], sizes.hidden, bidirectional=config.bidirectional)
+        states, encoded = encode(cell, weights.encoder, observed[:-1], sizes.hidden, bidirectional=config.bidirectional)
         teacher = jnp.concatenate([observed[-1:], jnp.swapaxes(future, 0, 1)[:-1]])
-        inputs = Inputs(teacher, jnp.swapaxes(forced, 0, 1))
-        frames, weights = decode(decoder, maps.decoder, states, jnp.swapaxes(encoded, 0, 1), observed[-1], inputs)
-        return jnp.swapaxes(frames, 0, 1), None if weights is None else jnp.swapaxes(weights, 0, 1)
+        inputs = DecoderInputs(teacher, jnp.swapaxes(forced, 0, 1))
+        frames, alignment = decode(decoder, weights.decoder, states, jnp.swapaxes(encoded, 0, 1), observed[-1], inputs)
+        return jnp.swapaxes(frames, 0, 1), None if alignment is None else jnp.swapaxes(alignment, 0, 1)
 
-    def apply(params: Seq2SeqParams | Seq2SeqMaps, history: Array, future: Array, forced: Array) -> Array:
+    def apply(params: Seq2SeqParams | Seq2SeqWeights, history: Array, future: Array, forced: Array) -> Array:
         return attend(params, history, future, forced)[0]
 
     return Model(init, apply, attend if decoder.attention else None, prepare=prepare)

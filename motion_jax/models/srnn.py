@@ -27,11 +27,11 @@ from motion_jax.config import Experiment
 from motion_jax.models import next_frame
 from motion_jax.models.body_graph import EDGES, NODES, Selections, edge_selections, part_selections
 from motion_jax.models.next_frame import Network
-from motion_jax.nn.cells import CELLS, Gates, LSTMParams, LSTMState, Maps
-from motion_jax.nn.deferred_grad.gates import keep
-from motion_jax.nn.deferred_grad.products import Compute, Operand, contract, hold, product
+from motion_jax.nn.cells import CELLS, CellWeights, Gates, LSTMParams, LSTMState
+from motion_jax.nn.deferred_grad.gates import save_for_backward
+from motion_jax.nn.deferred_grad.products import Compute, Operand, contract, make_operand, product
 from motion_jax.nn.dense import Dense
-from motion_jax.nn.mlp import init_chain
+from motion_jax.nn.mlp import init_mlp
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
 
@@ -67,7 +67,7 @@ class Grouped(NamedTuple):
     bias: Array | None  # [networks, 1, 1, O]
 
 
-class SrnnMaps(NamedTuple):
+class SrnnWeights(NamedTuple):
     """The parameters as what products read. The first layers of all edges read one frame and the last layers of all
     nodes write one, so each are one product, whose zeros say which part reads and writes what.
     """
@@ -96,7 +96,7 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
     selections = part_selections(space)
     network = Network(
         init=functools.partial(_init, selections, config.hidden),
-        maps=functools.partial(_maps, selections, compute),
+        weights=functools.partial(_maps, selections, compute),
         zeros=functools.partial(_zeros, config.hidden),
         embed=_embed,
         step=_step,
@@ -111,16 +111,16 @@ def _init(selections: Selections, hidden: int, key: Array) -> SrnnParams:
     edges, nodes = {}, {}
     for name in EDGES:
         read = edge_selections(selections, name)[0].shape[1]
-        edges[name] = EdgeParams(init_chain(next(keys), (read, half, half)), CELL.init(next(keys), half, hidden))
+        edges[name] = EdgeParams(init_mlp(next(keys), (read, half, half)), CELL.init(next(keys), half, hidden))
     for name, (_, read, parts) in NODES.items():
         cell = CELL.init(next(keys), len(read) * hidden, hidden)
-        nodes[name] = NodeParams(cell, init_chain(next(keys), (hidden, half, last, selections[parts[0]].shape[1])))
+        nodes[name] = NodeParams(cell, init_mlp(next(keys), (hidden, half, last, selections[parts[0]].shape[1])))
     return SrnnParams(edges, nodes)
 
 
-def _maps(selections: Selections, compute: Compute, params: SrnnParams) -> SrnnMaps:
+def _maps(selections: Selections, compute: Compute, params: SrnnParams) -> SrnnWeights:
     edges, nodes = [params.edges[name] for name in EDGES], [params.nodes[name] for name in NODES]
-    return SrnnMaps(
+    return SrnnWeights(
         first=_first(selections, compute, params),
         second=_group([edge.before[1] for edge in edges], compute),
         edge_inputs=_group([(edge.cell.w_input, edge.cell.b) for edge in edges], compute),
@@ -137,7 +137,7 @@ def _first(selections: Selections, compute: Compute, params: SrnnParams) -> Oper
     layers = [(selection, params.edges[name].before[0]) for name in EDGES for selection in
               edge_selections(selections, name)]  # fmt: skip
     weights = jnp.concatenate([_exactly(selection, layer.w) for selection, layer in layers], axis=1)
-    return hold(weights, jnp.concatenate([layer.b for _, layer in layers]), compute)
+    return make_operand(weights, jnp.concatenate([layer.b for _, layer in layers]), compute)
 
 
 def _last(selections: Selections, compute: Compute, params: SrnnParams) -> Operand:
@@ -148,7 +148,7 @@ def _last(selections: Selections, compute: Compute, params: SrnnParams) -> Opera
         written = [_exactly(layer.w, selections[part].T) for part in parts]
         weights += written + [jnp.zeros_like(written[0])] * (NODE_PLACES - len(parts))
         biases += [_exactly(layer.b, selections[part].T) for part in parts]
-    return hold(jnp.concatenate(weights), jnp.stack(biases).sum(axis=0), compute)
+    return make_operand(jnp.concatenate(weights), jnp.stack(biases).sum(axis=0), compute)
 
 
 def _exactly(left: Any, right: Any) -> Array:
@@ -159,7 +159,7 @@ def _exactly(left: Any, right: Any) -> Array:
 def _group(layers: Sequence[tuple[Array, Array | None]], compute: Compute) -> Grouped:
     """Layers of weights and bias, all with a bias or none."""
     biases = [bias[None, None] for _, bias in layers if bias is not None]
-    weights = hold(jnp.stack([weights for weights, _ in layers]), None, compute)
+    weights = make_operand(jnp.stack([weights for weights, _ in layers]), None, compute)
     return Grouped(weights, jnp.stack(biases) if biases else None)
 
 
@@ -168,39 +168,39 @@ def _zeros(hidden: int, batch: int, dtype: Any) -> States:
     return States(CELL.zeros(edges, dtype), CELL.zeros(nodes, dtype))
 
 
-def _embed(maps: SrnnMaps, frames: Array) -> Gates:
+def _embed(weights: SrnnWeights, frames: Array) -> Gates:
     """Frames `[..., B, N]` to what the edges' cells add to their gates, each `[..., edges, B, places, H]`."""
-    first = jax.nn.relu(keep(product(frames.reshape(-1, frames.shape[-1]), maps.first)))
+    first = jax.nn.relu(save_for_backward(product(frames.reshape(-1, frames.shape[-1]), weights.first)))
     first = first.reshape(first.shape[0], len(EDGES), EDGE_PLACES, -1)
-    gates = _multiply(_multiply(jnp.swapaxes(first, 0, 1), maps.second), maps.edge_inputs)
+    gates = _multiply(_multiply(jnp.swapaxes(first, 0, 1), weights.second), weights.edge_inputs)
     gates = gates.reshape(len(EDGES), *frames.shape[:-1], EDGE_PLACES, -1)
     return _part(jnp.moveaxis(gates, 0, frames.ndim - 2))
 
 
-def _step(maps: SrnnMaps, states: States, gates: Gates) -> tuple[States, Array]:
+def _step(weights: SrnnWeights, states: States, gates: Gates) -> tuple[States, Array]:
     """All edges, then all nodes; returns the states and the nodes' h `[nodes, B, places, H]`."""
-    edges = _advance(maps.edge_inputs, maps.edge_recurrent, states.edges, gates)
+    edges = _advance(weights.edge_inputs, weights.edge_recurrent, states.edges, gates)
     by_name = dict(zip(EDGES, edges.h, strict=True))
     read = [jnp.concatenate([by_name[name][:, places] for name in names], axis=-1)
             for places, names, _ in NODES.values()]  # fmt: skip
-    x = _part(_multiply(jnp.stack(read), maps.node_inputs))
-    nodes = _advance(maps.node_inputs, maps.node_recurrent, states.nodes, x)
+    x = _part(_multiply(jnp.stack(read), weights.node_inputs))
+    nodes = _advance(weights.node_inputs, weights.node_recurrent, states.nodes, x)
     return States(edges, nodes), nodes.h
 
 
-def _read(maps: SrnnMaps, h: Array) -> Array:
+def _read(weights: SrnnWeights, h: Array) -> Array:
     """The nodes' h `[..., nodes, B, places, H]` to the next frames `[..., B, N]`."""
     x = jnp.moveaxis(h, -4, 0)
     lead = x.shape[1:-2]
     x = x.reshape(len(NODES), -1, *h.shape[-2:])
-    for layer in maps.after:
-        x = jax.nn.relu(keep(_multiply(x, layer)))
-    return product(jnp.swapaxes(x, 0, 1).reshape(*lead, -1), maps.last)
+    for layer in weights.after:
+        x = jax.nn.relu(save_for_backward(_multiply(x, layer)))
+    return product(jnp.swapaxes(x, 0, 1).reshape(*lead, -1), weights.last)
 
 
 def _advance(inputs: Grouped, recurrent: Grouped, state: LSTMState, x: Gates) -> LSTMState:
     """One step of every place of every network."""
-    return CELL.step(Maps(inputs.weights, recurrent.weights), state, x, _multiply(CELL.output(state), recurrent))
+    return CELL.step(CellWeights(inputs.weights, recurrent.weights), state, x, _multiply(CELL.output(state), recurrent))
 
 
 def _multiply(x: Array, layer: Grouped) -> Array:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from motion_jax.types import Array
 
 
-class Keys(NamedTuple):
+class AdditiveKeys(NamedTuple):
     """Keys `[B, S, H]` and what is held against queries in their place."""
 
     keys: Array  # [B, S, H]; a gradient's way, not read
@@ -23,7 +23,7 @@ class Keys(NamedTuple):
     grown: Array  # [B, S, H] e^2(k - middle)
 
 
-def grow(keys: Array) -> Keys:
+def prepare_keys(keys: Array) -> AdditiveKeys:
     """What `score` reads of keys `[B, S, H]`.
 
     It is exact as long as a unit's keys lie within 71 of one another over the positions (703 in float64), wherever they
@@ -33,10 +33,10 @@ def grow(keys: Array) -> Keys:
     fixed = jax.lax.stop_gradient(keys)
     middle = (fixed.min(1, keepdims=True) + fixed.max(1, keepdims=True)) / 2
     reach = _limit(keys) - math.log(2 / float(jnp.finfo(keys.dtype).eps)) / 2  # beyond it, tanh is 1 to the last bit
-    return Keys(keys, middle, jnp.exp(2 * jnp.clip(fixed - middle, -reach, reach)))
+    return AdditiveKeys(keys, middle, jnp.exp(2 * jnp.clip(fixed - middle, -reach, reach)))
 
 
-def score(query: Array, keys: Keys, v: Array) -> Array:
+def additive_score(query: Array, keys: AdditiveKeys, v: Array) -> Array:
     """v . tanh(q + k_j) less the sum of v, `[B, S]`, of queries `[B, H]` and v `[H]`."""
     return _fallen(query[:, None], *(part.astype(query.dtype) for part in keys)) @ (-2 * v)
 

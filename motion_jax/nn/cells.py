@@ -2,7 +2,7 @@
 
 A cell is split where time enters. `project` is the part that does not depend on the state, so that a scan can do it
 for all frames in one matmul; `step` is the recurrence. Weights are stored `[in, out]`. The products of a step with the
-state's output stand outside of it (`Maps.recurrent`), so that a decoder can put its query into the same matmul.
+state's output stand outside of it (`CellWeights.recurrent`), so that a decoder can put its query into the same matmul.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.deferred_grad.gates import keep, sigmoid, tanh
-from motion_jax.nn.deferred_grad.products import Compute, Operand, hold, product, split
+from motion_jax.nn.deferred_grad.gates import save_for_backward, sigmoid, tanh
+from motion_jax.nn.deferred_grad.products import Compute, Operand, make_operand, product, split_operand
 from motion_jax.nn.dense import uniform
 from motion_jax.types import Array, Params
 
@@ -22,7 +22,7 @@ State = Any  # a pytree of [B, H] arrays
 Gates = tuple[Array, ...]  # one [..., H] array a gate: slices of one array would keep XLA from vectorising a loop
 
 
-class Maps(NamedTuple):
+class CellWeights(NamedTuple):
     """A cell's parameters as what its products read. Directions of an encoder add a leading axis of 2."""
 
     inputs: Operand  # x [I] -> gates [G H]
@@ -34,27 +34,29 @@ class Cell(NamedTuple):
     """Pure functions of one kind of cell, and its numbers of gates."""
 
     init: Callable[[Array, int, int], Params]  # (key, I, H) -> params
-    maps: Callable[[Params, Compute], Maps]
-    step: Callable[[Maps, State, Gates, Array], State]  # (maps, state, projected x, product [B, R H]) -> state
+    weights: Callable[[Params, Compute], CellWeights]
+    step: Callable[
+        [CellWeights, State, Gates, Array], State
+    ]  # (weights, state, projected x, product [B, R H]) -> state
     output: Callable[[State], Array]  # state -> h [B, H]
     zeros: Callable[[tuple[int, ...], Any], State]  # (shape [..., H], dtype) -> state
     gates: int  # G
     recurrent: int  # R
 
 
-def project(cell: Cell, maps: Maps, x: Array) -> Gates:
+def project(cell: Cell, weights: CellWeights, x: Array) -> Gates:
     """x `[B, I]` to each gate's part, `[B, H]`."""
-    return tuple(jnp.split(product(x, maps.inputs), cell.gates, axis=-1))
+    return tuple(jnp.split(product(x, weights.inputs), cell.gates, axis=-1))
 
 
-def project_all(cell: Cell, maps: Maps, x: Array) -> Gates:
+def project_all(cell: Cell, weights: CellWeights, x: Array) -> Gates:
     """x `[T, B, I]` to each gate's part, `[T, B, H]`: here it is cheaper to split the weights than the result."""
-    return tuple(product(x, part) for part in split(maps.inputs, cell.gates))
+    return tuple(product(x, part) for part in split_operand(weights.inputs, cell.gates))
 
 
-def advance(cell: Cell, maps: Maps, state: State, x: Array) -> State:
+def step_cell(cell: Cell, weights: CellWeights, state: State, x: Array) -> State:
     """One whole step from an input x `[B, I]`."""
-    return cell.step(maps, state, project(cell, maps, x), product(cell.output(state), maps.recurrent))
+    return cell.step(weights, state, project(cell, weights, x), product(cell.output(state), weights.recurrent))
 
 
 class GRUParams(NamedTuple):
@@ -108,13 +110,13 @@ def _init_gru(key: Array, inputs: int, hidden: int) -> GRUParams:
     )
 
 
-def _step_gru(maps: Maps, h: Array, x: Gates, recurrent: Array) -> Array:
+def _step_gru(weights: CellWeights, h: Array, x: Gates, recurrent: Array) -> Array:
     """Reset-after (Cho et al. 2014 v3; PyTorch, cuDNN): the reset acts on the candidate's recurrent product."""
-    del maps
+    del weights
     (xr, xz, xn), (ar, az, an) = x, jnp.split(recurrent, 3, axis=-1)
     r = sigmoid(xr + ar)
     z = sigmoid(xz + az)
-    n = tanh(xn + r * keep(an))
+    n = tanh(xn + r * save_for_backward(an))
     return (1 - z) * n + z * h
 
 
@@ -128,13 +130,13 @@ def _init_reset_before(key: Array, inputs: int, hidden: int) -> ResetBeforeParam
     )
 
 
-def _step_reset_before(maps: Maps, h: Array, x: Gates, recurrent: Array) -> Array:
+def _step_reset_before(weights: CellWeights, h: Array, x: Gates, recurrent: Array) -> Array:
     """Reset-before (thesis 3.6.2; TensorFlow 1): the reset acts on the state; u weighs the candidate."""
-    assert maps.candidate is not None
+    assert weights.candidate is not None
     (xr, xu, xc), (ar, au) = x, jnp.split(recurrent, 2, axis=-1)
     r = sigmoid(xr + ar)
     u = sigmoid(xu + au)
-    c = tanh(xc + product(r * h, maps.candidate))
+    c = tanh(xc + product(r * h, weights.candidate))
     return (1 - u) * h + u * c
 
 
@@ -147,9 +149,9 @@ def _init_lstm(key: Array, inputs: int, hidden: int) -> LSTMParams:
     )
 
 
-def _step_lstm(maps: Maps, state: LSTMState, x: Gates, recurrent: Array) -> LSTMState:
+def _step_lstm(weights: CellWeights, state: LSTMState, x: Gates, recurrent: Array) -> LSTMState:
     """Hochreiter & Schmidhuber 1997 with forget gate (thesis 3.6.1)."""
-    del maps
+    del weights
     i, f, g, o = (a + b for a, b in zip(x, jnp.split(recurrent, 4, axis=-1), strict=True))
     c = sigmoid(f) * state.c + sigmoid(i) * tanh(g)
     return LSTMState(sigmoid(o) * tanh(c), c)
@@ -164,22 +166,26 @@ def _init_rnn(key: Array, inputs: int, hidden: int) -> RNNParams:
     )
 
 
-def _step_rnn(maps: Maps, h: Array, x: Gates, recurrent: Array) -> Array:
+def _step_rnn(weights: CellWeights, h: Array, x: Gates, recurrent: Array) -> Array:
     """h' = tanh(x W + h U + b) (thesis 3.1)."""
-    del maps, h
+    del weights, h
     return tanh(x[0] + recurrent)
 
 
-def _maps_gru(p: GRUParams, compute: Compute) -> Maps:
-    return Maps(hold(p.w_input, p.b_input, compute), hold(p.w_hidden, p.b_hidden, compute))
+def _weights_gru(p: GRUParams, compute: Compute) -> CellWeights:
+    return CellWeights(make_operand(p.w_input, p.b_input, compute), make_operand(p.w_hidden, p.b_hidden, compute))
 
 
-def _maps_reset_before(p: ResetBeforeParams, compute: Compute) -> Maps:
-    return Maps(hold(p.w_input, p.b, compute), hold(p.w_gates, None, compute), hold(p.w_candidate, None, compute))
+def _weights_reset_before(p: ResetBeforeParams, compute: Compute) -> CellWeights:
+    return CellWeights(
+        make_operand(p.w_input, p.b, compute),
+        make_operand(p.w_gates, None, compute),
+        make_operand(p.w_candidate, None, compute),
+    )
 
 
-def _maps(p: LSTMParams | RNNParams, compute: Compute) -> Maps:
-    return Maps(hold(p.w_input, p.b, compute), hold(p.w_hidden, None, compute))
+def _weights(p: LSTMParams | RNNParams, compute: Compute) -> CellWeights:
+    return CellWeights(make_operand(p.w_input, p.b, compute), make_operand(p.w_hidden, None, compute))
 
 
 def _itself(h: Array) -> Array:
@@ -195,8 +201,8 @@ def _zeros_lstm(shape: tuple[int, ...], dtype: Any) -> LSTMState:
 
 
 CELLS: dict[str, Cell] = {
-    "gru": Cell(_init_gru, _maps_gru, _step_gru, _itself, _zeros, 3, 3),
-    "gru_reset_before": Cell(_init_reset_before, _maps_reset_before, _step_reset_before, _itself, _zeros, 3, 2),
-    "lstm": Cell(_init_lstm, _maps, _step_lstm, lambda state: state.h, _zeros_lstm, 4, 4),
-    "rnn": Cell(_init_rnn, _maps, _step_rnn, _itself, _zeros, 1, 1),
+    "gru": Cell(_init_gru, _weights_gru, _step_gru, _itself, _zeros, 3, 3),
+    "gru_reset_before": Cell(_init_reset_before, _weights_reset_before, _step_reset_before, _itself, _zeros, 3, 2),
+    "lstm": Cell(_init_lstm, _weights, _step_lstm, lambda state: state.h, _zeros_lstm, 4, 4),
+    "rnn": Cell(_init_rnn, _weights, _step_rnn, _itself, _zeros, 1, 1),
 }

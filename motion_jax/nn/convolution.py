@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.deferred_grad.gates import keep
+from motion_jax.nn.deferred_grad.gates import save_for_backward
 from motion_jax.nn.deferred_grad.products import Operand, product
 from motion_jax.nn.dense import Dense, init_dense
 from motion_jax.types import Array
@@ -42,7 +42,7 @@ def convolve(layers: tuple[Operand, ...], inputs: Array) -> tuple[Queues, Array]
     return tuple(queues), x
 
 
-def advance(layers: tuple[Operand, ...], queues: Queues, x: Array) -> tuple[Queues, Array]:
+def convolve_step(layers: tuple[Operand, ...], queues: Queues, x: Array) -> tuple[Queues, Array]:
     """One more frame x `[B, I]`: the queues after it and the output `[B, H]`."""
     after = []
     for layer, queue in zip(layers, queues, strict=True):
@@ -52,5 +52,5 @@ def advance(layers: tuple[Operand, ...], queues: Queues, x: Array) -> tuple[Queu
 
 
 def _layer(layer: Operand, before: Array, x: Array) -> Array:
-    y = jax.nn.leaky_relu(keep(product(jnp.concatenate([before, x], axis=-1), layer)), SLOPE)
+    y = jax.nn.leaky_relu(save_for_backward(product(jnp.concatenate([before, x], axis=-1), layer)), SLOPE)
     return x + y if x.shape == y.shape else y

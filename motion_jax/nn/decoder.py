@@ -8,11 +8,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.attention import Attention, AttentionMaps, Memory, Sizes, query
-from motion_jax.nn.cells import Cell, Maps, State, project
-from motion_jax.nn.deferred_grad.gates import keep, tanh
-from motion_jax.nn.deferred_grad.products import Compute, Operand, hold, join, product
-from motion_jax.nn.deferred_grad.scan import recur
+from motion_jax.nn.attention import Attention, AttentionMemory, AttentionWeights, Sizes, make_query
+from motion_jax.nn.cells import Cell, CellWeights, State, project
+from motion_jax.nn.deferred_grad.gates import save_for_backward, tanh
+from motion_jax.nn.deferred_grad.products import Compute, Operand, concat_operands, make_operand, product
+from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
 from motion_jax.nn.dense import Dense, init_dense
 from motion_jax.nn.scans import init_layers
 from motion_jax.types import Array, Params
@@ -37,33 +37,33 @@ class DecoderParams(NamedTuple):
     read_out: Dense  # to N
 
 
-class DecoderMaps(NamedTuple):
+class DecoderWeights(NamedTuple):
     """Parameters as what products read. Where attention asks before the step, the top layer's recurrent map makes the
     query too: both read the same h.
     """
 
-    layers: tuple[Maps, ...]
-    attention: AttentionMaps | None
+    layers: tuple[CellWeights, ...]
+    attention: AttentionWeights | None
     combine: Operand | None
     attend: Operand | None
     read_out: Operand
 
 
-class Inputs(NamedTuple):
+class DecoderInputs(NamedTuple):
     """What one step is given from outside, or `[T, ...]` of it."""
 
     teacher: Array  # [B, N] the true previous frame
     forced: Array  # [B] bool: read `teacher`
 
 
-class Held(NamedTuple):
+class DecoderConstants(NamedTuple):
     """What the steps share."""
 
-    maps: DecoderMaps
-    memory: Memory | None
+    weights: DecoderWeights
+    memory: AttentionMemory | None
 
 
-class Carry(NamedTuple):
+class DecoderCarry(NamedTuple):
     """What one step hands to the next."""
 
     states: tuple[State, ...]  # of each layer
@@ -95,27 +95,32 @@ def _init_read_out(key: Array, known: int, outputs: int, residual: bool) -> Dens
     return Dense(jnp.zeros_like(fresh.w), jnp.zeros_like(fresh.b)) if residual else fresh
 
 
-def decoder_maps(decoder: Decoder, params: DecoderParams, compute: Compute) -> DecoderMaps:
-    """Parameters to maps; done once for many calls where the parameters stay."""
-    layers = [decoder.cell.maps(layer, compute) for layer in params.layers]
-    attention = decoder.attention.maps(params.attention, compute) if decoder.attention else None
+def decoder_weights(decoder: Decoder, params: DecoderParams, compute: Compute) -> DecoderWeights:
+    """Parameters as what products read; done once for many calls where the parameters stay."""
+    layers = [decoder.cell.weights(layer, compute) for layer in params.layers]
+    attention = decoder.attention.weights(params.attention, compute) if decoder.attention else None
     if attention and attention.query and decoder.attention and not decoder.attention.after:
-        layers[-1] = layers[-1]._replace(recurrent=join(layers[-1].recurrent, attention.query))
+        layers[-1] = layers[-1]._replace(recurrent=concat_operands(layers[-1].recurrent, attention.query))
         attention = attention.replace(query=None)
-    combine, attend, read_out = (dense and hold(dense.w, dense.b, compute)
+    combine, attend, read_out = (dense and make_operand(dense.w, dense.b, compute)
                                  for dense in (params.combine, params.attend, params.read_out))  # fmt: skip
     assert read_out is not None
-    return DecoderMaps(tuple(layers), attention, combine, attend, read_out)
+    return DecoderWeights(tuple(layers), attention, combine, attend, read_out)
 
 
 def decode(
-    decoder: Decoder, maps: DecoderMaps, states: tuple[State, ...], encoded: Array, first: Array, inputs: Inputs
+    decoder: Decoder,
+    weights: DecoderWeights,
+    states: tuple[State, ...],
+    encoded: Array,
+    first: Array,
+    inputs: DecoderInputs,
 ) -> tuple[Array, Array | None]:
     """Predicts T frames.
 
     Args:
         decoder: the parts.
-        maps: their parameters.
+        weights: their parameters.
         states: the encoder's last states, one a layer.
         encoded: `[B, S, H]` the encoder's outputs, which attention reads.
         first: `[B, N]` the last observed frame, read at step 0 whatever `inputs.forced` says.
@@ -124,45 +129,49 @@ def decode(
     Returns:
         predictions `[T, B, N]`, and the attention's weights `[T, B, S]` or None without attention.
     """
-    attention, compute = decoder.attention, maps.read_out.compute
-    memory = attention.remember(maps.attention, encoded, compute) if attention and maps.attention else None
+    attention, compute = decoder.attention, weights.read_out.compute
+    memory = attention.precompute_keys(weights.attention, encoded, compute) if attention and weights.attention else None
     fed = jnp.zeros_like(encoded[:, 0]) if attention and attention.after else None
     inputs = inputs._replace(forced=inputs.forced.astype(first.dtype))  # a loop that is differentiated takes floats
     step = functools.partial(_step, decoder)
-    _, (frames, weights) = recur(step, Held(maps, memory), Carry(states, fed, first), inputs, compute)
-    return frames, weights
+    _, (frames, alignment) = scan_deferred_grad(
+        step, DecoderConstants(weights, memory), DecoderCarry(states, fed, first), inputs, compute
+    )
+    return frames, alignment
 
 
-def _step(decoder: Decoder, held: Held, carry: Carry, now: Inputs) -> tuple[Carry, tuple[Array, Array | None]]:
-    """Thesis 3.20-3.23: attend, combine, recur, read out."""
-    maps, context, weights, fed = held.maps, carry.fed, None, None
+def _step(
+    decoder: Decoder, held: DecoderConstants, carry: DecoderCarry, now: DecoderInputs
+) -> tuple[DecoderCarry, tuple[Array, Array | None]]:
+    """Thesis 3.20-3.23: attend, combine, step the cells, read out."""
+    weights, context, alignment, fed = held.weights, carry.fed, None, None
     x = jnp.where(now.forced[:, None] > 0, now.teacher, carry.frame)
-    recurrent, asked = _multiply_states(decoder, maps, carry.states)
-    if held.memory and not maps.attend:
-        context, weights = _read(decoder, held, asked, x)
-    states, h = _recur(decoder, maps, carry.states, recurrent, _combine(maps, x, context))
+    recurrent, asked = _multiply_states(decoder, weights, carry.states)
+    if held.memory and not weights.attend:
+        context, alignment = _attend(decoder, held, asked, x)
+    states, h = _step_layers(decoder, weights, carry.states, recurrent, _combine(weights, x, context))
     known = h
-    if held.memory and maps.attend:  # Luong et al. 2015, eq. 5: h~ = tanh(W [c; h]), fed to the next step (3.3)
-        context, weights = _read(decoder, held, h, x)
-        fed = known = tanh(product(jnp.concatenate([context, h], axis=-1), maps.attend))
-    y = product(_full(x, known, context) if decoder.output == "full" else known, maps.read_out)
+    if held.memory and weights.attend:  # Luong et al. 2015, eq. 5: h~ = tanh(W [c; h]), fed to the next step (3.3)
+        context, alignment = _attend(decoder, held, h, x)
+        fed = known = tanh(product(jnp.concatenate([context, h], axis=-1), weights.attend))
+    y = product(_full(x, known, context) if decoder.output == "full" else known, weights.read_out)
     frame = x + y if decoder.residual else y
-    return Carry(states, fed, frame), (frame, weights)
+    return DecoderCarry(states, fed, frame), (frame, alignment)
 
 
-def _read(decoder: Decoder, held: Held, asked: Array, x: Array) -> tuple[Array, Array]:
+def _attend(decoder: Decoder, held: DecoderConstants, asked: Array, x: Array) -> tuple[Array, Array]:
     """Context and weights. `asked` is the query, or the h that has still to be made one."""
-    attention, maps = decoder.attention, held.maps.attention
+    attention, weights = decoder.attention, held.weights.attention
     assert attention is not None
-    assert maps is not None
+    assert weights is not None
     assert held.memory is not None
-    return attention.read(maps, held.memory, query(maps, asked) if attention.after else asked, x)
+    return attention.attend_step(weights, held.memory, make_query(weights, asked) if attention.after else asked, x)
 
 
-def _multiply_states(decoder: Decoder, maps: DecoderMaps, states: tuple[State, ...]) -> tuple[list[Array], Array]:
+def _multiply_states(decoder: Decoder, weights: DecoderWeights, states: tuple[State, ...]) -> tuple[list[Array], Array]:
     """Every layer's recurrent product, and what attention asks if it asks now: its query, or h."""
     outputs = [decoder.cell.output(state) for state in states]
-    products = [product(h, layer.recurrent) for h, layer in zip(outputs, maps.layers, strict=True)]
+    products = [product(h, layer.recurrent) for h, layer in zip(outputs, weights.layers, strict=True)]
     width = decoder.cell.recurrent * outputs[-1].shape[-1]
     if products[-1].shape[-1] == width:  # no query was joined
         return products, outputs[-1]
@@ -170,18 +179,18 @@ def _multiply_states(decoder: Decoder, maps: DecoderMaps, states: tuple[State, .
     return products, asked
 
 
-def _combine(maps: DecoderMaps, x: Array, context: Array | None) -> Array:
+def _combine(weights: DecoderWeights, x: Array, context: Array | None) -> Array:
     """What the lowest cell reads: [x; c], or relu(W [x; c]) in the tutorial's form (Robertson 2019)."""
     seen = x if context is None else jnp.concatenate([x, context], axis=-1)
-    return seen if maps.combine is None else jax.nn.relu(keep(product(seen, maps.combine)))
+    return seen if weights.combine is None else jax.nn.relu(save_for_backward(product(seen, weights.combine)))
 
 
-def _recur(
-    decoder: Decoder, maps: DecoderMaps, states: tuple[State, ...], recurrent: list[Array], x: Array
+def _step_layers(
+    decoder: Decoder, weights: DecoderWeights, states: tuple[State, ...], recurrent: list[Array], x: Array
 ) -> tuple[tuple[State, ...], Array]:
     """One step of every layer; returns the states and the top layer's h."""
     new = []
-    for layer, state, multiplied in zip(maps.layers, states, recurrent, strict=True):
+    for layer, state, multiplied in zip(weights.layers, states, recurrent, strict=True):
         state = decoder.cell.step(layer, state, project(decoder.cell, layer, x), multiplied)
         x = decoder.cell.output(state)
         new.append(state)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.deferred_grad.products import Compute, Operand, hold
+from motion_jax.nn.deferred_grad.products import Compute, Operand, make_operand
 from motion_jax.types import Array
 
 
@@ -33,6 +33,6 @@ def init_dense(key: Array, inputs: int, outputs: int) -> Dense:
     return Dense(uniform(w, (inputs, outputs), inputs), uniform(b, (outputs,), inputs))
 
 
-def dense_map(params: Dense, compute: Compute) -> Operand:
+def dense_weights(params: Dense, compute: Compute) -> Operand:
     """The layer as an operand of `product`."""
-    return hold(params.w, params.b, compute)
+    return make_operand(params.w, params.b, compute)

@@ -6,25 +6,25 @@ from collections.abc import Sequence
 
 import jax
 
-from motion_jax.nn.deferred_grad.gates import keep
+from motion_jax.nn.deferred_grad.gates import save_for_backward
 from motion_jax.nn.deferred_grad.products import Compute, Operand, product
-from motion_jax.nn.dense import Dense, dense_map, init_dense
+from motion_jax.nn.dense import Dense, dense_weights, init_dense
 from motion_jax.types import Array
 
 
-def init_chain(key: Array, widths: Sequence[int]) -> tuple[Dense, ...]:
+def init_mlp(key: Array, widths: Sequence[int]) -> tuple[Dense, ...]:
     """Parameters from `widths[0]` features to `widths[-1]`; consumes `key`."""
     keys = jax.random.split(key, len(widths) - 1)
     return tuple(init_dense(k, i, o) for k, i, o in zip(keys, widths[:-1], widths[1:], strict=True))
 
 
-def chain_maps(layers: Sequence[Dense], compute: Compute) -> tuple[Operand, ...]:
+def mlp_weights(layers: Sequence[Dense], compute: Compute) -> tuple[Operand, ...]:
     """The layers as operands."""
-    return tuple(dense_map(layer, compute) for layer in layers)
+    return tuple(dense_weights(layer, compute) for layer in layers)
 
 
-def pass_through(maps: Sequence[Operand], x: Array) -> Array:
+def apply_mlp(weights: Sequence[Operand], x: Array) -> Array:
     """x `[..., I]` to `[..., O]`."""
-    for layer in maps[:-1]:
-        x = jax.nn.relu(keep(product(x, layer)))
-    return product(x, maps[-1])
+    for layer in weights[:-1]:
+        x = jax.nn.relu(save_for_backward(product(x, layer)))
+    return product(x, weights[-1])

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from motion_jax.nn.cells import Cell, Gates, Maps, State, advance, project
+from motion_jax.nn.cells import Cell, CellWeights, Gates, State, project, step_cell
 from motion_jax.nn.deferred_grad.products import Compute, Operand, product
 from motion_jax.nn.dense import Dense
-from motion_jax.nn.mlp import chain_maps, init_chain, pass_through
+from motion_jax.nn.mlp import apply_mlp, init_mlp, mlp_weights
 from motion_jax.nn.scans import init_layers
 from motion_jax.types import Array
 
@@ -36,11 +36,11 @@ class StackParams(NamedTuple):
     after: tuple[Dense, ...]
 
 
-class StackMaps(NamedTuple):
+class StackWeights(NamedTuple):
     """The parameters as what products read."""
 
     before: tuple[Operand, ...]
-    layers: tuple[Maps, ...]
+    layers: tuple[CellWeights, ...]
     after: tuple[Operand, ...]
 
 
@@ -48,16 +48,16 @@ def init_stack(key: Array, stack: Stack, inputs: int) -> StackParams:
     """Fresh parameters for frames of `inputs` features; consumes `key`."""
     before, layers, after = jax.random.split(key, 3)
     return StackParams(
-        init_chain(before, (inputs, *stack.before)),
+        init_mlp(before, (inputs, *stack.before)),
         init_layers(layers, stack.cell, stack.before[-1], stack.hidden, stack.layers, bidirectional=False),
-        init_chain(after, (stack.hidden, *stack.after)),
+        init_mlp(after, (stack.hidden, *stack.after)),
     )
 
 
-def stack_maps(stack: Stack, params: StackParams, compute: Compute) -> StackMaps:
-    """Parameters to maps; done once for many calls where the parameters stay."""
-    layers = tuple(stack.cell.maps(layer, compute) for layer in params.layers)
-    return StackMaps(chain_maps(params.before, compute), layers, chain_maps(params.after, compute))
+def stack_weights(stack: Stack, params: StackParams, compute: Compute) -> StackWeights:
+    """Parameters as what products read; done once for many calls where the parameters stay."""
+    layers = tuple(stack.cell.weights(layer, compute) for layer in params.layers)
+    return StackWeights(mlp_weights(params.before, compute), layers, mlp_weights(params.after, compute))
 
 
 def stack_zeros(stack: Stack, batch: int, dtype: Any) -> tuple[State, ...]:
@@ -65,22 +65,22 @@ def stack_zeros(stack: Stack, batch: int, dtype: Any) -> tuple[State, ...]:
     return tuple(stack.cell.zeros((batch, stack.hidden), dtype) for _ in range(stack.layers))
 
 
-def stack_embed(stack: Stack, maps: StackMaps, frames: Array) -> Gates:
+def stack_embed(stack: Stack, weights: StackWeights, frames: Array) -> Gates:
     """Frames `[..., I]` to what the lowest cell adds to its gates."""
-    return project(stack.cell, maps.layers[0], pass_through(maps.before, frames))
+    return project(stack.cell, weights.layers[0], apply_mlp(weights.before, frames))
 
 
 def stack_step(
-    stack: Stack, maps: StackMaps, states: tuple[State, ...], gates: Gates
+    stack: Stack, weights: StackWeights, states: tuple[State, ...], gates: Gates
 ) -> tuple[tuple[State, ...], Array]:
     """One step of every layer; returns the states and the top layer's h `[B, H]`."""
-    cell, lowest = stack.cell, maps.layers[0]
+    cell, lowest = stack.cell, weights.layers[0]
     new = [cell.step(lowest, states[0], gates, product(cell.output(states[0]), lowest.recurrent))]
-    for layer, state in zip(maps.layers[1:], states[1:], strict=True):
-        new.append(advance(cell, layer, state, cell.output(new[-1])))
+    for layer, state in zip(weights.layers[1:], states[1:], strict=True):
+        new.append(step_cell(cell, layer, state, cell.output(new[-1])))
     return tuple(new), cell.output(new[-1])
 
 
-def stack_read(maps: StackMaps, h: Array) -> Array:
+def stack_read(weights: StackWeights, h: Array) -> Array:
     """h `[..., H]` to frames `[..., O]`."""
-    return pass_through(maps.after, h)
+    return apply_mlp(weights.after, h)

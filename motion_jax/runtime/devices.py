@@ -49,7 +49,7 @@ def data_mesh(experiment: Experiment, model: Model) -> Mesh:
     """
     batch, count = experiment.train.batch, jax.local_device_count()
     if jax.default_backend() == "cpu":
-        return mesh_of(1 if model.learn else sharing_cores(batch, experiment.model.hidden))
+        return mesh_of(1 if model.loss_and_grad else sharing_cores(batch, experiment.model.hidden))
     if batch % count:
         raise UserError(f"train.batch={batch}: must be a multiple of the {count} local devices")
     return mesh_of(count)
@@ -68,7 +68,7 @@ def mesh_of(count: int) -> Mesh:
     return Mesh(np.array(jax.local_devices()[:count]), (DATA,))
 
 
-def parts(batch: int, config: ModelConfig) -> int:
+def num_microbatches(batch: int, config: ModelConfig) -> int:
     """In how many equal parts, one after another, a device computes `batch` sequences: the fewest within the limit.
 
     The limit is `config.micro_batch` if it is set. The platform's own choice is left where no divisor is near it.
@@ -84,19 +84,19 @@ def _at_once(batch: int, hidden: int) -> int:
     return _AT_ONCE if hidden <= _NARROW else _AT_ONCE_WIDE
 
 
-def split(rows: Any, count: int) -> Any:
+def split_microbatches(rows: Any, count: int) -> Any:
     """`[B, ...]` arrays to `[count, B / count, ...]`: part i takes every count-th row, so that each device of a mesh
     has its share of every part.
     """
     return jax.tree.map(lambda x: x.reshape(len(x) // count, count, *x.shape[1:]).swapaxes(0, 1), rows)
 
 
-def join(rows: Any) -> Any:
+def merge_microbatches(rows: Any) -> Any:
     """What `split` made, back to `[B, ...]`."""
     return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(len(x) * x.shape[1], *x.shape[2:]), rows)
 
 
-def beside(params: Any, rows: Any) -> tuple[Any, int]:
+def shard_batch(params: Any, rows: Any) -> tuple[Any, int]:
     """`[B, ...]` arrays divided over the devices that hold `params`, and the number of these.
 
     Rows that do not divide stay as they are: each device then computes all of them.

@@ -12,7 +12,7 @@ import numpy as np
 
 from motion_jax.config import Experiment
 from motion_jax.data.normalize import pose_space
-from motion_jax.data.packed_clips import Bank, make_bank
+from motion_jax.data.packed_clips import PackedClips, pack_clips
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
@@ -24,9 +24,9 @@ from motion_jax.train.log import MetricsLog, Progress, read_metrics
 from motion_jax.train.monitor import SCORE, Monitor
 from motion_jax.train.optimizer import learning_rate, make_optimizer
 from motion_jax.train.state import TrainState, init_state, is_finite
-from motion_jax.train.step import Chunk, StepMetrics, make_chunk
+from motion_jax.train.step import Chunk, StepMetrics, make_train_steps
 from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
-from motion_jax.train.tensorboard import BOARD, Board
+from motion_jax.train.tensorboard import TENSORBOARD, TensorBoardWriter
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
 
@@ -47,10 +47,10 @@ def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path, board: bo
     """
     splits = split_clips(dataset, experiment.data)
     space = pose_space(dataset, splits.train, experiment.data)
-    bank = make_bank(splits.train, space, experiment.data)
+    packed = pack_clips(splits.train, space, experiment.data)
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
     mesh = data_mesh(experiment, model)
-    chunk, sharding = make_chunk(model, optimizer, make_loss(experiment.train.loss, space), experiment, mesh)
+    chunk, sharding = make_train_steps(model, optimizer, make_loss(experiment.train.loss, space), experiment, mesh)
     state = init_state(model, optimizer, experiment.train.seed)
     if not jax.tree.leaves(state.params):
         raise UserError(f"model.name={experiment.model.name!r} has nothing to train: launch.evaluate runs it as is")
@@ -59,8 +59,8 @@ def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path, board: bo
     with folder.locked(), stop_on_signal() as stop:
         folder.begin(experiment, space, dataset.key)  # the config has proved possible: what is recorded can be resumed
         with _Run(experiment, folder, monitor, stop, board) as run:
-            state, bank = jax.device_put((state, bank), sharding)
-            run.train(chunk, state, bank, sharding)
+            state, packed = jax.device_put((state, packed), sharding)
+            run.train(chunk, state, packed, sharding)
         return run.step
 
 
@@ -92,14 +92,14 @@ class _Run:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def train(self, chunk: Chunk, state: TrainState, bank: Bank, sharding: jax.sharding.Sharding) -> None:
+    def train(self, chunk: Chunk, state: TrainState, packed: PackedClips, sharding: jax.sharding.Sharding) -> None:
         """From the last good checkpoint, or the given state, to the last step."""
         state = self._resume(state, sharding)
         begun, first = time.monotonic(), self.step
         while self.step < self._config.steps:
             before = self.step
             count = min(self._config.steps_per_dispatch, self._config.steps - before)
-            state, metrics = chunk(state, bank, count)
+            state, metrics = chunk(state, packed, count)
             if before == first:
                 self._say_begun(metrics, count)
             self._pending.append(metrics)
@@ -139,12 +139,12 @@ class _Run:
             self._progress.say(f"resuming {self._folder.path} at step {self.step}")
         elif read_metrics(self._folder.metrics):
             self._progress.say(f"{self._folder.path} holds no finished checkpoint: starting again at step 0")
-        self._logs: list[MetricsLog | Board] = [
+        self._logs: list[MetricsLog | TensorBoardWriter] = [
             self._open.enter_context(closing(MetricsLog(self._folder.metrics, self.step)))
         ]
         rows = read_metrics(self._folder.metrics)
         if self._boards:
-            board = Board(self._folder.path / BOARD, rows, self._experiment.eval.frame_numbers)
+            board = TensorBoardWriter(self._folder.path / TENSORBOARD, rows, self._experiment.eval.frame_numbers)
             self._logs.append(self._open.enter_context(closing(board)))
         scores = [row[SCORE] for row in rows if row.get(SCORE) is not None]
         self._best_score = min(scores, default=float("inf"))

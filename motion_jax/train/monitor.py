@@ -14,15 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import MODES, Experiment
-from motion_jax.data.packed_clips import Bank, draw, make_bank
+from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
 from motion_jax.data.splits import Splits
 from motion_jax.evaluation.evaluate import Selection, select
 from motion_jax.evaluation.metrics import euler_error_rad
 from motion_jax.losses import Loss, make_loss
 from motion_jax.models.raw import raw_predict
 from motion_jax.pose_space import PoseSpace
-from motion_jax.runtime.devices import beside
-from motion_jax.teacher_forcing import forced_by
+from motion_jax.runtime.devices import shard_batch
+from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.types import Array, Batch, Dataset, Model, Params
 
 TEST_WINDOWS = 128  # drawn anew for each report
@@ -43,9 +43,9 @@ class Monitor:
         self._space = space
         self._loss = _model_loss(model, make_loss(experiment.train.loss, space))
         self._predict = raw_predict(model, space, experiment.model)
-        self._test = make_bank(splits.test, space, experiment.data) if splits.test else None
+        self._test = pack_clips(splits.test, space, experiment.data) if splits.test else None
         self._srnn = select("srnn", dataset, space, experiment) if splits.test else None
-        self._validation = self._fixed_windows(make_bank(splits.validation, space, experiment.data)
+        self._validation = self._fixed_windows(pack_clips(splits.validation, space, experiment.data)
                                                if splits.validation else None)  # fmt: skip
         self._held = _zero_velocity_errors(self._validation, space) if self._validation else {}
 
@@ -92,12 +92,12 @@ class Monitor:
             )
         return "\n".join(lines)
 
-    def _draw(self, bank: Bank, key: Array, count: int = TEST_WINDOWS) -> Batch:
+    def _draw(self, packed: PackedClips, key: Array, count: int = TEST_WINDOWS) -> Batch:
         data = self._experiment.data
-        return draw(bank, key, count, data.source_length, data.target_length)
+        return sample_windows(packed, key, count, data.source_length, data.target_length)
 
-    def _fixed_windows(self, bank: Bank | None) -> Batch | None:
-        return self._draw(bank, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS) if bank else None
+    def _fixed_windows(self, packed: PackedClips | None) -> Batch | None:
+        return self._draw(packed, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS) if packed else None
 
     def _encoded(self, selection: Selection) -> Batch:
         def encode(frames: np.ndarray) -> Array:
@@ -144,7 +144,7 @@ def _model_loss(model: Model, loss: Loss) -> Callable[[Params, Batch, str], Arra
         return loss(model.apply(params, windows.history, windows.future, forced), windows.future)
 
     def call(params: Params, windows: Batch, mode: str) -> Array:
-        rows, _ = beside(params, (windows, forced_by(mode, *windows.future.shape[:2])))
+        rows, _ = shard_batch(params, (windows, forcing_of_mode(mode, *windows.future.shape[:2])))
         return value(params, *rows)
 
     return call

@@ -12,11 +12,11 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
-from motion_jax.data.packed_clips import Bank, draw
+from motion_jax.data.packed_clips import PackedClips, sample_windows
 from motion_jax.losses import Loss
 from motion_jax.runtime.backend import compiler_options
-from motion_jax.runtime.devices import DATA, parts, split
-from motion_jax.teacher_forcing import toss
+from motion_jax.runtime.devices import DATA, num_microbatches, split_microbatches
+from motion_jax.teacher_forcing import sample_forcing
 from motion_jax.train.state import TrainState
 from motion_jax.types import Array, Batch, Model, Params
 
@@ -30,33 +30,34 @@ class StepMetrics(NamedTuple):
 
 _MODEL = 2  # beside the two halves of a step's key, what a model draws from
 
-Chunk = Any  # jitted: (state, bank, K static) -> (state, metrics of K updates)
+Chunk = Any  # jitted: (state, packed, K static) -> (state, metrics of K updates)
 
 
-Learn = Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]]  # `Model.learn`
+LossAndGrad = Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]]  # `Model.loss_and_grad`
 Gradient = Callable[[Params, Batch, Array], tuple[Array, Params]]  # (params, batch, forced) -> loss and its gradient
 
 
-def make_chunk(
+def make_train_steps(
     model: Model, optimizer: optax.GradientTransformation, loss: Loss, experiment: Experiment, mesh: Mesh
 ) -> tuple[Chunk, NamedSharding]:
-    """The compiled function `(state, bank, K) -> (state, metrics of K updates)`, and the sharding of its arguments.
+    """The compiled function `(state, packed, K) -> (state, metrics of K updates)`, and the sharding of its arguments.
 
-    The batch is split over `mesh`; parameters and bank are on every device. The state is donated: the caller's is gone.
+    The batch is split over `mesh`; parameters and packed clips are on every device.
+    The state is donated: the caller's is gone.
     """
     config, data = experiment.train, experiment.data
-    count = parts(config.batch // mesh.size, experiment.model)
-    learn = model.learn or _by_loss(model, loss, mesh, count)
+    count = num_microbatches(config.batch // mesh.size, experiment.model)
+    loss_and_grad = model.loss_and_grad or _by_loss(model, loss, mesh, count)
     everywhere = NamedSharding(mesh, PartitionSpec())
     shared = NamedSharding(mesh, PartitionSpec(DATA))
 
-    def update(state: TrainState, bank: Bank) -> tuple[TrainState, StepMetrics]:
+    def update(state: TrainState, packed: PackedClips) -> tuple[TrainState, StepMetrics]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         draw_key, coin_key = jax.random.split(key)
-        batch = draw(bank, draw_key, config.batch, data.source_length, data.target_length)
-        forced = toss(config, coin_key, state.step, config.batch, data.target_length)
+        batch = sample_windows(packed, draw_key, config.batch, data.source_length, data.target_length)
+        forced = sample_forcing(config, coin_key, state.step, config.batch, data.target_length)
         batch, forced = jax.lax.with_sharding_constraint((batch, forced), shared)
-        value, gradient = learn(state.params, batch, forced, jax.random.fold_in(key, _MODEL), state.step)
+        value, gradient = loss_and_grad(state.params, batch, forced, jax.random.fold_in(key, _MODEL), state.step)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = StepMetrics(value, optax.tree.norm(gradient))
@@ -69,14 +70,14 @@ def make_chunk(
         out_shardings=everywhere,
         compiler_options=compiler_options(experiment.model),
     )
-    def chunk(state: TrainState, bank: Bank, count: int) -> tuple[TrainState, StepMetrics]:
-        return jax.lax.scan(lambda state, _: update(state, bank), state, length=count)
+    def chunk(state: TrainState, packed: PackedClips, count: int) -> tuple[TrainState, StepMetrics]:
+        return jax.lax.scan(lambda state, _: update(state, packed), state, length=count)
 
     return chunk, everywhere
 
 
-def _by_loss(model: Model, loss: Loss, mesh: Mesh, count: int) -> Learn:
-    """`Model.learn` of most models: the gradient of the loss of what they predict.
+def _by_loss(model: Model, loss: Loss, mesh: Mesh, count: int) -> LossAndGrad:
+    """`Model.loss_and_grad` of most models: the gradient of the loss of what they predict.
 
     A loss is a mean over its sequences, so that of a batch is the mean of those of its equal parts: one on each device,
     and on each device `count`, one after another.
@@ -98,7 +99,7 @@ def _mean_in_turn(gradient: Gradient, count: int) -> Gradient:
             return jax.tree.map(jnp.add, total, gradient(params, *part)), None
 
         nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
-        total, _ = jax.lax.scan(add, nothing, split((batch, forced), count))
+        total, _ = jax.lax.scan(add, nothing, split_microbatches((batch, forced), count))
         return jax.tree.map(lambda x: x / count, total)
 
     return mean

@@ -11,7 +11,7 @@ from typing import Any
 from motion_jax.config import MODES
 from motion_jax.errors import UserError
 
-BOARD = "tensorboard"  # the folder inside a run's
+TENSORBOARD = "tensorboard"  # the folder inside a run's
 
 _PACKAGE = "tensorboardX"
 _FLUSH_S = 10  # how late a curve may be
@@ -19,7 +19,7 @@ _NAMES = ("kind", "step")  # of a row as it lies in the log
 _TRAINING = ("loss", "grad_norm", "learning_rate", "mean_loss", "ms_per_step")
 
 
-class Board:
+class TensorBoardWriter:
     """Event files in one folder, which hold every step once."""
 
     def __init__(self, folder: Path, rows: Sequence[Mapping[str, Any]], frames: Sequence[int]) -> None:
@@ -36,7 +36,7 @@ class Board:
         Raises:
             UserError: tensorboardX is missing, or the folder cannot be written.
         """
-        check_board()
+        check_tensorboard()
         from tensorboardX import SummaryWriter
 
         self._frames = tuple(frames)
@@ -60,7 +60,7 @@ class Board:
         self._writer.close()
 
 
-def check_board() -> None:
+def check_tensorboard() -> None:
     """Raises `UserError` if tensorboardX is missing."""
     if importlib.util.find_spec(_PACKAGE) is None:
         raise UserError(f"--tensorboard: needs {_PACKAGE}: pip install 'motion-jax[tensorboard]'")

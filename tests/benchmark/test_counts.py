@@ -16,7 +16,7 @@ from motion_jax.benchmark.counts import ATTENTIONS, GATES, MEMORY_PASSES, flops,
 from motion_jax.config import ATTENTIONS as ALLOWED_ATTENTIONS
 from motion_jax.config import CELLS
 from motion_jax.models import make
-from motion_jax.teacher_forcing import forced_by
+from motion_jax.teacher_forcing import forcing_of_mode
 
 BASE = Case("infer", batch=3, hidden=8, per_dispatch=1, source=6, target=4, fast=False)
 CHANGES = [
@@ -34,7 +34,7 @@ def traced(case: Case) -> tuple[int, int]:
     """Multiply-adds x 2 of every matmul, and steps of every scan."""
     model = make(case.experiment(), case.space())
     params = jax.eval_shape(model.init, jax.random.key(0))
-    forced = forced_by("free_running", case.batch, case.target)
+    forced = forcing_of_mode("free_running", case.batch, case.target)
     return walk(jax.make_jaxpr(model.apply)(params, *map(jnp.asarray, case.windows(case.batch)), forced).jaxpr)
 
 

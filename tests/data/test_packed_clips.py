@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from motion_jax.config import DataConfig
-from motion_jax.data.packed_clips import FIRST_START, Bank, draw, make_bank
+from motion_jax.data.packed_clips import FIRST_START, PackedClips, pack_clips, sample_windows
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
@@ -33,12 +33,12 @@ def space(actions: tuple[str, ...] = ("walking", "eating")) -> PoseSpace:
 # At stride 2: 30, exactly one published start, one too short for it, and a single window.
 LENGTHS = {30: (16, 22), SPAN + FIRST_START + 1: (16, 17), SPAN + FIRST_START: (0, 17), SPAN: (0, 1)}
 CLIPS = tuple(clip(2 * length, number) for number, length in enumerate(LENGTHS))
-BANK = make_bank(CLIPS, space(), CONFIG)
+BANK = pack_clips(CLIPS, space(), CONFIG)
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def take(bank: Bank, key, batch: int):
-    return draw(bank, key, batch, CONFIG.source_length, CONFIG.target_length)
+def take(packed: PackedClips, key, batch: int):
+    return sample_windows(packed, key, batch, CONFIG.source_length, CONFIG.target_length)
 
 
 @functools.cache
@@ -90,16 +90,16 @@ def test_the_key_decides():
 
 def test_frames_are_encoded_with_their_clips_action():
     moved = PoseSpace(np.array([1.0, 2]), np.array([2.0, 4]), (1,), ("walking", "eating"), H36M, 25.0)
-    bank = make_bank((clip(40, 0), clip(40, 1, "eating")), moved, CONFIG)
-    np.testing.assert_allclose(bank.frames[:20, 0], (np.arange(0, 40, 2) - 2) / 4)
-    np.testing.assert_array_equal(bank.frames[:, 1:], np.repeat([[1, 0], [0, 1]], 20, axis=0))
+    packed = pack_clips((clip(40, 0), clip(40, 1, "eating")), moved, CONFIG)
+    np.testing.assert_allclose(packed.frames[:20, 0], (np.arange(0, 40, 2) - 2) / 4)
+    np.testing.assert_array_equal(packed.frames[:, 1:], np.repeat([[1, 0], [0, 1]], 20, axis=0))
 
 
 def test_a_clip_too_short_for_a_window_is_refused():
     with pytest.raises(UserError, match=r"clip_7\.txt: 7 frames after data\.stride=2; a window of 5\+3 needs 8"):
-        make_bank((CLIPS[0], clip(2 * SPAN - 2, 7)), space(), CONFIG)
+        pack_clips((CLIPS[0], clip(2 * SPAN - 2, 7)), space(), CONFIG)
 
 
 def test_an_action_that_the_space_does_not_know_is_refused():
     with pytest.raises(UserError, match="'dancing' is unknown"):
-        make_bank((clip(40, 0, "dancing"),), space(), CONFIG)
+        pack_clips((clip(40, 0, "dancing"),), space(), CONFIG)

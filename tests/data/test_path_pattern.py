@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from motion_jax.data.path_pattern import name_files
+from motion_jax.data.path_pattern import parse_paths
 from motion_jax.errors import UserError
 
 ROOT = Path("recordings")
 
 
 def named(*paths: str, pattern: str = "") -> list[tuple]:
-    return [tuple(file[1:]) for file in name_files(ROOT, paths, pattern)]
+    return [tuple(file[1:]) for file in parse_paths(ROOT, paths, pattern)]
 
 
 @pytest.mark.parametrize(

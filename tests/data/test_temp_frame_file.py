@@ -7,26 +7,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.data.temp_frame_file import Spool, forget
+from motion_jax.data.temp_frame_file import TempFrameFile, release_pages
 from motion_jax.errors import UserError
 
 FRAMES = np.arange(4000 * 7, dtype=np.float32).reshape(4000, 7)
 
 
 def test_rows_come_back():
-    spool = Spool(7)
+    spool = TempFrameFile(7)
     parts = (FRAMES[:3], FRAMES[:0], FRAMES[3:2000], FRAMES[2000:])
     rows = [spool.append(part) for part in parts]
     frames = spool.close()
     assert (frames.dtype, frames.flags.writeable) == (np.float32, False)
     np.testing.assert_array_equal(frames, FRAMES)
     for at, part in zip(rows, parts, strict=True):
-        forget(frames[at])
+        release_pages(frames[at])
         np.testing.assert_array_equal(frames[at], part)
 
 
 def test_nothing():
-    spool = Spool(7)
+    spool = TempFrameFile(7)
     assert spool.append(FRAMES[:0]) == slice(0, 0)
     assert spool.close().shape == (0, 7)
 
@@ -39,7 +39,7 @@ def test_forgetting_keeps_what_lies_nowhere_else(tmp_path: Path):
     shown.flags.writeable = False
     plain = FRAMES.copy()
     for array in (shown, plain, plain[3:], plain.T):
-        forget(array)
+        release_pages(array)
     assert private[5, 2] == -1
     np.testing.assert_array_equal(plain, FRAMES)
 
@@ -47,4 +47,4 @@ def test_forgetting_keeps_what_lies_nowhere_else(tmp_path: Path):
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
     with pytest.raises(UserError, match=r"absent: cannot be written: No such file or directory \(TMPDIR names"):
-        Spool(7)
+        TempFrameFile(7)

@@ -11,7 +11,7 @@ import pytest
 
 from motion_jax.config import MODES, DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
-from motion_jax.evaluation.brief import brief
+from motion_jax.evaluation.brief import averages_table
 from motion_jax.evaluation.scores import Report
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor
@@ -97,7 +97,7 @@ def test_nothing_to_compare(dataset: Dataset):
 
 
 def test_a_brief_keeps_modes_apart_and_columns_aligned(reports: list[Report]):
-    blocks = [block.splitlines() for block in brief(reports[::-1]).split("\n\n")]
+    blocks = [block.splitlines() for block in averages_table(reports[::-1]).split("\n\n")]
     assert [block[0].split(",")[0] for block in blocks] == ["Free-running", "One-step"]
     for mode, block in zip(MODES, blocks, strict=True):
         assert len({len(line) for line in block[1:]}) == 1
@@ -110,6 +110,6 @@ def test_a_brief_keeps_modes_apart_and_columns_aligned(reports: list[Report]):
 
 def test_a_brief_gives_other_metrics_their_own_block_and_digits(reports: list[Report]):
     positions = dataclasses.replace(reports[0], metric="mpjpe_mm", average=[12.345, math.nan])
-    block = brief([*reports, positions]).split("\n\n")[1]
+    block = averages_table([*reports, positions]).split("\n\n")[1]
     assert "MPJPE" in block
     assert block.split()[-2:] == ["12.3", "nan"]

@@ -13,7 +13,7 @@ import pytest
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.losses import mse
 from motion_jax.models import make
-from motion_jax.nn.attention import ATTENTIONS, Sizes, ask
+from motion_jax.nn.attention import ATTENTIONS, Sizes, attend
 from motion_jax.nn.cells import CELLS
 from motion_jax.nn.deferred_grad.products import Compute
 from motion_jax.nn.scans import encode, init_layers
@@ -79,7 +79,7 @@ def test_encoders(kind, direction, dtype):
 
         @jax.jit
         def run(params, inputs):
-            return encode(cell, tuple(cell.maps(p, Compute()) for p in params), inputs, hidden, bidirectional=both)
+            return encode(cell, tuple(cell.weights(p, Compute()) for p in params), inputs, hidden, bidirectional=both)
 
         for layers in (1, 2):
             states, outputs = run(params[:layers], case["inputs"])
@@ -98,7 +98,7 @@ def test_attentions(kind, dtype):
         sizes = Sizes(case["x"].shape[1], case["h"].shape[1], case["states"].shape[1], heads=2)
         template = jax.eval_shape(lambda key: attention.init(key, sizes), KEY)
         params = fill(template, below("attention", f"{kind}/params/", dtype))
-        run = jax.jit(functools.partial(ask, attention))
+        run = jax.jit(functools.partial(attend, attention))
         context, weights = run(params, case["states"], case["h"], case["x"])
         assert_close(context, case["context"], dtype)
         assert_close(weights, case["weights"], dtype)

@@ -261,7 +261,7 @@ def test_the_judge_sees_the_same_predictions(predictor: Predictor, space: PoseSp
     seen = []
 
     def judge(history, future, codes, mode):
-        seen.append(np.asarray(predictor.evaluate(history, future, codes, mode)))
+        seen.append(np.asarray(predictor.predict_raw(history, future, codes, mode)))
         return seen[-1]
 
     evaluate(judge, dataset, space, EXPERIMENT, "model", ["free_running"])

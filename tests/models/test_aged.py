@@ -13,7 +13,14 @@ import optax
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
 from motion_jax.losses import make_loss
 from motion_jax.models import make
-from motion_jax.models.aged import AGEDParams, Judges, fooling, init_judges, judge, telling
+from motion_jax.models.aged import (
+    AGEDParams,
+    Discriminators,
+    discriminate,
+    discriminator_loss,
+    generator_loss,
+    init_discriminators,
+)
 from motion_jax.nn.deferred_grad.products import DEFAULT
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
@@ -48,20 +55,20 @@ MODEL = build()
 
 @quick
 def learn(params: AGEDParams, windows: Batch):
-    return MODEL.learn(params, windows, FREE, jax.random.key(0), jnp.zeros((), int))
+    return MODEL.loss_and_grad(params, windows, FREE, jax.random.key(0), jnp.zeros((), int))
 
 
 @quick
-def told(judges: Judges, poses: Batch, guess):
+def told(judges: Discriminators, poses: Batch, guess):
     """The discriminators' loss, its gradient for them, and both kinds of verdict of the fidelity discriminator."""
-    loss, gradient = jax.value_and_grad(telling)(judges, poses, guess, DEFAULT)
-    return loss, gradient, [judge(judges.fidelity, frames, DEFAULT) for frames in (poses.future, guess)]
+    loss, gradient = jax.value_and_grad(discriminator_loss)(judges, poses, guess, DEFAULT)
+    return loss, gradient, [discriminate(judges.fidelity, frames, DEFAULT) for frames in (poses.future, guess)]
 
 
 @quick
-def fooled(judges: Judges, history, guess):
+def fooled(judges: Discriminators, history, guess):
     """The adversarial loss and its gradient for the predicted frames."""
-    return jax.value_and_grad(fooling, argnums=2)(judges, history, guess, DEFAULT)
+    return jax.value_and_grad(generator_loss, argnums=2)(judges, history, guess, DEFAULT)
 
 
 def parameters() -> AGEDParams:
@@ -83,7 +90,7 @@ def test_each_player_gets_the_gradient_of_its_own_loss():
     def predictor(own, judges):
         def value(own):
             prediction = MODEL.apply(AGEDParams(own, None), *WINDOWS, FREE)
-            adversarial = fooling(judges, POSES.history, prediction[..., :P], DEFAULT)
+            adversarial = generator_loss(judges, POSES.history, prediction[..., :P], DEFAULT)
             return loss(prediction, WINDOWS.future) + 0.6 * adversarial, (prediction, adversarial)
 
         return jax.value_and_grad(value, has_aux=True)(own)
@@ -104,7 +111,7 @@ def test_discriminators_learn_to_tell_and_predictions_follow_their_gradient_to_f
     frames = np.linspace(-1, 1, S + T)[:, None] * way
     poses = Batch(*np.split(frames.astype(np.float32), [S], axis=1))
     guess = np.broadcast_to(2 + poses.history[:, -1:], poses.future.shape) - poses.future
-    judges = init_judges(jax.random.key(3), P, H)
+    judges = init_discriminators(jax.random.key(3), P, H)
     optimizer = optax.adam(0.02)
     state, update = optimizer.init(judges), quick(optimizer.update)
     losses = []
@@ -153,7 +160,7 @@ def test_one_window_is_learned():
 
 def test_the_variants_are_fields():
     alone = build(adversarial=0.0)
-    assert alone.learn is None
+    assert alone.loss_and_grad is None
     assert alone.init(jax.random.key(0)).judges is None
     other = build(loss="mse", attention="dot", residual=False)  # the predictor is what it is
     structures = [jax.tree.structure(jax.eval_shape(model.init, jax.random.key(0))) for model in (other, MODEL)]

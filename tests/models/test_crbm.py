@@ -16,14 +16,14 @@ from motion_jax.errors import UserError
 from motion_jax.models import make
 from motion_jax.models.crbm import (
     CrbmParams,
-    activate,
     biases,
-    cases,
-    crbm_maps,
-    expect,
+    conditioned_frames,
+    crbm_weights,
     free_energy,
+    hidden_probability,
     init_params,
     reconstruct,
+    visible_mean,
 )
 from motion_jax.nn.deferred_grad.products import Compute
 from motion_jax.pose_space import PoseSpace
@@ -59,22 +59,22 @@ def energy(params: CrbmParams, frames: np.ndarray, hidden: np.ndarray) -> np.nda
 
 
 def test_the_free_energy_sums_over_every_hidden_state(params: CrbmParams):
-    maps = crbm_maps(params, COMPUTE)
+    weights = crbm_weights(params, COMPUTE)
     expected = -np.log(np.exp(-energy(params, FRAMES, HIDDEN)).sum(1))
-    np.testing.assert_allclose(free_energy(maps, biases(maps, PAST), FRAMES), expected, rtol=1e-5)
+    np.testing.assert_allclose(free_energy(weights, biases(weights, PAST), FRAMES), expected, rtol=1e-5)
 
 
 def test_hidden_units_have_the_probabilities_of_the_energy(params: CrbmParams):
-    maps = crbm_maps(params, COMPUTE)
+    weights = crbm_weights(params, COMPUTE)
     weights = np.exp(-energy(params, FRAMES, HIDDEN))
     expected = (weights / weights.sum(1, keepdims=True)) @ HIDDEN
-    np.testing.assert_allclose(activate(maps, biases(maps, PAST), FRAMES), expected, rtol=1e-4)
+    np.testing.assert_allclose(hidden_probability(weights, biases(weights, PAST), FRAMES), expected, rtol=1e-4)
 
 
 def test_frames_are_normal_about_their_mean_with_unit_variance(params: CrbmParams):
     """-log p(v | h) differs from the energy by what does not depend on v."""
-    maps, (state,) = crbm_maps(params, COMPUTE), HIDDEN[[11]]
-    mean = expect(maps, biases(maps, PAST), jnp.tile(state, (C, 1)))
+    weights, (state,) = crbm_weights(params, COMPUTE), HIDDEN[[11]]
+    mean = visible_mean(weights, biases(weights, PAST), jnp.tile(state, (C, 1)))
     moved = [FRAMES + shift for shift in (0.0, 0.5, -2.0)]
     energies = np.array([energy(params, frames, state[None])[:, 0] for frames in moved])
     normal = np.array([((frames - mean) ** 2).sum(-1) / 2 for frames in moved])
@@ -83,7 +83,7 @@ def test_frames_are_normal_about_their_mean_with_unit_variance(params: CrbmParam
 
 def test_every_frame_with_enough_before_it_is_a_case():
     frames = np.arange(2 * 5 * N, dtype=np.float32).reshape(2, 5, N)
-    past, now = cases(jnp.asarray(frames), ORDER)
+    past, now = conditioned_frames(jnp.asarray(frames), ORDER)
     expected = [(frames[b, t - ORDER : t].ravel(), frames[b, t]) for b in range(2) for t in range(ORDER, 5)]
     np.testing.assert_array_equal(past, [u for u, _ in expected])
     np.testing.assert_array_equal(now, [v for _, v in expected])
@@ -93,12 +93,12 @@ def test_the_update_is_the_difference_of_the_statistics(params: CrbmParams):
     """Worked out by hand from the energy: what is seen with its probable h, less what is rebuilt with its own."""
     batch = Batch(*(RNG.normal(size=(2, length, N)).astype(np.float32) for length in (ORDER, 2)))
     key, forced = jax.random.key(4), np.zeros((2, 2), bool)
-    loss, found = jax.jit(build(gibbs=2, hidden=H, source=ORDER, target=2).learn)(params, batch, forced, key, 0)
-    past, frames = map(np.asarray, cases(jnp.concatenate(batch, axis=1), ORDER))
-    maps = crbm_maps(params, COMPUTE)
-    bias = biases(maps, past)
-    rebuilt = np.asarray(reconstruct(maps, bias, frames, key, steps=2))
-    seen, gone = (np.asarray(activate(maps, bias, v)) for v in (frames, rebuilt))
+    loss, found = jax.jit(build(gibbs=2, hidden=H, source=ORDER, target=2).loss_and_grad)(params, batch, forced, key, 0)
+    past, frames = map(np.asarray, conditioned_frames(jnp.concatenate(batch, axis=1), ORDER))
+    weights = crbm_weights(params, COMPUTE)
+    bias = biases(weights, past)
+    rebuilt = np.asarray(reconstruct(weights, bias, frames, key, steps=2))
+    seen, gone = (np.asarray(hidden_probability(weights, bias, v)) for v in (frames, rebuilt))
     expected = CrbmParams(
         params.frame._replace(w=-past.T @ (frames - rebuilt) / 4, b=-(frames - rebuilt).mean(0)),
         params.hidden._replace(w=-past.T @ (seen - gone) / 4, b=-(seen - gone).mean(0)),
@@ -110,17 +110,17 @@ def test_the_update_is_the_difference_of_the_statistics(params: CrbmParams):
 
 def test_a_reconstruction_is_a_chain_of_sampled_hidden_states(params: CrbmParams):
     """One step lands on the mean of one of the 16 hidden states, each as often as it is probable."""
-    maps, many = crbm_maps(params, COMPUTE), 4000
+    weights, many = crbm_weights(params, COMPUTE), 4000
     past, frames = np.tile(PAST[:1], (many, 1)), np.tile(FRAMES[:1], (many, 1))
-    bias = biases(maps, past)
-    once = np.asarray(reconstruct(maps, bias, frames, jax.random.key(1), steps=1))
-    means = np.asarray(expect(maps, biases(maps, np.tile(PAST[:1], (16, 1))), jnp.asarray(HIDDEN)))
+    bias = biases(weights, past)
+    once = np.asarray(reconstruct(weights, bias, frames, jax.random.key(1), steps=1))
+    means = np.asarray(visible_mean(weights, biases(weights, np.tile(PAST[:1], (16, 1))), jnp.asarray(HIDDEN)))
     distance = np.abs(once[:, None] - means).max(-1)
     np.testing.assert_allclose(distance.min(1), 0, atol=1e-5)
     share = np.bincount(distance.argmin(1), minlength=16) / many
     weights = np.exp(-energy(params, FRAMES, HIDDEN)[0])
     np.testing.assert_allclose(share, weights / weights.sum(), atol=0.03)
-    twice = reconstruct(maps, bias, frames, jax.random.key(1), steps=2)
+    twice = reconstruct(weights, bias, frames, jax.random.key(1), steps=2)
     assert np.abs(twice - once).max() > 0.1
 
 
@@ -140,7 +140,7 @@ def trained(window: Batch) -> tuple[CrbmParams, CrbmParams, Array]:
 
     def update(carry, key):
         params, state = carry
-        loss, gradient = model.learn(params, window, forced, key, jnp.zeros((), int))
+        loss, gradient = model.loss_and_grad(params, window, forced, key, jnp.zeros((), int))
         updates, state = optimizer.update(gradient, state)
         return (optax.apply_updates(params, updates), state), loss
 
@@ -165,13 +165,13 @@ def test_it_learns_one_window_by_heart(window: Batch, trained):
 
 
 def test_learning_lowers_the_energy_of_what_was_seen_against_what_was_not(window: Batch, trained):
-    past, frames = cases(jnp.concatenate(window, axis=1), ORDER)
+    past, frames = conditioned_frames(jnp.concatenate(window, axis=1), ORDER)
     gaps = []
     for params in trained[:2]:
-        maps = crbm_maps(params, COMPUTE)
-        other = reconstruct(maps, biases(maps, past[::-1]), frames[::-1], jax.random.key(2), steps=1)
-        gaps.append(float(jnp.mean(free_energy(maps, biases(maps, past), frames)
-                                   - free_energy(maps, biases(maps, past), other))))  # fmt: skip
+        weights = crbm_weights(params, COMPUTE)
+        other = reconstruct(weights, biases(weights, past[::-1]), frames[::-1], jax.random.key(2), steps=1)
+        gaps.append(float(jnp.mean(free_energy(weights, biases(weights, past), frames)
+                                   - free_energy(weights, biases(weights, past), other))))  # fmt: skip
     assert gaps[1] < gaps[0] - 0.5
 
 

@@ -85,7 +85,7 @@ def parameters(model: Model):
 
 @functools.cache
 def learned(name: str, noise: str):
-    return jax.jit(build(name, noise=noise).learn)
+    return jax.jit(build(name, noise=noise).loss_and_grad)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -141,7 +141,7 @@ def test_it_can_learn_a_window():
 
     def update(carry, step):
         params, state = carry
-        loss, gradient = model.learn(params, BATCH, FREE, KEYS[0], step)
+        loss, gradient = model.loss_and_grad(params, BATCH, FREE, KEYS[0], step)
         change, state = optimizer.update(gradient, state)
         return (optax.apply_updates(params, change), state), loss
 

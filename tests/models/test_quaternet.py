@@ -66,7 +66,7 @@ def build(convolutional: bool) -> Model:
 @functools.cache
 def learner(convolutional: bool):
     """(params, windows, forced) -> loss, gradient."""
-    learn = build(convolutional).learn
+    learn = build(convolutional).loss_and_grad
     return quick(lambda params, *args: learn(params, *args, jax.random.key(0), jnp.zeros((), int)))
 
 
@@ -199,5 +199,5 @@ def test_what_cannot_be_built_is_refused():
 
 
 def test_the_penalty_can_be_left_out():
-    assert make(experiment(unit_penalty=0.0), SPACE).learn is None
+    assert make(experiment(unit_penalty=0.0), SPACE).loss_and_grad is None
     assert quaternet.penalty(jnp.eye(4)[None]) == 0

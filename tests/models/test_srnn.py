@@ -186,7 +186,7 @@ def test_it_is_its_graph_written_out():
 def test_its_fast_gradient_is_the_plain_one():
     models = [build(fast=fast) for fast in (True, False)]
     learn = jax.jit(
-        lambda params: [model.learn(params, BATCH, FREE, jax.random.key(0), jnp.array(0)) for model in models],
+        lambda params: [model.loss_and_grad(params, BATCH, FREE, jax.random.key(0), jnp.array(0)) for model in models],
         compiler_options=QUICK,
     )
     (_, fast), (_, plain) = learn(parameters(models[0]))
@@ -224,7 +224,7 @@ def test_it_can_learn_a_window():
 
     def update(carry, step):
         params, state = carry
-        loss, gradient = model.learn(params, batch, FREE, jax.random.key(1), step)
+        loss, gradient = model.loss_and_grad(params, batch, FREE, jax.random.key(1), step)
         change, state = optimizer.update(gradient, state)
         return (optax.apply_updates(params, change), state), loss
 

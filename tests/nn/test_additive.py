@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from motion_jax.nn.additive import grow, score
+from motion_jax.nn.additive import additive_score, prepare_keys
 
 RNG = np.random.default_rng(0)
 
@@ -28,7 +28,7 @@ def given(spread: float = 1.0, at: float = 0.0, asked: float = 0.0):
 ])  # fmt: skip
 def test_values_are_those_of_tanh(case):
     query, keys, v = given(**case)
-    result = jax.jit(lambda *args: score(args[0], grow(args[1]), args[2]))(query, keys, v)
+    result = jax.jit(lambda *args: additive_score(args[0], prepare_keys(args[1]), args[2]))(query, keys, v)
     np.testing.assert_allclose(result, plain(query, keys, v), atol=2e-5 if case.get("at", 0) < 100 else 5e-3)
 
 
@@ -40,7 +40,7 @@ def test_derivatives_are_those_of_tanh():
             return jnp.tanh(query[:, None] + keys) @ v - v.sum()
 
         def ours(query, keys, v):
-            return score(query, grow(keys), v)
+            return additive_score(query, prepare_keys(keys), v)
 
         for derivative in (jax.jacrev, jax.jacfwd):
             for one, other in zip(*(derivative(f, (0, 1, 2))(query, keys, v) for f in (ours, of_tanh)), strict=True):
@@ -51,8 +51,8 @@ def test_derivatives_are_those_of_tanh():
 @pytest.mark.parametrize("at", [-1e5, 0.0, 1e5])
 def test_what_is_saturated_is_finite(at):
     query, keys, v = given(spread=1e4, at=at, asked=at)
-    value, gradient = jax.value_and_grad(lambda *args: score(args[0], grow(args[1]), args[2]).sum(), (0, 1, 2))(
-        query, keys, v
-    )
+    value, gradient = jax.value_and_grad(
+        lambda *args: additive_score(args[0], prepare_keys(args[1]), args[2]).sum(), (0, 1, 2)
+    )(query, keys, v)
     assert np.isfinite(value)
     assert all(np.isfinite(leaf).all() for leaf in gradient)

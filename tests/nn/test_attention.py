@@ -11,8 +11,8 @@ from jax.test_util import check_grads
 
 from motion_jax.config import ATTENTIONS as NAMES
 from motion_jax.nn import attention
-from motion_jax.nn.attention import ATTENTIONS, Sizes, weigh
-from motion_jax.nn.deferred_grad.products import Compute, hold
+from motion_jax.nn.attention import ATTENTIONS, Sizes, softmax_context
+from motion_jax.nn.deferred_grad.products import Compute, make_operand
 
 B, S, H, N = 2, 5, 4, 3
 SIZES = Sizes(inputs=N, hidden=H, positions=S, heads=2)
@@ -32,7 +32,7 @@ def make(kind: str, dtype: str = "float32"):
 @functools.partial(jax.jit, static_argnums=0)
 def ask(kind: str, params, states, h, x):
     """Context and weights."""
-    return attention.ask(ATTENTIONS[kind], params, states, h, x)
+    return attention.attend(ATTENTIONS[kind], params, states, h, x)
 
 
 def test_every_name_of_the_config_is_an_attention():
@@ -41,12 +41,12 @@ def test_every_name_of_the_config_is_an_attention():
 
 @kinds
 def test_weights_are_a_distribution_over_positions(kind):
-    context, weights = ask(kind, *make(kind))
+    context, alignment = ask(kind, *make(kind))
     assert context.shape == (B, H)
-    assert weights.shape == (B, S)
-    assert (np.asarray(weights) > 0).all()
-    np.testing.assert_allclose(np.sum(weights, axis=1), 1, rtol=1e-6)
-    assert np.ptp(weights, axis=1).min() > 0.01  # the other laws would hold for a plain mean too
+    assert alignment.shape == (B, S)
+    assert (np.asarray(alignment) > 0).all()
+    np.testing.assert_allclose(np.sum(alignment, axis=1), 1, rtol=1e-6)
+    assert np.ptp(alignment, axis=1).min() > 0.01  # the other laws would hold for a plain mean too
 
 
 @kinds
@@ -54,13 +54,13 @@ def test_order_is_seen_by_location_alone(kind):
     """States in another order: the weights follow and the context stays, unless the positions are what is asked."""
     params, states, h, x = make(kind)
     order = np.array([2, 0, 4, 1, 3])
-    context, weights = ask(kind, params, states, h, x)
+    context, alignment = ask(kind, params, states, h, x)
     moved_context, moved = ask(kind, params, states[:, order], h, x)
     if kind == "location":
-        np.testing.assert_array_equal(moved, weights)
+        np.testing.assert_array_equal(moved, alignment)
         assert np.abs(moved_context - context).max() > 0.01
     else:
-        np.testing.assert_allclose(moved, np.asarray(weights)[:, order], **CLOSE)
+        np.testing.assert_allclose(moved, np.asarray(alignment)[:, order], **CLOSE)
         np.testing.assert_allclose(moved_context, context, **CLOSE)
 
 
@@ -130,8 +130,8 @@ def test_gradients_are_the_numerical_ones(kind):
 
 
 def test_weigh_survives_enormous_scores():
-    context, weights = weigh(
-        np.float32([[1e30, -1e30, 0]]), hold(np.float32([[[1, 2], [3, 4], [5, 6]]]), None, Compute())
+    context, alignment = softmax_context(
+        np.float32([[1e30, -1e30, 0]]), make_operand(np.float32([[[1, 2], [3, 4], [5, 6]]]), None, Compute())
     )
-    np.testing.assert_array_equal(weights, [[1, 0, 0]])
+    np.testing.assert_array_equal(alignment, [[1, 0, 0]])
     np.testing.assert_array_equal(context, [[1, 2]])

@@ -32,7 +32,7 @@ def make(kind: str, dtype: str = "float32"):
 
 @functools.partial(jax.jit, static_argnums=0)
 def advance(kind: str, params, state, x):
-    return cells.advance(CELLS[kind], CELLS[kind].maps(params, Compute()), state, x)
+    return cells.step_cell(CELLS[kind], CELLS[kind].weights(params, Compute()), state, x)
 
 
 def sigmoid(x):
@@ -100,8 +100,8 @@ def test_gradients_are_the_numerical_ones(kind):
 def test_project_serves_any_leading_dimensions(kind):
     params, _, _ = make(kind)
     x = np.random.default_rng(2).normal(size=(2, B, I)).astype(np.float32)
-    maps = CELLS[kind].maps(params, Compute())
-    whole, part = project(CELLS[kind], maps, x), project(CELLS[kind], maps, x[1])
+    weights = CELLS[kind].weights(params, Compute())
+    whole, part = project(CELLS[kind], weights, x), project(CELLS[kind], weights, x[1])
     assert len(whole) == len(part) == GATES[kind]
     for gate, of_part in zip(whole, part, strict=True):
         assert gate.shape == (2, B, H)

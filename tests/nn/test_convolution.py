@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.nn.convolution import SLOPE, advance, convolve, init_convolutions, receptive_field
+from motion_jax.nn.convolution import SLOPE, convolve, convolve_step, init_convolutions, receptive_field
 from motion_jax.nn.deferred_grad.products import DEFAULT
-from motion_jax.nn.dense import dense_map
+from motion_jax.nn.dense import dense_weights
 
 L, B, N, H, LAYERS = 12, 2, 3, 5, 3
 PARAMS = init_convolutions(jax.random.key(0), N, H, LAYERS)
-MAPS = tuple(dense_map(layer, DEFAULT) for layer in PARAMS)
+MAPS = tuple(dense_weights(layer, DEFAULT) for layer in PARAMS)
 X = np.random.default_rng(0).normal(size=(L, B, N)).astype(np.float32)
 
 
@@ -35,7 +35,7 @@ def test_a_frame_at_a_step_is_all_at_once():
     start = receptive_field(LAYERS) - 1
     queues, none = jax.jit(convolve)(MAPS, X[:start])
     assert none.shape == (0, B, H)
-    outputs, step = [], jax.jit(advance)
+    outputs, step = [], jax.jit(convolve_step)
     for x in X[start:]:
         queues, y = step(MAPS, queues, jnp.asarray(x))
         outputs.append(y)

@@ -11,7 +11,7 @@ import pytest
 
 from motion_jax.nn.attention import ATTENTIONS, Sizes
 from motion_jax.nn.cells import CELLS
-from motion_jax.nn.decoder import Decoder, Inputs, decode, decoder_maps, init_decoder
+from motion_jax.nn.decoder import Decoder, DecoderInputs, decode, decoder_weights, init_decoder
 from motion_jax.nn.deferred_grad.products import Compute
 
 B, S, T, H, N = 2, 4, 3, 5, 3
@@ -40,8 +40,8 @@ def build(attention: str | None, output: str, residual: bool = True):
 
     @jax.jit
     def run(params, teacher, forced, first=FIRST):
-        maps = decoder_maps(decoder, params, Compute())
-        return decode(decoder, maps, (STATE,), ENCODED, first, Inputs(teacher, forced))
+        weights = decoder_weights(decoder, params, Compute())
+        return decode(decoder, weights, (STATE,), ENCODED, first, DecoderInputs(teacher, forced))
 
     return params, run
 
@@ -61,24 +61,24 @@ def test_parameters_that_the_parts_lack_are_none():
 @parts
 def test_shapes_and_weights(attention, output):
     params, run = build(attention, output)
-    frames, weights = run(params, TEACHER, FREE)
+    frames, alignment = run(params, TEACHER, FREE)
     assert frames.shape == (T, B, N)
     if attention is None:
-        assert weights is None
+        assert alignment is None
     else:
-        assert weights.shape == (T, B, S)
-        np.testing.assert_allclose(np.sum(weights, axis=-1), 1, rtol=1e-6)
+        assert alignment.shape == (T, B, S)
+        np.testing.assert_allclose(np.sum(alignment, axis=-1), 1, rtol=1e-6)
 
 
 @parts
 def test_free_running_is_being_taught_ones_own_predictions(attention, output):
     params, run = build(attention, output)
-    frames, weights = run(params, TEACHER, FREE)
+    frames, alignment = run(params, TEACHER, FREE)
     own = np.concatenate([FIRST[None], frames[:-1]])
     taught = run(params, own, ~FREE)
     np.testing.assert_allclose(taught[0], frames, **CLOSE)
-    if weights is not None:
-        np.testing.assert_allclose(taught[1], weights, **CLOSE)
+    if alignment is not None:
+        np.testing.assert_allclose(taught[1], alignment, **CLOSE)
     assert np.abs(run(params, TEACHER, ~FREE)[0] - frames).max() > 1e-3  # and teaching something else matters
 
 
@@ -117,8 +117,8 @@ def test_a_residual_decoder_begins_as_zero_velocity_and_another_does_not():
 def test_without_attention_the_encoders_outputs_are_not_read():
     decoder = Decoder(CELLS["gru"], None, "hidden", residual=False)
     params, _ = build(None, "hidden", residual=False)
-    maps = decoder_maps(decoder, params, Compute())
-    run = jax.jit(lambda encoded: decode(decoder, maps, (STATE,), encoded, FIRST, Inputs(TEACHER, FREE))[0])
+    weights = decoder_weights(decoder, params, Compute())
+    run = jax.jit(lambda encoded: decode(decoder, weights, (STATE,), encoded, FIRST, DecoderInputs(TEACHER, FREE))[0])
     np.testing.assert_array_equal(run(ENCODED), run(np.full_like(ENCODED, np.nan)))
 
 
@@ -139,9 +139,9 @@ def test_layers_are_stacked():
 
     @jax.jit
     def run(layers, first):
-        inputs = Inputs(TEACHER, FREE)
-        maps = decoder_maps(decoder, params._replace(layers=layers), Compute())
-        return decode(decoder, maps, (STATE, STATE), ENCODED, first, inputs)[0]
+        inputs = DecoderInputs(TEACHER, FREE)
+        weights = decoder_weights(decoder, params._replace(layers=layers), Compute())
+        return decode(decoder, weights, (STATE, STATE), ENCODED, first, inputs)[0]
 
     deaf = (low, high._replace(w_input=np.zeros_like(high.w_input)))
     np.testing.assert_array_equal(run(deaf, FIRST), run(deaf, FIRST + 1))

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.nn.cells import CELLS, advance
+from motion_jax.nn.cells import CELLS, step_cell
 from motion_jax.nn.deferred_grad.products import Compute
 from motion_jax.nn.scans import bidirectional_scan, encode, init_layers, scan
 
@@ -39,18 +39,18 @@ def randomise(tree, seed: int):
 
 @functools.partial(jax.jit, static_argnames=("kind", "reverse"))
 def run(kind: str, params, inputs, state, reverse: bool = False):
-    return scan(CELLS[kind], CELLS[kind].maps(params, Compute()), inputs, state, reverse=reverse)
+    return scan(CELLS[kind], CELLS[kind].weights(params, Compute()), inputs, state, reverse=reverse)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def run_both(kind: str, params, inputs, state):
-    return bidirectional_scan(CELLS[kind], CELLS[kind].maps(params, Compute()), inputs, state)
+    return bidirectional_scan(CELLS[kind], CELLS[kind].weights(params, Compute()), inputs, state)
 
 
 @functools.partial(jax.jit, static_argnums=2)
 def run_stack(layers, inputs, bidirectional: bool):
-    maps = tuple(CELLS["lstm"].maps(layer, Compute()) for layer in layers)
-    return encode(CELLS["lstm"], maps, inputs, H, bidirectional=bidirectional)
+    weights = tuple(CELLS["lstm"].weights(layer, Compute()) for layer in layers)
+    return encode(CELLS["lstm"], weights, inputs, H, bidirectional=bidirectional)
 
 
 def pick(tree, index: int):
@@ -65,7 +65,7 @@ def assert_trees_close(actual, expected):
 @kinds
 def test_scan_is_a_loop(kind):
     cell, (params,), state = CELLS[kind], parameters(kind, 1, False), initial(kind)
-    step = jax.jit(lambda state, x: advance(cell, cell.maps(params, Compute()), state, x))
+    step = jax.jit(lambda state, x: step_cell(cell, cell.weights(params, Compute()), state, x))
     last, outputs = run(kind, params, INPUTS, state)
     assert outputs.shape == (T, B, H)
     for t in range(T):
@@ -105,7 +105,7 @@ def test_bidirectional_commutes_with_time_reversal_and_exchange_of_directions():
 @directions
 def test_which_inputs_reach_which_outputs(bidirectional):
     """Forward: output t depends on every input up to t and on none after; both directions: on all."""
-    layers = tuple(CELLS["gru"].maps(layer, Compute()) for layer in parameters("gru", 1, bidirectional))
+    layers = tuple(CELLS["gru"].weights(layer, Compute()) for layer in parameters("gru", 1, bidirectional))
     jacobian = jax.jit(
         jax.jacrev(lambda x: encode(CELLS["gru"], layers, x, H, bidirectional=bidirectional)[1].sum((1, 2)))
     )(INPUTS)

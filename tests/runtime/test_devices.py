@@ -9,7 +9,14 @@ import pytest
 
 from motion_jax.config import ModelConfig
 from motion_jax.runtime import devices
-from motion_jax.runtime.devices import beside, join, mesh_of, parts, sharing_cores, split
+from motion_jax.runtime.devices import (
+    merge_microbatches,
+    mesh_of,
+    num_microbatches,
+    shard_batch,
+    sharing_cores,
+    split_microbatches,
+)
 
 
 @pytest.mark.parametrize("hidden", [64, 1024])
@@ -17,7 +24,7 @@ from motion_jax.runtime.devices import beside, join, mesh_of, parts, sharing_cor
 def test_parts_are_equal_and_within_the_limit(hidden: int, asked: int):
     config = ModelConfig(hidden=hidden, micro_batch=asked)
     for batch in range(1, 300):
-        count = parts(batch, config)
+        count = num_microbatches(batch, config)
         assert batch % count == 0
         if asked:
             assert batch // count <= asked
@@ -26,11 +33,18 @@ def test_parts_are_equal_and_within_the_limit(hidden: int, asked: int):
 
 def test_the_platform_chooses(monkeypatch: pytest.MonkeyPatch):
     narrow, wide = ModelConfig(hidden=512), ModelConfig(hidden=513)
-    assert [parts(batch, narrow) for batch in (1, 16, 17, 24, 128, 1024)] == [1, 1, 1, 2, 8, 64]  # 17 is prime
-    assert [parts(batch, wide) for batch in (16, 128, 512)] == [1, 1, 4]
+    assert [num_microbatches(batch, narrow) for batch in (1, 16, 17, 24, 128, 1024)] == [
+        1,
+        1,
+        1,
+        2,
+        8,
+        64,
+    ]  # 17 is prime
+    assert [num_microbatches(batch, wide) for batch in (16, 128, 512)] == [1, 1, 4]
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert [parts(batch, narrow) for batch in (16, 1024)] == [1, 1]
-    assert parts(1024, ModelConfig(micro_batch=256)) == 4
+    assert [num_microbatches(batch, narrow) for batch in (16, 1024)] == [1, 1]
+    assert num_microbatches(1024, ModelConfig(micro_batch=256)) == 4
     assert sharing_cores(1024, 256) == 1
 
 
@@ -43,21 +57,21 @@ def test_cores_share_where_each_gets_enough(monkeypatch: pytest.MonkeyPatch):
 def test_join_undoes_split():
     rows = {"x": np.arange(24).reshape(12, 2), "empty": np.zeros((12, 0))}
     for count in (1, 2, 3, 12):
-        divided = split(rows, count)
+        divided = split_microbatches(rows, count)
         assert divided["x"].shape == (count, 12 // count, 2)
         np.testing.assert_array_equal(divided["x"][0], rows["x"][::count])
-        for name, back in join(divided).items():
+        for name, back in merge_microbatches(divided).items():
             np.testing.assert_array_equal(back, rows[name])
 
 
 def test_rows_lie_beside_the_parameters():
     rows = (np.zeros((4, 3)), np.ones(4))
-    assert beside(np.zeros(2), rows) == (rows, 1)  # not on a device
-    assert beside(None, rows) == (rows, 1)  # nothing to lie beside
-    assert beside(jnp.zeros(2), rows) == (rows, 1)
+    assert shard_batch(np.zeros(2), rows) == (rows, 1)  # not on a device
+    assert shard_batch(None, rows) == (rows, 1)  # nothing to lie beside
+    assert shard_batch(jnp.zeros(2), rows) == (rows, 1)
     mesh = mesh_of(1)
     held = jax.device_put(np.zeros(2), jax.NamedSharding(mesh, jax.P()))
-    placed, count = beside(held, rows)
+    placed, count = shard_batch(held, rows)
     assert count == mesh.size == 1
     assert placed[0].sharding.spec == jax.P(devices.DATA)
     np.testing.assert_array_equal(placed[1], rows[1])

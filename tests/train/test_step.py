@@ -16,19 +16,19 @@ import optax
 
 from motion_jax.config import Experiment
 from motion_jax.data.normalize import pose_space
-from motion_jax.data.packed_clips import Bank, draw, make_bank
+from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
 from motion_jax.data.splits import split_clips
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.runtime.devices import data_mesh
-from motion_jax.teacher_forcing import toss
+from motion_jax.teacher_forcing import sample_forcing
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.state import TrainState, init_state, is_finite
-from motion_jax.train.step import StepMetrics, make_chunk
+from motion_jax.train.step import StepMetrics, make_train_steps
 from motion_jax.types import Dataset, Model
 
 Configure = Callable[..., Experiment]
-Parts = tuple[Model, optax.GradientTransformation, Bank, TrainState]
+Parts = tuple[Model, optax.GradientTransformation, PackedClips, TrainState]
 
 
 def _experiment(configure: Configure) -> Experiment:
@@ -40,17 +40,17 @@ def _parts(experiment: Experiment, dataset: Dataset) -> Parts:
     clips = split_clips(dataset, experiment.data).train
     space = pose_space(dataset, clips, experiment.data)
     model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-    return model, optimizer, make_bank(clips, space, experiment.data), init_state(model, optimizer, 0)
+    return model, optimizer, pack_clips(clips, space, experiment.data), init_state(model, optimizer, 0)
 
 
 def _run(experiment: Experiment, dataset: Dataset, counts: list[int]) -> tuple[TrainState, StepMetrics]:
     """The state after dispatches of `counts` updates, and the metrics of all of them."""
-    model, optimizer, bank, state = _parts(experiment, dataset)
-    chunk, sharding = make_chunk(model, optimizer, mse, experiment, data_mesh(experiment, model))
-    state, bank = jax.device_put((state, bank), sharding)
+    model, optimizer, packed, state = _parts(experiment, dataset)
+    chunk, sharding = make_train_steps(model, optimizer, mse, experiment, data_mesh(experiment, model))
+    state, packed = jax.device_put((state, packed), sharding)
     metrics = []
     for count in counts:
-        state, part = chunk(state, bank, count)
+        state, part = chunk(state, packed, count)
         metrics.append(jax.device_get(part))
     return state, StepMetrics(*map(np.concatenate, zip(*metrics, strict=True)))
 
@@ -59,7 +59,7 @@ def test_the_compiled_updates_are_the_plain_ones(configure: Configure, dataset: 
     """Written out here a second time: the keys, the windows, the coins, the gradient, the optimiser."""
     experiment = _experiment(configure)
     config, data = experiment.train, experiment.data
-    model, optimizer, bank, state = _parts(experiment, dataset)
+    model, optimizer, packed, state = _parts(experiment, dataset)
     key = jax.random.split(jax.random.key(0))[1]
     params, opt_state = state.params, state.opt_state
     losses, norms = [], []
@@ -70,8 +70,8 @@ def test_the_compiled_updates_are_the_plain_ones(configure: Configure, dataset: 
 
     for step in range(3):
         draw_key, coin_key = jax.random.split(jax.random.fold_in(key, step))
-        batch = draw(bank, draw_key, config.batch, data.source_length, data.target_length)
-        forced = toss(config, coin_key, jnp.asarray(step), config.batch, data.target_length)
+        batch = sample_windows(packed, draw_key, config.batch, data.source_length, data.target_length)
+        forced = sample_forcing(config, coin_key, jnp.asarray(step), config.batch, data.target_length)
         loss, gradient = loss_and_gradient(params, batch, forced)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
         params = optax.apply_updates(params, updates)
@@ -125,7 +125,7 @@ from pathlib import Path
 import jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from motion_jax.config import Experiment
-from motion_jax.data.packed_clips import draw, make_bank
+from motion_jax.data.packed_clips import pack_clips, sample_windows
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.prepared import read_prepared
 from motion_jax.data.splits import split_clips
@@ -136,7 +136,7 @@ from motion_jax.train.optimizer import make_optimizer
 from motion_jax.models.raw import raw_predict
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.state import abstract_state, init_state
-from motion_jax.train.step import make_chunk
+from motion_jax.train.step import make_train_steps
 from motion_jax.losses import mse
 
 experiment, folder = Experiment.from_json(sys.argv[1], "argument"), Path(sys.argv[2])
@@ -144,9 +144,9 @@ dataset = read_prepared(experiment.data.root)
 clips = split_clips(dataset, experiment.data).train
 space = pose_space(dataset, clips, experiment.data)
 model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-bank = make_bank(clips, space, experiment.data)
+packed = pack_clips(clips, space, experiment.data)
 meshes = {"1": mesh_of(1), "8": data_mesh(experiment, model)}
-own = model._replace(learn=model.apply)
+own = model._replace(loss_and_grad=model.apply)
 said = {"devices": meshes["8"].size, "of its own": data_mesh(experiment, own).size}
 jax.default_backend = lambda: "gpu"  # whose devices are not for the library to choose among
 try:
@@ -156,7 +156,7 @@ except UserError as error:
 
 def windows(mesh):
     split = NamedSharding(mesh, PartitionSpec("data"))
-    drawn = jax.jit(lambda key: draw(bank, key, 16, 8, 4), out_shardings=split)(jax.random.key(5))
+    drawn = jax.jit(lambda key: sample_windows(packed, key, 16, 8, 4), out_shardings=split)(jax.random.key(5))
     assert len(drawn.history.sharding.device_set) == len(mesh.devices)
     return [np.asarray(part) for part in drawn]
 
@@ -173,7 +173,7 @@ for name, mesh in meshes.items():
 
 said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["1"]), windows(meshes["8"])))
 for name, mesh in meshes.items():
-    chunk, sharding = make_chunk(model, optimizer, mse, experiment, mesh)
+    chunk, sharding = make_train_steps(model, optimizer, mse, experiment, mesh)
     state, placed = jax.device_put((init_state(model, optimizer, 0), bank), sharding)
     state, metrics = chunk(state, placed, 3)
     said["loss " + name] = np.asarray(metrics.loss).tolist()

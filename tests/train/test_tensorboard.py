@@ -15,7 +15,7 @@ from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.train.log import read_metrics
 from motion_jax.train.loop import fit
-from motion_jax.train.tensorboard import BOARD, Board, check_board, scalars
+from motion_jax.train.tensorboard import TENSORBOARD, TensorBoardWriter, check_tensorboard, scalars
 from motion_jax.types import Dataset
 
 ROOT = Path(__file__).absolute().parents[2]
@@ -68,7 +68,7 @@ def test_what_is_not_finite_is_left_out(bad: float | None):
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(UserError, match=r"--tensorboard: needs tensorboardX: pip install 'motion-jax\[tensorboard\]'"):
-        check_board()
+        check_tensorboard()
 
 
 def test_without_the_package_nothing_is_computed(tmp_path: Path):
@@ -84,11 +84,13 @@ def test_a_resumed_run_shows_each_step_once(configure: Callable[..., Experiment]
     """The first part ran without a board and ends after its last checkpoint."""
     pytest.importorskip("tensorboardX")
     fit(configure(steps=10), dataset, tmp_path)
-    board = Board(tmp_path / BOARD, [{"kind": "train", "step": step, "loss": 9.0} for step in (5, 15)], (2, 4))
+    board = TensorBoardWriter(
+        tmp_path / TENSORBOARD, [{"kind": "train", "step": step, "loss": 9.0} for step in (5, 15)], (2, 4)
+    )
     board.close()
     fit(configure(), dataset, tmp_path, board=True)
     rows = read_metrics(tmp_path / "metrics.jsonl")
-    found = events(tmp_path / BOARD)
+    found = events(tmp_path / TENSORBOARD)
     for kind, name, tag in (
         ("train", "loss", "train/loss"),
         ("train", "learning_rate", "train/learning_rate"),
@@ -103,6 +105,6 @@ def test_a_resumed_run_shows_each_step_once(configure: Callable[..., Experiment]
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path):
     pytest.importorskip("tensorboardX")
-    (tmp_path / BOARD).touch()
+    (tmp_path / TENSORBOARD).touch()
     with pytest.raises(UserError, match="tensorboard: TensorBoard's files cannot be written: File exists"):
-        Board(tmp_path / BOARD, [], ())
+        TensorBoardWriter(tmp_path / TENSORBOARD, [], ())

@@ -98,7 +98,7 @@ def test_a_show_holds_what_the_judge_scores(show: Show, run: Predictor, dataset:
     assert show.models == ("ours", "Zero-velocity")
     assert [scene.action for scene in show.scenes] == [action for action in ACTIONS for _ in range(8)]
     assert [scene.window for scene in show.scenes] == [*range(8)] * 2
-    reports = evaluate(run.evaluate, dataset, run.space, run.experiment, "ours", ("free_running",))
+    reports = evaluate(run.predict_raw, dataset, run.space, run.experiment, "ours", ("free_running",))
     for report in reports:
         errors = [getattr(scene.guesses[0], report.metric) for scene in show.scenes if scene.action == "eating"]
         np.testing.assert_allclose(np.mean(errors, axis=0), report.actions["eating"], rtol=1e-4)

@@ -8,7 +8,7 @@ _TURN = 2 * np.pi
 _STILL = 1e-9  # rad; below it a rotation has no axis of its own, and keeps the one it had
 
 
-def continued(frames: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
+def unwrap_rotations(frames: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
     """The same rotations, each by the vector that lies nearest to the one a frame before.
 
     Args:

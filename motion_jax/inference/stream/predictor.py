@@ -188,4 +188,4 @@ class StreamingPredictor:
 
     def _model(self) -> np.ndarray:
         """`[T, D]` after `_history`."""
-        return np.array(self.predictor.evaluate(self._history, self._future, self._codes, "free_running"))[0]
+        return np.array(self.predictor.predict_raw(self._history, self._future, self._codes, "free_running"))[0]

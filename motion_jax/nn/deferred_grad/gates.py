@@ -13,13 +13,13 @@ from motion_jax.types import Array
 _KEPT = "kept"
 
 
-def keep(x: Array) -> Array:
+def save_for_backward(x: Array) -> Array:
     """Marks a value that the reverse pass of a deferred scan shall find saved; all others it computes again."""
     return checkpoint_name(x, _KEPT)
 
 
-def kept_only() -> Callable[..., bool]:
-    """The policy for `jax.checkpoint` that saves what `keep` marked."""
+def save_policy() -> Callable[..., bool]:
+    """The policy for `jax.checkpoint` that saves what `save_for_backward` marked."""
     return jax.checkpoint_policies.save_only_these_names(_KEPT)
 
 
@@ -31,7 +31,7 @@ def sigmoid(x: Array) -> Array:
 
 @sigmoid.defjvp
 def _sigmoid_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    y = keep(jax.nn.sigmoid(primals[0]))
+    y = save_for_backward(jax.nn.sigmoid(primals[0]))
     return y, tangents[0] * (y * (1 - y))
 
 
@@ -43,7 +43,7 @@ def softmax(x: Array) -> Array:
 
 @softmax.defjvp
 def _softmax_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    y = keep(jax.nn.softmax(primals[0], axis=-1))
+    y = save_for_backward(jax.nn.softmax(primals[0], axis=-1))
     return y, y * (tangents[0] - jnp.sum(y * tangents[0], axis=-1, keepdims=True))
 
 
@@ -55,5 +55,5 @@ def tanh(x: Array) -> Array:
 
 @tanh.defjvp
 def _tanh_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    y = keep(jnp.tanh(primals[0]))
+    y = save_for_backward(jnp.tanh(primals[0]))
     return y, tangents[0] * (1 - y * y)

@@ -15,7 +15,7 @@ Tree = Any
 Step = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]  # (held, carry, x) -> (carry, y)
 
 
-class Use(NamedTuple):
+class ProductUse(NamedTuple):
     """A product in a step."""
 
     operand: int  # which
@@ -23,12 +23,12 @@ class Use(NamedTuple):
     shape: tuple[int, ...]  # of its result
 
 
-class Tape:
+class ProductTrace:
     """Lives while a step is traced: hands out the taps, and notes what was multiplied."""
 
     def __init__(self, taps: Sequence[Array] | None) -> None:
         self.taps = taps
-        self.uses: list[Use] = []
+        self.uses: list[ProductUse] = []
         self.inputs: list[Array] = []
 
 
@@ -38,14 +38,14 @@ class _Recorded(NamedTuple):
     number: int
     operand: Operand
     transposed: Array  # a copy for the reverse loop: d times [O, I] is faster than d times a transposed [I, O]
-    tape: Tape
+    tape: ProductTrace
 
     def contract(self, equation: str, x: Array) -> Array:
         """The product, noted."""
         array, compute, tape = self.operand.array, self.operand.compute, self.tape
         tap = tape.taps[len(tape.uses)] if tape.taps is not None else None
         y: Array = _tapped(equation, compute, x, array, self.transposed, self.operand.bias, tap)
-        tape.uses.append(Use(self.number, equation, y.shape))
+        tape.uses.append(ProductUse(self.number, equation, y.shape))
         tape.inputs.append(x.astype(array.dtype))
         return y
 
@@ -76,7 +76,7 @@ def _tapped_reverse(equation: str, compute: Compute, transposed: Array, d: Array
 _tapped.defvjp(_tapped_forward, _tapped_reverse)
 
 
-class Parts(NamedTuple):
+class HeldParts(NamedTuple):
     """What a loop holds, taken apart."""
 
     operands: list[Operand]
@@ -95,34 +95,34 @@ class Parts(NamedTuple):
         return jax.tree.unflatten(self.tree, leaves)
 
 
-def take_apart(held: Tree) -> Parts:
+def partition_held(held: Tree) -> HeldParts:
     """Operands, with copies transposed for the reverse loop, and the rest."""
     leaves, tree = jax.tree.flatten(held, is_leaf=_is_operand)
     operands = [leaf for leaf in leaves if _is_operand(leaf)]
     transposed = [o.array.T if o.array.ndim == 2 else o.array for o in operands]
-    return Parts(operands, transposed, [None if _is_operand(leaf) else leaf for leaf in leaves], tree)
+    return HeldParts(operands, transposed, [None if _is_operand(leaf) else leaf for leaf in leaves], tree)
 
 
 def _is_operand(leaf: Any) -> bool:
     return isinstance(leaf, Operand)
 
 
-def record(
-    step: Step, parts: Parts, others: list, carry: Tree, x: Tree, taps: Sequence[Array] | None
-) -> tuple[tuple[Tree, Tree], Tape]:
+def trace_step(
+    step: Step, parts: HeldParts, others: list, carry: Tree, x: Tree, taps: Sequence[Array] | None
+) -> tuple[tuple[Tree, Tree], ProductTrace]:
     """The step's result, and what it multiplied. Without taps, no gradient of an operand gets out."""
-    tape = Tape(taps)
+    tape = ProductTrace(taps)
     recorded = [_Recorded(i, o, t, tape) for i, (o, t) in enumerate(zip(parts.operands, parts.transposed, strict=True))]
     return step(parts.filled(recorded, others), carry, x), tape
 
 
-def products_of(step: Step, held: Tree, carry: Tree, xs: Tree) -> tuple[Use, ...]:
+def products_of(step: Step, held: Tree, carry: Tree, xs: Tree) -> tuple[ProductUse, ...]:
     """The products of a step, in order."""
-    found: list[Use] = []
+    found: list[ProductUse] = []
 
     def trace(held: Tree, carry: Tree, x: Tree) -> None:
-        parts = take_apart(held)
-        found.extend(record(step, parts, parts.others, carry, x, None)[1].uses)
+        parts = partition_held(held)
+        found.extend(trace_step(step, parts, parts.others, carry, x, None)[1].uses)
 
     jax.eval_shape(trace, held, carry, jax.tree.map(lambda x: x[0], xs))
     return tuple(found)

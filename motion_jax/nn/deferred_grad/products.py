@@ -43,13 +43,13 @@ class Operand(struct.PyTreeNode):
     compute: Compute = struct.field(pytree_node=False, default=DEFAULT)
 
 
-def hold(array: Array, bias: Array | None, compute: Compute) -> Operand:
+def make_operand(array: Array, bias: Array | None, compute: Compute) -> Operand:
     """Casts once what many products will read."""
     dtype = _PRECISIONS[compute.precision].dtype
     return Operand(jnp.asarray(array, dtype), None if bias is None else jnp.asarray(bias), compute)
 
 
-def join(left: Operand, right: Operand) -> Operand:
+def concat_operands(left: Operand, right: Operand) -> Operand:
     """Two sets of weights that multiply the same x, side by side: `[I, O1 + O2]`."""
     weights = jnp.concatenate([left.array, right.array], axis=-1)
     if left.bias is None and right.bias is None:
@@ -58,7 +58,7 @@ def join(left: Operand, right: Operand) -> Operand:
     return left.replace(array=weights, bias=jnp.concatenate(biases))
 
 
-def split(operand: Operand, count: int) -> list[Operand]:
+def split_operand(operand: Operand, count: int) -> list[Operand]:
     """Weights `[I, O]` as `count` sets of `[I, O / count]`, side by side."""
     arrays = jnp.split(operand.array, count, axis=-1)
     biases = [None] * count if operand.bias is None else jnp.split(operand.bias, count, axis=-1)

@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from motion_jax.nn.deferred_grad.gates import kept_only
-from motion_jax.nn.deferred_grad.product_trace import Step, Tree, Use, products_of, record, take_apart
+from motion_jax.nn.deferred_grad.gates import save_policy
+from motion_jax.nn.deferred_grad.product_trace import ProductUse, Step, Tree, partition_held, products_of, trace_step
 from motion_jax.nn.deferred_grad.products import Compute, Operand, einsum, equations
 from motion_jax.types import Array
 
 
-def recur(step: Step, held: Tree, carry: Tree, xs: Tree, compute: Compute) -> tuple[Tree, Tree]:
+def scan_deferred_grad(step: Step, held: Tree, carry: Tree, xs: Tree, compute: Compute) -> tuple[Tree, Tree]:
     """`jax.lax.scan` of `step(held, carry, x) -> (carry, y)`.
 
     Args:
@@ -51,22 +51,24 @@ class _Places(struct.PyTreeNode):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _deferred(step: Step, unroll: int, uses: tuple[Use, ...], held: Tree, carry: Tree, xs: Tree) -> tuple[Tree, Tree]:
+def _deferred(
+    step: Step, unroll: int, uses: tuple[ProductUse, ...], held: Tree, carry: Tree, xs: Tree
+) -> tuple[Tree, Tree]:
     del uses
     return _scan(step, unroll, held, carry, xs)
 
 
 def _deferred_forward(
-    step: Step, unroll: int, uses: tuple[Use, ...], held: Tree, carry: Tree, xs: Tree
+    step: Step, unroll: int, uses: tuple[ProductUse, ...], held: Tree, carry: Tree, xs: Tree
 ) -> tuple[tuple[Tree, Tree], Any]:
     """The scan, and of every step what its derivative will read. What is constant, or an input, is not saved again."""
-    held, carry, xs = _once((held, carry, xs))
-    parts = take_apart(held)
+    held, carry, xs = _first_derivatives_only((held, carry, xs))
+    parts = partition_held(held)
     constants, places = parts.arrays(), []
 
-    @functools.partial(jax.checkpoint, policy=kept_only(), prevent_cse=False)
+    @functools.partial(jax.checkpoint, policy=save_policy(), prevent_cse=False)
     def taped(others: list, carry: Tree, x: Tree, taps: list[Array]) -> tuple[tuple[Tree, Tree], list[Array]]:
-        result, tape = record(step, parts, others, carry, x, taps)
+        result, tape = trace_step(step, parts, others, carry, x, taps)
         return result, tape.inputs
 
     def body(carry: Tree, x: Tree) -> tuple[Tree, tuple[Tree, list[Array]]]:
@@ -83,7 +85,7 @@ def _deferred_forward(
 
 
 @jax.custom_vjp
-def _once(tree: Tree) -> Tree:
+def _first_derivatives_only(tree: Tree) -> Tree:
     """Itself, with no derivative: taps carry gradients out of a step where a second differentiation would lose them."""
     return tree
 
@@ -92,7 +94,7 @@ def _refuse(_: Tree) -> Any:
     raise TypeError("a deferred scan has first derivatives in reverse mode only; Compute(fast=False) has all")
 
 
-_once.defvjp(_refuse, lambda _, d: (d,))
+_first_derivatives_only.defvjp(_refuse, lambda _, d: (d,))
 
 
 def _place(leaf: Array, constants: list[Array], x: list[Array], saved: list[Array]) -> tuple[str, int]:
@@ -106,11 +108,11 @@ def _place(leaf: Array, constants: list[Array], x: list[Array], saved: list[Arra
 
 
 def _deferred_reverse(
-    step: Step, unroll: int, uses: tuple[Use, ...], residuals: Any, cotangents: Any
+    step: Step, unroll: int, uses: tuple[ProductUse, ...], residuals: Any, cotangents: Any
 ) -> tuple[Tree, Tree, Tree]:
     del step
     places, held, xs, saved = residuals
-    parts = take_apart(held)
+    parts = partition_held(held)
     constants = parts.arrays()
 
     def body(carry: tuple, now: tuple) -> tuple[tuple, tuple]:
@@ -133,7 +135,7 @@ _deferred.defvjp(_deferred_forward, _deferred_reverse)
 
 
 def _gradients(
-    uses: tuple[Use, ...], operands: list[Operand], inputs: list[Array], taps: list[Array]
+    uses: tuple[ProductUse, ...], operands: list[Operand], inputs: list[Array], taps: list[Array]
 ) -> list[Operand | None]:
     """Of every operand, None if no product used it: sum over t of x_t d_t, by equation one matmul."""
     gradients: list[Operand | None] = [None] * len(operands)

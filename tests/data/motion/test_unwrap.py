@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from motion_jax.data.motion.rotations_np import matrix_from_rotvec
-from motion_jax.data.motion.unwrap import continued
+from motion_jax.data.motion.unwrap import unwrap_rotations
 
 RNG = np.random.default_rng(3)
 
@@ -22,7 +22,7 @@ def spun(rate: float = 0.15, count: int = 120) -> np.ndarray:
 
 def test_the_rotations_stay_and_go_on_without_jumps():
     frames = spun()
-    result = continued(frames)
+    result = unwrap_rotations(frames)
     assert np.abs(np.diff(frames[:, 3:], axis=0)).max() > 3
     assert np.abs(np.diff(result[:, 3:], axis=0)).max() < 0.2
     np.testing.assert_array_equal(result[:, :3], frames[:, :3])
@@ -34,7 +34,7 @@ def test_the_rotations_stay_and_go_on_without_jumps():
 
 def test_an_angle_grows_beyond_half_a_turn():
     frames = spun()
-    angles = np.linalg.norm(continued(frames)[:, 3:6], axis=1)
+    angles = np.linalg.norm(unwrap_rotations(frames)[:, 3:6], axis=1)
     np.testing.assert_allclose(angles, 0.15 * np.arange(120), atol=1e-9)
 
 
@@ -43,9 +43,9 @@ def test_the_first_frame_is_near_what_is_asked():
     axis = np.array([1, 2, -2]) / 3
     near = np.zeros(9)
     near[3:6] = 6.1 * axis
-    np.testing.assert_allclose(continued(frames, near)[0, 3:6], 2 * np.pi * axis, atol=1e-9)
+    np.testing.assert_allclose(unwrap_rotations(frames, near)[0, 3:6], 2 * np.pi * axis, atol=1e-9)
 
 
 def test_what_goes_on_already_is_kept():
-    frames = continued(spun())
-    np.testing.assert_allclose(continued(frames, frames[0]), frames, atol=1e-9)
+    frames = unwrap_rotations(spun())
+    np.testing.assert_allclose(unwrap_rotations(frames, frames[0]), frames, atol=1e-9)

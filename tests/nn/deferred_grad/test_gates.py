@@ -35,7 +35,7 @@ def test_only_the_kept_result_is_saved(gate):
     def twice(x):
         return gate(jnp.sin(gate(x)))
 
-    loss = jax.checkpoint(twice, policy=gates.kept_only())
+    loss = jax.checkpoint(twice, policy=gates.save_policy())
     _, pull = jax.vjp(loss, jnp.ones(3))
     names = [equation.primitive.name for equation in jax.make_jaxpr(pull)(jnp.ones(3)).eqns]
     assert not {"tanh", "logistic", "sin"} & set(names)

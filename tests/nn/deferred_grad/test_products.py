@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from motion_jax.config import PRECISIONS as NAMES
-from motion_jax.nn.deferred_grad.products import Compute, contract, hold, join, product
+from motion_jax.nn.deferred_grad.products import Compute, concat_operands, contract, make_operand, product
 
 B, I, O = 3, 200, 5
 EXACT, ROUNDED = Compute("float32"), Compute("bf16")
@@ -40,18 +40,18 @@ def rounded(x):
 @pytest.mark.parametrize("compute", [Compute("bf16", fast) for fast in (True, False)])
 def test_bf16_rounds_operands_and_neither_sum_nor_bias(compute):
     x, w, b = draw((B, I), (I, O), (O,))
-    y = product(x, hold(w, b, compute))
+    y = product(x, make_operand(w, b, compute))
     assert y.dtype == jnp.float32
     np.testing.assert_allclose(y, rounded(x) @ rounded(w) + np.asarray(b), rtol=1e-6)
     unrounded = np.asarray(x, np.float64) @ np.asarray(w, np.float64) + np.asarray(b)
     assert np.abs(y - unrounded).max() > 1e-5 * np.abs(unrounded).max()
-    np.testing.assert_array_equal(product(jnp.zeros((1, I)), hold(w, b, compute))[0], b)
+    np.testing.assert_array_equal(product(jnp.zeros((1, I)), make_operand(w, b, compute))[0], b)
 
 
 def test_float32_is_rounded_nowhere():
     x, w, b = draw((B, I), (I, O), (O,))
     expected = np.asarray(x, np.float64) @ np.asarray(w, np.float64) + np.asarray(b)
-    np.testing.assert_allclose(product(x, hold(w, b, EXACT)), expected, rtol=1e-6)
+    np.testing.assert_allclose(product(x, make_operand(w, b, EXACT)), expected, rtol=1e-6)
 
 
 @computes
@@ -59,7 +59,7 @@ def test_gradients_are_float32_whatever_is_multiplied(compute):
     args = draw((B, I), (I, O), (O,))
 
     def loss(x, w, b):
-        return (product(x, hold(w, b, compute)) ** 2).sum()
+        return (product(x, make_operand(w, b, compute)) ** 2).sum()
 
     gradients = jax.jit(jax.grad(loss, argnums=(0, 1, 2)))(*args)
     x, w, b = (np.asarray(arg, np.float64) for arg in args)
@@ -75,7 +75,7 @@ def test_the_reverse_rule_is_the_default_one(equation):
         args = draw(*EQUATIONS[equation], dtype="float64")
 
         def loss(compute, x, y):
-            return jnp.sin(contract(equation, x, hold(y, None, compute))).sum()
+            return jnp.sin(contract(equation, x, make_operand(y, None, compute))).sum()
 
         fast, plain = (jax.jit(jax.value_and_grad(functools.partial(loss, Compute(fast=fast)), argnums=(0, 1)))(*args)
                        for fast in (True, False))  # fmt: skip
@@ -85,9 +85,9 @@ def test_the_reverse_rule_is_the_default_one(equation):
 
 def test_leading_dimensions_are_kept():
     x, w, b = draw((4, 2, B, I), (I, O), (O,))
-    whole = product(x, hold(w, b, EXACT))
+    whole = product(x, make_operand(w, b, EXACT))
     assert whole.shape == (4, 2, B, O)
-    np.testing.assert_allclose(whole[3, 1], product(x[3, 1], hold(w, b, EXACT)), rtol=1e-6)
+    np.testing.assert_allclose(whole[3, 1], product(x[3, 1], make_operand(w, b, EXACT)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("compute", [EXACT, ROUNDED])
@@ -95,8 +95,8 @@ def test_leading_dimensions_are_kept():
 def test_joined_weights_are_two_products_side_by_side(biases, compute):
     x, left, right, b, c = draw((B, I), (I, O), (I, 2), (O,), (2,))
     bias = [value if present else None for value, present in zip((b, c), biases, strict=True)]
-    operands = hold(left, bias[0], compute), hold(right, bias[1], compute)
-    both = join(*operands)
+    operands = make_operand(left, bias[0], compute), make_operand(right, bias[1], compute)
+    both = concat_operands(*operands)
     expected = np.concatenate([product(x, operand) for operand in operands], axis=1)
     np.testing.assert_allclose(product(x, both), expected, rtol=1e-6)
     assert (both.bias is None) == (not any(biases))
@@ -105,7 +105,9 @@ def test_joined_weights_are_two_products_side_by_side(biases, compute):
 
 def test_what_is_held_is_rounded_once_and_its_bias_never():
     w, b = draw((I, O), (O,))
-    held = hold(w, b, ROUNDED)
+    held = make_operand(w, b, ROUNDED)
     assert held.array.dtype == jnp.bfloat16
     np.testing.assert_array_equal(held.bias, b)
-    np.testing.assert_array_equal(join(held, hold(w, None, ROUNDED)).bias, np.concatenate([b, np.zeros(O)]))
+    np.testing.assert_array_equal(
+        concat_operands(held, make_operand(w, None, ROUNDED)).bias, np.concatenate([b, np.zeros(O)])
+    )

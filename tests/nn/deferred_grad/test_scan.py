@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from motion_jax.nn.deferred_grad.gates import keep, tanh
-from motion_jax.nn.deferred_grad.products import Compute, Operand, contract, hold, product
-from motion_jax.nn.deferred_grad.scan import recur
+from motion_jax.nn.deferred_grad.gates import save_for_backward, tanh
+from motion_jax.nn.deferred_grad.products import Compute, Operand, contract, make_operand, product
+from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
 
 T, B, S, H, I = 4, 2, 3, 5, 6  # all different: shapes tell what an array is
 FAST, PLAIN = Compute(), Compute(fast=False)
@@ -46,8 +46,8 @@ class Held(NamedTuple):
 
 
 def hold_all(p: Params, compute: Compute) -> Held:
-    matrices = (hold(w, None, compute) for w in (p.inputs, p.unused, p.memory, p.keys))
-    return Held(hold(p.twice, p.b, compute), *matrices, p.scale)
+    matrices = (make_operand(w, None, compute) for w in (p.inputs, p.unused, p.memory, p.keys))
+    return Held(make_operand(p.twice, p.b, compute), *matrices, p.scale)
 
 
 def step(held: Held, carry, x):
@@ -56,7 +56,7 @@ def step(held: Held, carry, x):
     """
     h, c = carry
     h = tanh(product(h, held.twice) + product(x, held.inputs))
-    h = jnp.sin(product(keep(h * c), held.twice)) + held.scale * h
+    h = jnp.sin(product(save_for_backward(h * c), held.twice)) + held.scale * h
     weights = jax.nn.softmax(contract("bh,bsh->bs", h, held.keys))
     c = jnp.tanh(contract("bs,bsh->bh", weights, held.memory)) + held.scale * c
     return (h, c), (h * c, weights)
@@ -72,7 +72,7 @@ def arguments(seed: int = 0, dtype: str = "float64"):
 
 
 def run(compute: Compute, params, carry, xs):
-    return recur(step, hold_all(params, compute), carry, xs, compute)
+    return scan_deferred_grad(step, hold_all(params, compute), carry, xs, compute)
 
 
 def loss(compute: Compute, params, carry, xs):
