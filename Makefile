@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SMOKE := tests/test_config.py tests/test_floors.py tests/geometry/test_kinematics.py tests/commands/test_quickstart.py
 
-.PHONY: setup quickstart check style types smoke test test-all lock clean
+.PHONY: setup quickstart check style types smoke test test-all docs lock clean
 
 setup: $(READY)
 	@echo "The commands are in $(VENV): source $(BIN)/activate, then motion-jax --help"
@@ -36,6 +36,14 @@ test: $(READY)
 test-all: $(READY)
 	$(BIN)/python -m pytest -q -n auto -m slow
 
+docs: $(VENV)-docs/.ready
+	$(VENV)-docs/bin/mkdocs build --strict --quiet
+
+$(VENV)-docs/.ready: docs/requirements.lock
+	$(PYTHON) -m venv --clear $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.lock
+	@touch $@
+
 $(READY): $(VENV)/.locked pyproject.toml
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -52,4 +60,4 @@ lock:
 		--no-header --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) dist quickstart
+	rm -rf $(VENV) $(VENV)-docs dist site quickstart

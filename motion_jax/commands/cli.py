@@ -106,9 +106,9 @@ class _ConfigParser(flags.ArgumentParser):
     def __init__(self, loader: flags.ArgumentParser) -> None:
         self._loader = loader
 
-    def parse(self, path: str) -> Any:
-        file, colon, argument = path.partition(":")  # what follows is for a get_config that takes an argument
-        return self._loader.parse(f"{find_config(file)}{colon}{argument}")
+    def parse(self, argument: str) -> Any:
+        file, colon, rest = argument.partition(":")  # the rest is for a get_config that takes an argument
+        return self._loader.parse(f"{find_config(file)}{colon}{rest}")
 
     def flag_type(self) -> str:
         return "config"

@@ -38,6 +38,7 @@ def test_the_console_script_and_the_version_lead_here():
     assert project["project"]["scripts"] == {"motion-jax": "motion_jax.commands.dispatch:main"}
     assert project["tool"]["hatch"]["version"]["path"] == "motion_jax/__init__.py"
     assert re.fullmatch(r"\d+\.\d+\.\d+", motion_jax.__version__)
+    assert f"\nversion: {motion_jax.__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_every_extra_is_in_info():
