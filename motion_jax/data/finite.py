@@ -23,7 +23,4 @@ def check_values(frames: np.ndarray, name: str) -> None:
     if low >= -LARGEST and high <= LARGEST:  # false for NaN, which min and max hand on
         return
     row, column = np.argwhere(~(np.abs(frames) <= LARGEST))[0]
-    raise UserError(
-        f"{name}: frame {row}, column {column} is {frames[row, column]:g}: it must be a number from {-LARGEST:.0f} to "
-        f"{LARGEST:.0f}"
-    )
+    raise UserError(f"{name}: frame {row}, column {column} is {frames[row, column]:g}: must be within ±{LARGEST:.0f}")

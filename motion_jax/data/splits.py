@@ -149,7 +149,7 @@ def _cut(clips: Sequence[Clip], shortest: int) -> tuple[tuple[Clip, ...], str]:
             f"{longest.source}: {len(longest.frames)} frames: to train on its beginning and test on its end takes "
             f"{2 * shortest}, and there is no other recording to test on"
         )
-    rest = f"; {whole} recordings are too short to cut and train" if whole else ""
+    rest = f"; too short to cut, and trained on whole: {whole} of {len(clips)}" if whole else ""
     tested = [len(part.frames) for part in parts if part.split == "test"]
     counts = f"{min(tested)}" if min(tested) == max(tested) else f"{min(tested)} to {max(tested)}"
     how = f"by time: the last {counts} frames of each recording, which share none with what is trained on{rest}"

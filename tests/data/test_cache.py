@@ -49,7 +49,7 @@ def _assert_same(one: Dataset, other: Dataset) -> None:
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
-    write_dataset(_dataset(), tmp_path / "prepared", {"1.txt": "abc"}, [FINDING])
+    write_dataset(_dataset(), tmp_path / "prepared", {"1.txt": "abc"}, [FINDING], "by trial")
     return tmp_path / "prepared"
 
 
@@ -57,7 +57,7 @@ def test_a_prepared_data_set_is_what_was_written(prepared: Path):
     dataset = read_prepared(prepared)
     _assert_same(dataset, _dataset())
     manifest = read_manifest(prepared)
-    assert (manifest.sources, manifest.findings) == ({"1.txt": "abc"}, (FINDING,))
+    assert (manifest.sources, manifest.findings, manifest.split) == ({"1.txt": "abc"}, (FINDING,), "by trial")
     assert Manifest.from_json(manifest.to_json(), "again").to_json() == manifest.to_json()
 
 
@@ -106,6 +106,14 @@ def test_nothing_of_the_users_is_overwritten(tmp_path: Path):
     with pytest.raises(UserError, match="no clips"):
         write_dataset(dataclasses.replace(_dataset(), clips=()), tmp_path / "new", {}, [])
     assert (tmp_path / "notes" / "thesis.tex").read_text() == "years of work"
+
+
+def test_numbers_that_no_motion_has_are_not_written(tmp_path: Path):
+    dataset = _dataset()
+    dataset.clips[1].frames[0, 4] = np.nan
+    with pytest.raises(UserError, match=r"clip train/S1/walking_2 \(2\.txt\): frame 0, column 4 is nan: must be"):
+        write_dataset(dataset, tmp_path / "new", {}, [])
+    assert not list(tmp_path.iterdir())
 
 
 def _flip(name: str, at: int) -> Callable[[Path], None]:
@@ -174,7 +182,7 @@ DAMAGES = {
     "manifest_deep": (
         lambda folder: (folder / "manifest.json").write_text("[" * 100_000), r"manifest\.json: not the manifest"
     ),
-    "newer_format": (_rewrite(lambda m: m.update(format=99)), r"format 99; this version reads 2: run launch\.prepare"),
+    "newer_format": (_rewrite(lambda m: m.update(format=99)), r"format 99; this version reads 3: run launch\.prepare"),
     "field_missing": (_rewrite(lambda m: m.pop("clips")), "not the manifest"),
     "field_unknown": (_rewrite(lambda m: m.update(extra=1)), "not the manifest"),
     "clips_overlap": (_rewrite(lambda m: m["clips"][1].update(offset=0)), r"clip '2\.txt' does not fit"),

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from motion_jax.config import DataConfig
+from motion_jax.data.audit import audit_use
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.folder import Folder, FolderConfig, read_folder
 from motion_jax.data.formats import Motion, write_motion
 from motion_jax.data.formats.text import differentiate_root
-from motion_jax.data.prepared import write_dataset
+from motion_jax.data.prepared import read_manifest, write_dataset
 from motion_jax.data.protocols import protocol_windows
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
@@ -77,6 +78,8 @@ def test_subjects_to_test_on_are_chosen(recordings):
     assert {clip.subject for clip in clips} == {"cleo"}
     with pytest.raises(UserError, match=r"--test=dora: no subject 'dora': it must be among anna, bert, cleo"):
         read(recordings, test=("dora",))
+    with pytest.raises(UserError, match=r"--test=dora: .*: the paths name no subjects; --pattern says where"):
+        read(flat(recordings, "walk"), test=("dora",))
 
 
 def test_of_one_subject_the_last_trials_are_the_test(recordings):
@@ -84,10 +87,93 @@ def test_of_one_subject_the_last_trials_are_the_test(recordings):
     assert {clip.source: clip.split for clip in folder.dataset.clips} == {"walk_1.bvh": "train", "walk_2.bvh": "test"}
 
 
-def test_one_motion_alone_is_refused(recordings):
-    (recordings / "anna" / "walk_2.bvh").unlink()
-    with pytest.raises(UserError, match="two subjects, or two trials of an action"):
-        read(recordings / "anna")
+def test_a_flat_folder_of_one_action_a_file_is_split_by_file(recordings):
+    folder = read(flat(recordings, "walk", "jump", "run"))
+    assert {clip.source: clip.split for clip in folder.dataset.clips} == {
+        "jump.bvh": "train", "run.bvh": "train", "walk.bvh": "test"
+    }  # fmt: skip
+    assert folder.split.startswith("by file: walk.bvh, the last by name, whose action 'walk' is not trained on")
+
+
+@pytest.mark.parametrize(("length", "parts"), [(1001, [800, 200]), (303, [151, 151])])
+def test_one_recording_alone_is_split_by_time(recordings, length: int, parts: list[int]):
+    root = flat(recordings, "walk", count=length)
+    folder = read(root, shortest=151)
+    train, test = folder.dataset.clips
+    assert (train.split, test.split) == ("train", "test")
+    assert [len(train.frames), len(test.frames)] == parts
+    whole = differentiate_root(motion(0, length).frames)[1:]
+    np.testing.assert_allclose(np.concatenate([train.frames, test.frames]), whole, atol=1e-6)
+    assert (
+        folder.split
+        == f"by time: the last {parts[1]} frames of each recording, which share none with what is trained on"
+    )
+
+
+def test_a_recording_cut_in_two_is_no_copy_of_itself(recordings, tmp_path: Path):
+    root = flat(recordings, "walk", "jump", count=400)
+    folder = read(root, split="time", shortest=151)
+    config = DataConfig(name="folder", root=str(tmp_path / "out"))
+    assert not audit_use(config, folder.dataset.clips, folder.hashes)
+    write_dataset(folder.dataset, tmp_path / "out", folder.hashes, folder.findings, folder.split)
+    assert read_manifest(tmp_path / "out").split == folder.split
+    assert list(protocol_windows("srnn", open_dataset(config), 50, 25, 2)) == ["jump", "walk"]
+    (root / "run.bvh").write_bytes((root / "jump.bvh").read_bytes())
+    leak = read(root, split="time", shortest=151)
+    assert "same content" in str(audit_use(config, leak.dataset.clips, leak.hashes)[0])
+
+
+def test_one_recording_too_short_to_cut_is_refused(recordings):
+    with pytest.raises(UserError, match=r"walk\.bvh: 301 frames: .* test on its end takes 302"):
+        read(flat(recordings, "walk", count=302), shortest=151)
+
+
+def flat(root: Path, *actions: str, count: int = 200) -> Path:
+    (root / "flat").mkdir()
+    for seed, action in enumerate(actions):
+        write_motion(motion(seed, count), root / "flat" / f"{action}.bvh")
+    return root / "flat"
+
+
+PROP = Skeleton.from_table("box", (Joint("Box", None, "spine", (0, 0, 0)), Joint("Lid", "Box", "spine", (0, 9, 0))), 10,
+                           translation_mm=10)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["anna/a_1.bvh", "cleo/zzz_1.bvh"])
+def test_a_prop_is_left_out_wherever_it_stands(recordings, name: str):
+    write_motion(motion(9, skeleton=PROP), recordings / name)
+    folder = read(recordings)
+    assert (len(folder.dataset.clips), folder.dataset.skeleton.joints) == (6, BODY.joints)
+    assert [item.path for item in folder.findings] == [name]
+    assert "left out: no joint but the root is one of skeleton" in str(folder.findings[0])
+    with pytest.raises(UserError, match=rf"{name}: left out: .*\(--strict; --exclude leaves files out\)"):
+        read(recordings, strict=True)
+    assert not read(recordings, strict=True, exclude=(name,)).findings
+
+
+def test_a_file_that_does_not_fit_the_pattern_is_left_out(recordings):
+    write_motion(motion(9), recordings / "anna" / "calibration.bvh")
+    folder = read(recordings, pattern="{subject}/{action}_{trial}")
+    assert len(folder.dataset.clips) == 6
+    assert [item.path for item in folder.findings] == ["anna/calibration.bvh"]
+
+
+def test_the_rate_of_the_input_can_be_told(recordings):
+    for path in recordings.rglob("*.bvh"):
+        path.write_text(path.read_text().replace("Frame Time: 0.02", "Frame Time: 0.0333333"))
+    dataset = read(recordings, input_fps=100.0).dataset
+    expected = differentiate_root(motion(1).frames[::2])[1:]
+    np.testing.assert_allclose(dataset.clips[0].frames, expected, atol=1e-6)
+
+
+def test_a_number_that_no_motion_has_is_named_with_its_file(recordings):
+    path = recordings / "bert" / "walk_1.bvh"
+    head, _, rows = path.read_text().partition("Frame Time:")
+    first, *rest = rows.splitlines()
+    rest[4] = "1e30 " + rest[4].partition(" ")[2]
+    path.write_text("\n".join([head + "Frame Time:" + first, *rest]) + "\n")
+    with pytest.raises(UserError, match=r"bert/walk_1\.bvh: frame 3, column 0 is .*e\+29: must be"):
+        read(recordings)
 
 
 def test_every_faulty_file_is_named(recordings):
