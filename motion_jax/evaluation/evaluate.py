@@ -18,7 +18,7 @@ from motion_jax.config import MODES, Experiment
 from motion_jax.data.protocols import gather, missing_actions, protocol_windows
 from motion_jax.errors import UserError
 from motion_jax.evaluation.metrics import METRICS, Metric, applies
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array, Dataset

@@ -8,10 +8,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from motion_jax.config import MODES
 from motion_jax.evaluation.published import THESIS, PublishedRow, published_rows
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
+from motion_jax.runtime.files import check_writable, write_text
 
 Line = list[str]  # the cells of a table's row
 
@@ -24,6 +26,7 @@ METRIC_TITLES = {
 }
 DIGITS = {"rad": 3, "mm": 1}
 SMALL = 2  # models, such as a run and zero-velocity, whose averages need no table of their own
+_GAP = "  "  # between the columns of a terminal
 PUBLISHED_STRIDE = 2  # of the frame rate that every published row was measured at
 
 MODES_EXPLAINED = (
@@ -54,6 +57,18 @@ def overview(reports: Sequence[Report]) -> str:
     for group in _groups(reports):
         parts += _group(group, ["average"], ", mean over actions")
     return "\n\n".join(parts)
+
+
+def write_markdown(reports: Sequence[Report], path: str | Path) -> None:
+    """The tables of `markdown`. Raises `UserError` if the path cannot be written."""
+    check_writable(path)  # makes the folder
+    write_text(path, markdown(reports))
+
+
+def averages_table(reports: Sequence[Report]) -> str:
+    """The average over actions at every horizon: a block for each mode, protocol and metric, a line for each model."""
+    kinds = dict.fromkeys(report.row[1:] for report in sorted(reports, key=lambda report: MODES.index(report.mode)))
+    return "\n\n".join(_block([report for report in reports if report.row[1:] == kind]) for kind in kinds)
 
 
 def _groups(reports: Sequence[Report]) -> list[list[Report]]:
@@ -188,3 +203,18 @@ def _header(report: Report, actions: Sequence[str]) -> list[Line]:
 def _table(header: list[Line], lines: list[Line]) -> str:
     rule = ["---", *["---:"] * (len(header[0]) - 1)]
     return "\n".join("| " + " | ".join(line) + " |" for line in [header[0], rule, *header[1:], *lines])
+
+
+def _block(reports: Sequence[Report]) -> str:
+    first = reports[0]
+    title = f"{MODE_TITLES[first.mode]}, {PROTOCOL_TITLES[first.protocol]}: {METRIC_TITLES[first.metric]}"
+    digits = DIGITS[first.metric.rpartition("_")[2]]
+    lines = [["milliseconds", *(f"{time:.0f}" for time in first.milliseconds)]]
+    lines += [[report.model, *(f"{value:.{digits}f}" for value in report.average)] for report in reports]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join([title, *(_GAP + _align(line, widths) for line in lines)])
+
+
+def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """The name to the left, numbers to the right."""
+    return _GAP.join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])])

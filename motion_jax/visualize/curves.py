@@ -13,7 +13,7 @@ import numpy as np
 
 from motion_jax.config import MODES
 from motion_jax.errors import UserError
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
 from motion_jax.evaluation.tables import METRIC_TITLES, MODE_TITLES, PROTOCOL_TITLES
 from motion_jax.train.log import read_metrics
 from motion_jax.train.workdir import Workdir

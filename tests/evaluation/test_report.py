@@ -13,9 +13,8 @@ import pytest
 
 from motion_jax.config import MODES, Experiment
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import read_json, write_csv, write_json, write_markdown
-from motion_jax.evaluation.scores import Report, Spread, combine
-from motion_jax.evaluation.tables import markdown, overview
+from motion_jax.evaluation.report import Report, Spread, combine, read_json, write_csv, write_json
+from motion_jax.evaluation.tables import markdown, overview, write_markdown
 from motion_jax.runtime.files import check_writable
 
 FRAMES = [2, 25]
