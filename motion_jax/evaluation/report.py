@@ -46,12 +46,13 @@ class Report:
     label_ms: list[int]  # [K] what papers print above the column: 40 ms a frame, also where the data runs faster
     actions: dict[str, list[float]]  # name -> [K] means over windows; nan where a prediction was not finite
     average: list[float]  # [K] mean over actions
-    missing: list[str]  # actions of the data set that it has no test clip of; the average is without them
+    missing: list[str]  # actions of the data set with too few test clips for the protocol; the average is without them
     windows: int  # an action
     seeds: int  # runs that were averaged
     std: Spread | None  # of the runs; None for a single one
     config: dict[str, Any]  # the resolved experiment
     data: dict[str, Any]  # name, files, frames, key
+    task: str = "forecasting"  # what the model was asked to do
 
     @property
     def row(self) -> tuple[str, str, str, str]:

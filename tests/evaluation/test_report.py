@@ -245,7 +245,7 @@ def test_cmu_shows_true_times_labels_and_its_own_published_rows():
     assert ["milliseconds, as papers label them", "80", "1000", "80", "1000"] in rows(text)
     assert ["milliseconds, true", "33", "417", "33", "417"] in rows(text)
     assert "averages are over 2 actions" in text
-    assert "no test clips of them: basketball_signal" in text
+    assert "too few test clips of them: basketball_signal" in text
     assert ["LearnTrajDep [recalled: Mao et al. 2019]", "0.33", "1.71", "0.33", "0.95"] in rows(text)
     assert "Table 8]" not in text
 
