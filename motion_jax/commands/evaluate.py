@@ -21,7 +21,7 @@ from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
 from motion_jax.experiments.compare import compare
 from motion_jax.experiments.runs import open_runs
 from motion_jax.inference.predictor import Predictor
@@ -45,7 +45,7 @@ _PLOT = flags.DEFINE_string("plot", "", "Draw error against horizon here, a pane
 
 def main(_: list[str]) -> None:
     """Checks the outputs, scores, writes."""
-    outputs = [(report.write_json, _JSON), (report.write_csv, _CSV), (report.write_markdown, _MARKDOWN)]
+    outputs = [(report.write_json, _JSON), (report.write_csv, _CSV), (tables.write_markdown, _MARKDOWN)]
     chosen = [(write, flag.value) for write, flag in outputs if flag.value]
     for _write, path in chosen:
         check_writable(path)

@@ -41,7 +41,7 @@ def main(_: list[str]) -> None:
         check_drawable(_PLOT.value)
     reports, failed = sweep.run_all(runs)
     print(tables.overview(reports))
-    writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": report.write_markdown}
+    writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": tables.write_markdown}
     for name, write in writers.items():
         write(reports, folder / name)
         print(f"wrote {folder / name}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from motion_jax.config import MODES
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import evaluate
-from motion_jax.evaluation.scores import Report, combine
+from motion_jax.evaluation.report import Report, combine
 from motion_jax.inference.predictor import Predictor
 from motion_jax.train.workdir import flatten
 from motion_jax.types import Dataset

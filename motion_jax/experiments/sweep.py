@@ -16,8 +16,7 @@ from absl import logging
 from motion_jax.config import Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import read_json, write_json
-from motion_jax.evaluation.scores import Report, combine
+from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable

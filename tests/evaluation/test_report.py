@@ -13,9 +13,8 @@ import pytest
 
 from motion_jax.config import MODES, Experiment
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import read_json, write_csv, write_json, write_markdown
-from motion_jax.evaluation.scores import Report, Spread, combine
-from motion_jax.evaluation.tables import markdown, overview
+from motion_jax.evaluation.report import Report, Spread, combine, read_json, write_csv, write_json
+from motion_jax.evaluation.tables import markdown, overview, write_markdown
 from motion_jax.runtime.files import check_writable
 
 FRAMES = [2, 25]
@@ -246,7 +245,7 @@ def test_cmu_shows_true_times_labels_and_its_own_published_rows():
     assert ["milliseconds, as papers label them", "80", "1000", "80", "1000"] in rows(text)
     assert ["milliseconds, true", "33", "417", "33", "417"] in rows(text)
     assert "averages are over 2 actions" in text
-    assert "no test clips of them: basketball_signal" in text
+    assert "too few test clips of them: basketball_signal" in text
     assert ["LearnTrajDep [recalled: Mao et al. 2019]", "0.33", "1.71", "0.33", "0.95"] in rows(text)
     assert "Table 8]" not in text
 

@@ -11,8 +11,8 @@ import pytest
 
 from motion_jax.config import MODES, DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.errors import UserError
-from motion_jax.evaluation.brief import averages_table
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
+from motion_jax.evaluation.tables import averages_table
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make

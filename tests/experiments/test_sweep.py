@@ -14,8 +14,7 @@ import pytest
 from motion_jax.config import ATTENTIONS, CELLS, MODES, Experiment, TrainConfig
 from motion_jax.data.prepared import write_dataset
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import read_json, write_json
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report, read_json, write_json
 from motion_jax.experiments import sweep
 from motion_jax.experiments.sweep import Sweep, load_sweep, plan, run_all
 from motion_jax.skeletons.bodies import H36M
