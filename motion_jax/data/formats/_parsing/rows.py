@@ -13,17 +13,14 @@ from typing import NoReturn
 
 import numpy as np
 
-from motion_jax.data.expmap import read_bytes
+from motion_jax.data.text_files import MAX_NUMBERS, plain_lines, read_bytes
 from motion_jax.errors import UserError
-
-MAX_NUMBERS = 1 << 24  # 24 minutes of 96 channels at 120 Hz
 
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
 _LINES = 1024  # parsed at once
 _TAIL_BYTES = 1 << 16
 _NUMBER_BYTES = 64  # no number is written longer
-_DOS_END = re.compile(rb"\x1a\s*\Z")  # Ctrl-Z, with which DOS ended text
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 
 
@@ -33,19 +30,14 @@ def fail(source: Path | str, line: int, message: str) -> NoReturn:
 
 
 def read_lines(path: Path) -> bytes:
-    """A text file's content with line feeds at the end of each line, without UTF-8's mark and DOS's end (Ctrl-Z).
-
-    Raises `UserError`.
-    """
+    """A text file's content as `plain_lines` has it. Raises `UserError`."""
     try:
         data = read_bytes(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         fail(path, 1, "begins with the mark of UTF-16: it must be ASCII or UTF-8")
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return _DOS_END.sub(b"", data.removeprefix(b"\xef\xbb\xbf"), count=1)
+    return plain_lines(data)
 
 
 def decode(data: bytes, path: Path) -> tuple[str, str]:
