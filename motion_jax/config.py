@@ -16,7 +16,6 @@ import ml_collections
 
 from motion_jax.errors import UserError
 
-DATASETS = ("synthetic", "h36m", "cmu", "folder")
 STATISTICS = ("martinez", "learn_traj_dep")
 CELLS = ("gru", "gru_reset_before", "lstm", "rnn")
 ATTENTIONS = (
@@ -37,8 +36,8 @@ MODES = ("free_running", "one_step")
 class DataConfig:
     """Which motion, and how it becomes windows."""
 
-    name: str = "synthetic"
-    root: str = ""  # a source tree or a folder that launch.prepare wrote; empty only for synthetic
+    name: str = "synthetic"  # of `data.datasets`, which `open_dataset` looks into
+    root: str = ""  # a source tree or a folder that launch.prepare wrote; empty only for what is made by code
     cache: str = ""  # where parsed trees are kept; empty: $XDG_CACHE_HOME/motion_jax
     actions: str = "all"  # "all", or names separated by commas
     source_length: int = 50  # S
@@ -52,16 +51,10 @@ class DataConfig:
     synthetic_seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("data.name", self.name, DATASETS)
         _one_of("data.statistics", self.statistics, STATISTICS)
         _at_least("data.source_length", self.source_length, 2)
         _at_least("data.target_length", self.target_length, 1)
         _at_least("data.stride", self.stride, 1)
-        if self.name != "synthetic" and not self.root:
-            raise UserError(
-                f"data.root is empty: data.name={self.name!r} needs --config.data.root=DIR, the folder that holds "
-                f"its files. This data cannot be shipped or downloaded for you; data.name='synthetic' needs no folder."
-            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from motion_jax.config import DataConfig
+from motion_jax.data.datasets import find_dataset
 from motion_jax.data.findings import Finding, sort_findings
 from motion_jax.data.packed_clips import FIRST_START
-from motion_jax.data.protocols import DRAWINGS
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.data.trees import Recording, Tree
 from motion_jax.types import Clip
@@ -122,7 +122,7 @@ def _halved(tree: Tree) -> Iterator[Finding]:
 
 def _short(config: DataConfig, clips: Sequence[Clip]) -> Iterator[Finding]:
     window = config.source_length + config.target_length
-    drawing = DRAWINGS[config.name]
+    drawing = find_dataset(config.name, "data.name").drawing
     needs = {
         "train": (FIRST_START + window + 1, f"training windows that begin at row {FIRST_START} or later"),
         "test": (drawing.first + drawing.margin + 1, "the published test windows"),

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from motion_jax.errors import UserError
+from motion_jax.types import Clip
 
 LARGEST = 2.0**24  # beyond it float32 has no halves: no angle and no length in mm is meant so
+
+
+def check_clips(clips: Iterable[Clip]) -> None:
+    """`check_values` of every clip."""
+    for clip in clips:
+        check_values(clip.frames, f"clip {clip.name} ({clip.source})")
 
 
 def check_values(frames: np.ndarray, name: str) -> None:

@@ -7,13 +7,16 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from motion_jax.data.datasets import MotionFiles
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.finite import check_values
 from motion_jax.data.formats import Motion, read_motion
 from motion_jax.data.formats.text import differentiate_root
+from motion_jax.data.layouts import choose_actions
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.unwrap import unwrap_rotations
@@ -29,23 +32,6 @@ from motion_jax.types import Clip, Dataset
 VERSION = 3  # of what this file does to motion; part of a data set's key
 
 
-@dataclasses.dataclass(frozen=True)
-class FolderConfig:
-    """What a folder's files do not say."""
-
-    root: str
-    pattern: str = ""  # of paths below the root without suffix; "": one of the usual forms (see `parse_paths`)
-    test: tuple[str, ...] = ()  # subjects to test on
-    split: str = "auto"  # how the test is chosen, one of `splits.WAYS`
-    fps: float = 50.0  # of the data set; a model that trains with data.stride=2 sees half of it
-    input_fps: float | None = None  # at which the files were recorded; None: as they say
-    unit_mm: float | None = None  # mm to a unit of length; None: as the files say (BVH: cm)
-    skeleton: str = ""  # a motion file with the body that all others are put on; "": that of most files, the first's
-    shortest: int = 1  # frames at `fps` that a clip must have; shorter files are left out
-    exclude: tuple[str, ...] = ()  # patterns of names, or of paths, that are left out (see `find_recordings`)
-    strict: bool = False  # refuse what would be passed over or left out
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Folder:
     """What one folder holds."""
@@ -56,8 +42,25 @@ class Folder:
     split: str  # how the test was chosen, in a sentence
 
 
-def read_folder(config: FolderConfig) -> Folder:
+def read_folder(
+    root: Path | str,
+    files: MotionFiles | None = None,
+    *,
+    actions: str = "all",
+    shortest: int = 1,
+    strict: bool = False,
+    name: str = "folder",
+) -> Folder:
     """Reads every motion file below a folder, one after the other, onto one body.
+
+    Args:
+        root: the folder.
+        files: what the files do not say; None: nothing.
+        actions: "all", or names separated by commas; files of others are not read.
+        shortest: frames at `files.fps` that a clip must have; shorter files are left out, and recordings that are cut
+            into training and test have that many in each part.
+        strict: whether what would be passed over or left out is an error.
+        name: the data set's.
 
     A body that differs from the first is retargeted by the names of its joints (`motion.retarget`); a file whose joints
     have other names altogether, like that of a prop, is left out, and where most would be, the body is another file's.
@@ -66,36 +69,43 @@ def read_folder(config: FolderConfig) -> Folder:
     (`motion.unwrap`), beginning near the first file's.
 
     Returns:
-        Clips `[F, 3 + 3 J]` float32 at `config.fps`, in train and test; what was left out or changed are findings.
+        Clips `[F, 3 + 3 J]` float32 at `files.fps`, in train and test; what was left out or changed are findings.
 
     Raises:
         UserError: there is no such folder or no motion file in it, motion files are broken (all are named), all are too
             short, a path does not fit the usual forms, an option is impossible, or nothing is left to test.
     """
-    root = user_path(config.root)
-    paths, findings = find_recordings(root, config.exclude, config.strict)
-    named, unfit = parse_paths(root, paths, config.pattern)
-    findings += [_left_out(config, path, f"does not fit --pattern={config.pattern}") for path in unfit]
+    root, files = user_path(root), files or MotionFiles()
+    options = _Options(files, shortest, strict)
+    paths, findings = find_recordings(root, files.exclude, strict)
+    named, unfit = parse_paths(root, paths, files.pattern)
+    findings += [options.left_out(path, f"does not fit --pattern={files.pattern}") for path in unfit]
+    if files.actions:
+        others = [file for file in named if file.action not in files.actions]
+        findings += [options.left_out(file.path, f"its action is {file.action!r}") for file in others]
+    known = files.actions or tuple(sorted({file.action for file in named}))
+    chosen = choose_actions(actions, known)
+    named = [file for file in named if file.action in chosen]
     raise_errors(findings, root)
-    reading = _read_all(root, config, named)
+    reading = _read_all(root, options, named)
     findings += reading.findings
     raise_errors(findings, root)
     if not reading.clips:
         raise UserError(f"--source={str(root)!r}: no file in it can be used: {findings[0]}")
     frames = reading.spool.close()
     filled = [
-        dataclasses.replace(clip, frames=frames[rows])
-        for clip, rows in zip(reading.clips, reading.rows, strict=True)
-    ]  # fmt: skip
-    placed, how = hold_out_test(filled, config.test, config.split, config.shortest)
+        dataclasses.replace(clip, frames=frames[rows]) for clip, rows in zip(reading.clips, reading.rows, strict=True)
+    ]
+    placed, how = hold_out_test(filled, files.test, files.split, shortest)
+    shown = {clip.action for clip in placed}
     return Folder(
         dataset=Dataset(
-            name="folder",
+            name=name,
             clips=placed,
-            actions=tuple(sorted({clip.action for clip in placed})),
+            actions=tuple(action for action in chosen if action in shown),
             skeleton=dataclasses.replace(reading.body, root_is_difference=True),
-            fps=config.fps,
-            key=_key(config, reading.hashes),
+            fps=files.fps,
+            key=_key(options, reading.hashes),
         ),
         hashes=reading.hashes,
         findings=sort_findings(findings),
@@ -103,17 +113,31 @@ def read_folder(config: FolderConfig) -> Folder:
     )
 
 
-def _read_all(root: Path, config: FolderConfig, named: Sequence[ParsedPath]) -> _Reading:
+class _Options(NamedTuple):
+    """What `read_folder` was asked."""
+
+    files: MotionFiles
+    shortest: int
+    strict: bool
+
+    def left_out(self, path: str, why: str) -> Finding:
+        """What is said of a recording that is not used."""
+        advice = " (--strict; --exclude leaves files out)" if self.strict else ""
+        return Finding("error" if self.strict else "warning", path, None, f"left out: {why}{advice}")
+
+
+def _read_all(root: Path, options: _Options, named: Sequence[ParsedPath]) -> _Reading:
     """Every file onto the body that is named, or the first file's; the first stranger's where most are strangers."""
-    body = read_motion(user_path(config.skeleton), config.unit_mm).skeleton if config.skeleton else None
+    files = options.files
+    body = read_motion(user_path(files.skeleton), files.unit_mm).skeleton if files.skeleton else None
     best: _Reading | None = None
     while True:
-        reading = _Reading(root, config, body)
+        reading = _Reading(root, options, body)
         for file in named:
             reading.add(file)
         if best is not None and reading.fitting <= best.fitting:
             return best
-        if config.skeleton or reading.fitting >= len(reading.strangers):
+        if files.skeleton or reading.fitting >= len(reading.strangers):
             return reading
         best, body = reading, _named(reading.strangers[0], root)
 
@@ -121,8 +145,8 @@ def _read_all(root: Path, config: FolderConfig, named: Sequence[ParsedPath]) -> 
 class _Reading:
     """Files that were read onto one body: what they are, and what is wrong with them."""
 
-    def __init__(self, root: Path, config: FolderConfig, body: Skeleton | None) -> None:
-        self.root, self.config = root, config
+    def __init__(self, root: Path, options: _Options, body: Skeleton | None) -> None:
+        self.root, self.options = root, options
         self._body = body
         self.clips: list[Clip] = []  # whose frames lie in `spool`
         self.rows: list[slice] = []
@@ -140,9 +164,9 @@ class _Reading:
 
     def add(self, file: ParsedPath) -> None:
         """Reads one file: a clip, or a finding that says why not."""
-        path, config = self.root / file.path, self.config
+        path, files = self.root / file.path, self.options.files
         try:
-            motion = self._placed(read_motion(path, config.unit_mm, fps=config.input_fps), file.path)
+            motion = self._placed(read_motion(path, files.unit_mm, fps=files.input_fps), file.path)
             if motion is None:
                 return
             frames = self._frames(motion)
@@ -151,9 +175,9 @@ class _Reading:
             message = str(error).removeprefix(f"{path}: ").removeprefix(f"{file.path}: ")
             self.findings.append(Finding("error", file.path, None, message))
             return
-        if len(frames) < config.shortest:
-            short = f"{len(frames)} frames at {config.fps:g} per second: {config.shortest} are needed"
-            self.findings.append(_left_out(config, file.path, short))
+        if len(frames) < self.options.shortest:
+            short = f"{len(frames)} frames at {files.fps:g} per second: {self.options.shortest} are needed"
+            self.findings.append(self.options.left_out(file.path, short))
             return
         self.hashes[file.path] = hashlib.sha256(path.read_bytes()).hexdigest()
         self.rows.append(self.spool.append(frames))
@@ -172,7 +196,7 @@ class _Reading:
                 placed = retarget(motion, self._body)
             except UserError as error:
                 self.strangers.append(motion.skeleton)
-                self.findings.append(_left_out(self.config, path, str(error).removeprefix(f"{motion.source}: ")))
+                self.findings.append(self.options.left_out(path, str(error).removeprefix(f"{motion.source}: ")))
                 return None
             self._warn(path, f"{'; '.join(placed.notes[known:])} ({found})")
             motion = placed
@@ -182,7 +206,7 @@ class _Reading:
         return motion
 
     def _frames(self, motion: Motion) -> np.ndarray:
-        frames = differentiate_root(resample(motion, self.config.fps).frames)[1:]
+        frames = differentiate_root(resample(motion, self.options.files.fps).frames)[1:]
         frames = unwrap_rotations(frames, self._near)
         if self._near is None and len(frames):
             self._near = frames[0]
@@ -196,13 +220,8 @@ def _named(body: Skeleton, root: Path) -> Skeleton:
     return dataclasses.replace(body, name=root.absolute().name or "folder")
 
 
-def _left_out(config: FolderConfig, path: str, why: str) -> Finding:
-    advice = " (--strict; --exclude leaves files out)" if config.strict else ""
-    return Finding("error" if config.strict else "warning", path, None, f"left out: {why}{advice}")
-
-
-def _key(config: FolderConfig, hashes: dict[str, str]) -> str:
+def _key(options: _Options, hashes: dict[str, str]) -> str:
     """What decides the frames; files that were not read do not."""
-    options = {**dataclasses.asdict(config), "root": "", "exclude": (), "strict": False}
-    content = [VERSION, options, sorted(hashes.items())]
+    decisive = {**dataclasses.asdict(options.files), "exclude": (), "shortest": options.shortest}
+    content = [VERSION, decisive, sorted(hashes.items())]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

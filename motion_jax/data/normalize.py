@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from motion_jax.config import DataConfig
-from motion_jax.data.finite import check_values
+from motion_jax.data.finite import check_clips
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Clip, Dataset
@@ -22,8 +22,7 @@ def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) ->
     Raises:
         UserError: no column moves, or a number is not finite or too large to be motion (the first is named).
     """
-    for clip in clips:
-        check_values(clip.frames, f"clip {clip.name} ({clip.source})")
+    check_clips(clips)
     stride = config.stride if config.statistics == "learn_traj_dep" else 1
     mean, std = _moments([clip.frames[::stride] for clip in clips])
     kept = np.flatnonzero(std >= CONSTANT)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import DataConfig
-from motion_jax.data.finite import check_values
+from motion_jax.data.finite import check_clips
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Clip
@@ -35,10 +35,10 @@ def pack_clips(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) ->
     Raises:
         UserError: a clip is too short for a window, or a number is not finite or too large to be motion.
     """
+    check_clips(clips)
     span = config.source_length + config.target_length
     parts, codes = [], []
     for clip in clips:
-        check_values(clip.frames, f"clip {clip.name} ({clip.source})")
         frames = clip.frames[:: config.stride]
         if len(frames) < span:
             raise UserError(

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from motion_jax.data.findings import Finding
-from motion_jax.data.finite import check_values
+from motion_jax.data.finite import check_clips
 from motion_jax.data.manifest import FORMAT, ClipEntry, Manifest
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
@@ -148,7 +148,7 @@ def _write_frames(path: Path, clips: Sequence[Clip]) -> str:
         header = {"descr": _DTYPE.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for clip in clips:
-            check_values(clip.frames, f"clip {clip.name} ({clip.source})")
+            check_clips((clip,))
             file.write(np.ascontiguousarray(clip.frames, _DTYPE).tobytes())
             release_pages(clip.frames)
         file.seek(0)

@@ -7,9 +7,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from motion_jax.data.datasets import LAYOUTS
 from motion_jax.data.findings import Finding
 from motion_jax.data.formats import FORMATS
-from motion_jax.data.layouts import LAYOUTS
 from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
 

@@ -6,13 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from motion_jax.config import DataConfig
+from motion_jax.data.datasets import dataset_names, find_dataset
 from motion_jax.errors import UserError
 from motion_jax.types import Clip, Dataset
-
-VALIDATION = {"h36m": "S11", "synthetic": "S11", "cmu": "trial 5"}
-"""What `data.validation="auto"` holds out. CMU names no subjects: there it is trial 5 of every action. Of a folder of
-the user's it is the last training subject, or the last trial of one, if there are several; else nothing.
-"""
 
 WAYS = ("auto", "subject", "trial", "file", "time")
 """How the test of unpublished recordings is chosen; see `hold_out_test`."""
@@ -30,7 +26,14 @@ class Splits:
 
 
 def split_clips(dataset: Dataset, config: DataConfig) -> Splits:
-    """Holds the clips of `config.validation` out of the training split. Test clips are never held out or chosen by."""
+    """Holds the clips of `config.validation` out of the training split. Test clips are never held out or chosen by.
+
+    "auto" is what the data set's record says; where it says nothing, the last training subject, or the last trial where
+    no subjects are named, of several; else nothing.
+
+    Raises:
+        UserError: no training clip is of that subject or trial, or none is left to train on.
+    """
     candidates = dataset.split("train")
     wanted = _usual(dataset.name, candidates) if config.validation == "auto" else config.validation
     if not candidates:
@@ -49,8 +52,8 @@ def split_clips(dataset: Dataset, config: DataConfig) -> Splits:
 
 
 def _usual(name: str, candidates: tuple[Clip, ...]) -> str:
-    if name in VALIDATION:
-        return VALIDATION[name]
+    if name in dataset_names() and (published := find_dataset(name).validation):
+        return published
     labels = sorted({label for clip in candidates for label in _labels(clip)})
     return labels[-1] if len(labels) > 1 else "none"
 

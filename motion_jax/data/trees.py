@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from motion_jax.data.datasets import cmu, h36m
 from motion_jax.data.expmap import PARSER_VERSION, parse_expmap, write_expmap
 from motion_jax.data.findings import Finding, raise_errors
-from motion_jax.data.layouts import CMU, H36M, Layout, Trial, choose_actions, find_tree
+from motion_jax.data.layouts import Layout, Trial, choose_actions, find_tree
 from motion_jax.data.temp_frame_file import TempFrameFile
 from motion_jax.data.text_files import read_bytes
 from motion_jax.data.walk import walk_files
@@ -80,7 +81,7 @@ def read_h36m(root: Path | str, actions: str = "all") -> Dataset:
     Raises:
         UserError: no such tree, an unknown action, or a faulty file; every faulty file is named.
     """
-    return _read_strictly(H36M, root, actions)
+    return _read_strictly(h36m.LAYOUT, root, actions)
 
 
 def read_cmu(root: Path | str, actions: str = "all") -> Dataset:
@@ -96,7 +97,7 @@ def read_cmu(root: Path | str, actions: str = "all") -> Dataset:
     Raises:
         UserError: no such tree, an unknown action, or a faulty file; every faulty file is named.
     """
-    return _read_strictly(CMU, root, actions)
+    return _read_strictly(cmu.LAYOUT, root, actions)
 
 
 def read_tree(layout: Layout, root: Path | str, actions: str = "all") -> Tree:

@@ -14,7 +14,7 @@ import jax
 from absl import logging
 
 from motion_jax.config import Experiment
-from motion_jax.data.cache import open_dataset
+from motion_jax.data.cache import check_source, open_dataset
 from motion_jax.errors import UserError
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments.compare import compare, zero_velocity
@@ -149,9 +149,11 @@ def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experime
         group: Any = functools.reduce(lambda part, key: part.setdefault(key, {}), groups, values)
         group[last] = value
     try:
-        return Experiment.from_config_dict(values)
+        experiment = Experiment.from_config_dict(values)
+        check_source(experiment.data)
     except UserError as error:
         raise UserError(f"sweep, member {name!r}: {error}") from None
+    return experiment
 
 
 def _check_member(name: str, fields: Mapping[str, Any]) -> None:

@@ -16,9 +16,9 @@ import pytest
 from motion_jax.config import DataConfig
 from motion_jax.data import cache, synthetic
 from motion_jax.data.cache import open_dataset
+from motion_jax.data.datasets import cmu, h36m
 from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.findings import Finding
-from motion_jax.data.layouts import CMU, H36M
 from motion_jax.data.manifest import Manifest
 from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import read_h36m
@@ -215,7 +215,7 @@ def test_every_flipped_byte_is_noticed(prepared: Path):
 
 @pytest.fixture
 def config(grow, tmp_path: Path) -> DataConfig:
-    root = grow(H36M, ("walking", "eating"))
+    root = grow(h36m.LAYOUT, ("walking", "eating"))
     return DataConfig(name="h36m", root=str(root), cache=str(tmp_path / "cache"))
 
 
@@ -277,6 +277,15 @@ def test_a_prepared_folder_must_be_of_the_named_data_set(prepared: Path, tmp_pat
         open_dataset(DataConfig(name="cmu", root=str(prepared)))
     with pytest.raises(UserError, match=r"holds no prepared data set; with data\.name='synthetic' it must be one"):
         open_dataset(DataConfig(name="synthetic", root=str(tmp_path)))
+
+
+def test_a_data_set_must_be_known_and_lie_somewhere():
+    with pytest.raises(UserError, match=r"^data\.name='hm36': must be one of synthetic, h36m, cmu, folder"):
+        open_dataset(DataConfig(name="hm36"))
+    with pytest.raises(UserError, match=r"data\.root is empty: data\.name='h36m' needs --config\.data\.root=DIR"):
+        open_dataset(DataConfig(name="h36m"))
+    with pytest.raises(UserError, match=r"must be one \(launch\.prepare --dataset=folder writes one\)"):
+        open_dataset(DataConfig(name="folder", root="tests"))
 
 
 def test_actions_choose(config: DataConfig):
@@ -370,4 +379,4 @@ def test_real_files_open_as_numpy_reads_them(shared_data: Path, tmp_path: Path):
         for clip in dataset.split("test"):
             path = shared_data / "cmu_mocap" / clip.source
             np.testing.assert_array_equal(clip.frames, np.loadtxt(path, delimiter=",").astype(np.float32))
-    assert CMU.columns == dataset.clips[0].frames.shape[1]
+    assert cmu.LAYOUT.columns == dataset.clips[0].frames.shape[1]

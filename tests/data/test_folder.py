@@ -9,7 +9,8 @@ import pytest
 from motion_jax.config import DataConfig
 from motion_jax.data.audit import audit_use
 from motion_jax.data.cache import open_dataset
-from motion_jax.data.folder import Folder, FolderConfig, read_folder
+from motion_jax.data.datasets import MotionFiles
+from motion_jax.data.folder import Folder, read_folder
 from motion_jax.data.formats import Motion, write_motion
 from motion_jax.data.formats.text import differentiate_root
 from motion_jax.data.prepared import read_manifest, write_dataset
@@ -42,8 +43,8 @@ def recordings(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(root: Path, **options) -> Folder:
-    return read_folder(FolderConfig(str(root), **options))
+def read(root: Path, *, shortest: int = 1, strict: bool = False, actions: str = "all", **files) -> Folder:
+    return read_folder(root, MotionFiles(**files), actions=actions, shortest=shortest, strict=strict)
 
 
 def test_a_folder_becomes_a_data_set_of_one_body(recordings):
@@ -156,6 +157,23 @@ def test_a_file_that_does_not_fit_the_pattern_is_left_out(recordings):
     folder = read(recordings, pattern="{subject}/{action}_{trial}")
     assert len(folder.dataset.clips) == 6
     assert [item.path for item in folder.findings] == ["anna/calibration.bvh"]
+
+
+def test_actions_choose_what_is_read(recordings):
+    write_motion(motion(9), recordings / "anna" / "jump_1.bvh")
+    (recordings / "anna" / "hop_1.bvh").write_text("broken")
+    folder = read(recordings, actions="walk")
+    assert (folder.dataset.actions, len(folder.dataset.clips), folder.findings) == (("walk",), 6, ())
+    with pytest.raises(UserError, match=r"unknown action 'fly'; it must be all, or some of hop, jump, walk"):
+        read(recordings, actions="fly")
+
+
+def test_a_published_order_of_actions_is_kept_and_others_are_left_out(recordings):
+    for action in ("jump", "cough"):
+        write_motion(motion(9), recordings / "anna" / f"{action}_1.bvh")
+    folder = read_folder(recordings, MotionFiles(actions=("walk", "swim", "jump")))
+    assert folder.dataset.actions == ("walk", "jump")
+    assert [str(item) for item in folder.findings] == ["anna/cough_1.bvh: left out: its action is 'cough'"]
 
 
 def test_the_rate_of_the_input_can_be_told(recordings):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from motion_jax.data.layouts import CMU
+from motion_jax.data.datasets import cmu
 from motion_jax.data.recordings import find_recordings
 from motion_jax.data.trees import read_tree
 from motion_jax.data.walk import walk_files
@@ -48,17 +48,17 @@ def test_what_systems_and_editors_leave_behind_is_not_seen(tmp_path: Path):
 
 
 def test_neither_are_they_in_a_published_tree(grow):
-    root = grow(CMU, ("walking",), frames=2)
+    root = grow(cmu.LAYOUT, ("walking",), frames=2)
     put(root, "train/walking/._walking_1.txt", "train/.ipynb_checkpoints/a.txt", "test/__MACOSX/b.txt", "train/c.txt")
-    assert read_tree(CMU, root, "walking").extra == ("train/c.txt",)
+    assert read_tree(cmu.LAYOUT, root, "walking").extra == ("train/c.txt",)
 
 
 def test_a_linked_folder_of_a_published_tree_is_read(grow, tmp_path: Path):
-    root = grow(CMU, ("walking",), frames=2)
+    root = grow(cmu.LAYOUT, ("walking",), frames=2)
     (root / "train" / "walking").rename(tmp_path / "elsewhere")
     put(tmp_path / "elsewhere", "notes.txt")
     (root / "train" / "walking").symlink_to(tmp_path / "elsewhere")
-    tree = read_tree(CMU, root, "walking")
+    tree = read_tree(cmu.LAYOUT, root, "walking")
     assert (len(tree.recordings), tree.extra) == (6, ("train/walking/notes.txt",))
 
 

@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 import pytest
 
-from motion_jax.config import DATASETS, DataConfig
-from motion_jax.data.splits import VALIDATION, hold_out_test, split_clips
+from motion_jax.config import DataConfig
+from motion_jax.data.splits import hold_out_test, split_clips
 from motion_jax.errors import UserError
 from motion_jax.skeletons import bodies
 from motion_jax.types import Clip, Dataset
@@ -47,13 +47,10 @@ def test_every_clip_is_in_exactly_one_split(data, validation):
     assert splits.test == data.split("test")
 
 
-def test_every_data_set_has_a_rule():
-    assert set(VALIDATION) == set(DATASETS) - {"folder"}
-
-
-def test_auto_holds_out_the_last_subject_of_a_folder_or_its_last_trial_or_nothing():
+@pytest.mark.parametrize("name", ["folder", "made in Python"])
+def test_auto_holds_out_the_last_subject_of_a_folder_or_its_last_trial_or_nothing(name: str):
     def held(*people: tuple[str, int]) -> list[str]:
-        chosen = split(dataset("folder", (clip(subject, "walking", trial) for subject, trial in people)))
+        chosen = split(dataset(name, (clip(subject, "walking", trial) for subject, trial in people)))
         return [held.name for held in chosen.validation]
 
     assert held(("bert", 1), ("anna", 2)) == ["train/bert/walking_1"]
