@@ -232,7 +232,7 @@ PREPARE = {
     "--dataset=cmu --source=tree --out=out --actions=hopping": "unknown action 'hopping'",
     "--dataset=cmu --source=tree --out=out --text": "--text: it must come with --dataset=synthetic",
     "--dataset=synthetic --source=tree --out=out": "--source='tree': with --dataset=synthetic it must stay empty",
-    "--dataset=cmu --source=tree --out=out --fps=25": "--fps=25.0: it must come with --dataset=folder, not cmu",
+    "--dataset=cmu --source=tree --out=out --fps=25": "--fps=25.0: it is for folders of recordings, not --dataset=cmu",
     "--dataset=folder --source=absent --out=out": "--source='absent': no such folder",
 }
 
