@@ -13,6 +13,7 @@ import numpy as np
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.formats import FORMATS, Motion, read_motion
 from motion_jax.data.formats.text import differentiate_root
+from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.motion import moving_joints
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
@@ -23,7 +24,7 @@ from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
-VERSION = 2  # of what this file does to motion; part of a data set's key
+VERSION = 3  # of what this file does to motion; part of a data set's key
 READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
 
 
@@ -146,6 +147,7 @@ class _Reader:
     def _frames(self, motion: Motion, path: str) -> np.ndarray:
         for warning in motion.warnings:
             self._find("warning", path, warning)
+        motion = fit_root(motion, self.body)
         if self.body is None:
             self.body = dataclasses.replace(motion.skeleton, name=self.root.name or "folder")
         if not hasattr(self, "spool"):
@@ -167,7 +169,7 @@ class _Reader:
 
 
 def _body_of(config: FolderConfig) -> Skeleton | None:
-    return read_motion(config.skeleton, config.unit_mm).skeleton if config.skeleton else None
+    return fit_root(read_motion(config.skeleton, config.unit_mm)).skeleton if config.skeleton else None
 
 
 def _files(root: Path) -> list[str]:

@@ -179,6 +179,7 @@ def _record(
         channels=tuple(node.channels for node in nodes),
         places=places,
         root_offset=(x, y, z),
+        file_offsets=None if (rests[1:] == offsets[1:]).all() else offsets,
         notes=(note,) if unit_mm is None else (),
         warnings=tuple(warnings),
     )
@@ -455,13 +456,19 @@ def _places(motion: Motion, joint: int) -> np.ndarray:
         return motion.frames[:, :3]
     if motion.places is not None:
         return motion.places[:, joint]
-    return np.broadcast_to(_rest(motion, joint), (len(motion.frames), 3))
+    return np.broadcast_to(_bone(motion, joint), (len(motion.frames), 3))
 
 
 def _rest(motion: Motion, joint: int) -> np.ndarray:
     """The OFFSET `[3]`, the file's unit."""
-    body = motion.skeleton
-    return np.array(motion.root_offset) if joint == 0 else body.offsets[joint] / body.translation_mm
+    if joint == 0:
+        return np.array(motion.root_offset)
+    return _bone(motion, joint) if motion.file_offsets is None else motion.file_offsets[joint]
+
+
+def _bone(motion: Motion, joint: int) -> np.ndarray:
+    """Where a joint of the body is from its parent, `[3]`, the file's unit."""
+    return motion.skeleton.offsets[joint] / motion.skeleton.translation_mm
 
 
 def _wandering(motion: Motion, joint: int, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -492,8 +499,9 @@ def _hierarchy(
 
 
 def _offset(motion: Motion, joint: int) -> str:
-    unit = motion.skeleton.translation_mm if joint else 1.0
-    lengths = motion.skeleton.offsets[joint] if joint else motion.root_offset
+    of_file = not joint or motion.file_offsets is not None
+    unit = 1.0 if of_file else motion.skeleton.translation_mm
+    lengths = _rest(motion, joint) if of_file else motion.skeleton.offsets[joint]
     return " ".join(_shortest(mm / unit, lambda value, mm=mm: value * unit == mm) for mm in map(float, lengths))
 
 

@@ -35,6 +35,8 @@ def write_npz(motion: Motion, path: Path) -> None:
     }
     if motion.channels is not None:
         arrays["channels"] = np.array([" ".join(words) for words in motion.channels])
+    if motion.file_offsets is not None:
+        arrays["file_offsets"] = motion.file_offsets
     if motion.places is not None:
         arrays["places"] = motion.places
     with path.open("wb") as file:
@@ -70,6 +72,7 @@ def read_npz(path: Path, options: ReadOptions) -> Motion:
         channels=_channels(arrays, path),
         places=_table(arrays, "places", "f", 3, path).astype(np.float64) if "places" in arrays else None,
         root_offset=_root_offset(arrays, path),
+        file_offsets=_file_offsets(arrays, path),
     )
 
 
@@ -109,6 +112,15 @@ def _root_offset(arrays: dict[str, np.ndarray], path: Path) -> tuple[float, floa
     if len(values) != 3 or not all(math.isfinite(value) for value in values):
         raise UserError(f"{path}: root_offset {values[:4]}: it must be 3 finite numbers")
     return values[0], values[1], values[2]
+
+
+def _file_offsets(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray | None:
+    if "file_offsets" not in arrays:
+        return None
+    values = _table(arrays, "file_offsets", "f", 2, path).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UserError(f"{path}: file_offsets must be finite numbers")
+    return values
 
 
 def _number(arrays: dict[str, np.ndarray], name: str, path: Path) -> float:

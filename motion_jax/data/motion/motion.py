@@ -31,6 +31,7 @@ class Motion:
     channels: Channels | None = None  # [J] as the file had them, so that a rewrite keeps them; None: it has none
     places: np.ndarray | None = None  # [F, J, 3] file unit: each joint from its parent, if the file has them by frame
     root_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)  # file unit: where the root rests; no part of any place
+    file_offsets: np.ndarray | None = None  # [J, 3] file unit: of a BVH whose places make another body than its OFFSETs
     notes: tuple[str, ...] = ()  # what the file does not say and its reader took for granted, for reports
     warnings: tuple[str, ...] = ()  # where the file is odd or contradicts itself, and what its reader made of it
 
@@ -42,6 +43,8 @@ class Motion:
             raise UserError(f"{self.source}: places {self.places.shape}: must be {(len(self.frames), joints, 3)}")
         if self.channels is not None and len(self.channels) != joints:
             raise UserError(f"{self.source}: channels of {len(self.channels)} joints: the skeleton has {joints}")
+        if self.file_offsets is not None and self.file_offsets.shape != (joints, 3):
+            raise UserError(f"{self.source}: file_offsets {self.file_offsets.shape}: must be {(joints, 3)}")
         if not (np.isfinite(self.frames).all() and (self.places is None or np.isfinite(self.places).all())):
             raise UserError(f"{self.source}: frames must be finite numbers")
         if not (np.isfinite(self.fps) and self.fps > 0):
@@ -111,4 +114,5 @@ def in_unit(motion: Motion, unit_mm: float) -> Motion:
         frames=np.concatenate([motion.frames[:, :3] * factor, motion.frames[:, 3:]], axis=1),
         places=None if motion.places is None else motion.places * factor,
         root_offset=(x * factor, y * factor, z * factor),
+        file_offsets=None if motion.file_offsets is None else motion.file_offsets * factor,
     )
