@@ -22,7 +22,7 @@ import numpy as np
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
 from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_last_number, clip, read_words
 from motion_jax.data.formats._parsing.units import says_degrees
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import quaternion_conjugate, quaternion_from_euler, quaternion_multiply
 from motion_jax.errors import UserError
@@ -390,3 +390,7 @@ def _children(
     if not lines or lines[-1].words[0].lower() != "end":
         raise UserError(f"{path}: :hierarchy is not closed by a line end: the file is torn")
     return children, line_of
+
+
+FORMAT = Format("Acclaim motion (AMC)", read=read_amc, separate_skeleton=True)
+SKELETON_FORMAT = Format("Acclaim skeleton (ASF)")  # which is read with its motion

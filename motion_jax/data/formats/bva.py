@@ -20,7 +20,7 @@ import numpy as np
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
 from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_last_number, clip, following, read_words
 from motion_jax.data.formats._parsing.units import length_mm, says_degrees
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import (
     matrix_from_quaternion,
@@ -147,3 +147,6 @@ def _field(line: Line, *keys: str) -> list[str]:
     if found != [key.lower() for key in keys] or len(line.words) == len(keys):
         raise line.error(f"{clip(' '.join(line.words))!r} where '{' '.join(keys)} ...' must stand")
     return line.words[len(keys) :]
+
+
+FORMAT = Format("BVA", read=read_bva)

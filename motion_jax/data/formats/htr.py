@@ -20,7 +20,7 @@ import numpy as np
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
 from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_ended, clip, following, read_words
 from motion_jax.data.formats._parsing.units import length_mm, says_degrees
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import quaternion_from_euler, quaternion_multiply
 from motion_jax.errors import UserError
@@ -239,3 +239,6 @@ def _places(rows: np.ndarray, tree: Tree, built: Skeleton, numbers: np.ndarray) 
     places = np.repeat(built.offsets[None] / built.translation_mm, len(rows), axis=0)
     places[:, numbers] = tree.base[:, :3] + rows[:, :, :3]
     return places
+
+
+FORMAT = Format("HTR", read=read_htr)

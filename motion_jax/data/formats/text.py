@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from motion_jax.data.expmap import load_expmap, write_expmap
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.layouts import LAYOUTS, Layout
 from motion_jax.data.motion.motion import Motion, moving_joints
 from motion_jax.data.motion.rotations_np import (
@@ -112,3 +112,6 @@ def _layout(columns: int, path: Path) -> Layout:
         allowed = " or ".join(f"{width} ({layout.name})" for width, layout in _BY_COLUMNS.items())
         raise UserError(f"{path}: {columns} columns: it must have {allowed}, which tell the body")
     return _BY_COLUMNS[columns]
+
+
+FORMAT = Format("exponential-map text", read=read_text, write=write_text)
