@@ -436,9 +436,9 @@ def _joint(motion: Motion, joint: int) -> tuple[tuple[str, ...], list[np.ndarray
     ]
 
 
-def _angles(turn: np.ndarray, axes: str, kept: int) -> np.ndarray:
+def _angles(rotation: np.ndarray, axes: str, kept: int) -> np.ndarray:
     """Angles `[F, 3]`, rad. Every rotation has two triples; of two kept axes, the one that leaves the third still."""
-    angles = euler_from_quaternion(turn, axes)
+    angles = euler_from_quaternion(rotation, axes)
     if kept == 2:
         over = np.abs(angles[:, 2]) > np.pi / 2
         other = angles * [1, -1, 1] + np.pi

@@ -73,7 +73,7 @@ def read_htr(path: Path, options: ReadOptions) -> Motion:
     built, numbers = build_skeleton(path.stem, tree.names, tree.parents, offsets, ends, unit)
     return Motion(
         skeleton=built,
-        frames=build_frames(built, numbers, tree.base[0, :3] + rows[:, 0, :3], _turns(rows, header, tree)),
+        frames=build_frames(built, numbers, tree.base[0, :3] + rows[:, 0, :3], _rotations(rows, header, tree)),
         fps=header.fps,
         source=str(path),
         places=_places(rows, tree, built, numbers),
@@ -222,8 +222,8 @@ def _block(line: Line, lines: Iterator[Line], frames: int) -> tuple[Line, np.nda
     return line, np.frombuffer(table).reshape(-1, 6)
 
 
-def _turns(rows: np.ndarray, header: Header, tree: Tree) -> Iterator[np.ndarray]:
-    """Segment by segment the turns Rb Rf, `[F, 4]`."""
+def _rotations(rows: np.ndarray, header: Header, tree: Tree) -> Iterator[np.ndarray]:
+    """Segment by segment the rotations Rb Rf, `[F, 4]`."""
     axes = ["XYZ".index(letter) for letter in header.order]
     unit = np.pi / 180 if header.degrees else 1.0
     for number in range(len(tree.names)):
