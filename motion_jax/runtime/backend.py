@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from motion_jax.config import ModelConfig
+from motion_jax.config import ComputeConfig
 
 _GRAPHS = {
     # a loop's body launches kernels one by one, and at small batches the launches cost more than the kernels
@@ -13,6 +13,6 @@ _GRAPHS = {
 }
 
 
-def compiler_options(config: ModelConfig) -> dict[str, str]:
+def compiler_options(config: ComputeConfig) -> dict[str, str]:
     """For `jax.jit(compiler_options=)`. Empty where `config.cuda_graphs` is off, or there is no GPU to capture for."""
     return dict(_GRAPHS) if config.cuda_graphs and jax.default_backend() == "gpu" else {}
