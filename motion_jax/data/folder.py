@@ -15,10 +15,12 @@ from motion_jax.data.datasets import MotionFiles
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.finite import check_values
 from motion_jax.data.formats import Motion, read_motion
-from motion_jax.data.formats.text import differentiate_root
 from motion_jax.data.layouts import choose_actions
+from motion_jax.data.motion.merge_root import fit_root
+from motion_jax.data.motion.motion import moving_joints
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.root_differences import differentiate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.path_pattern import ParsedPath, parse_paths
 from motion_jax.data.recordings import find_recordings
@@ -129,7 +131,7 @@ class _Options(NamedTuple):
 def _read_all(root: Path, options: _Options, named: Sequence[ParsedPath]) -> _Reading:
     """Every file onto the body that is named, or the first file's; the first stranger's where most are strangers."""
     files = options.files
-    body = read_motion(user_path(files.skeleton), files.unit_mm).skeleton if files.skeleton else None
+    body = fit_root(read_motion(user_path(files.skeleton), files.unit_mm)).skeleton if files.skeleton else None
     best: _Reading | None = None
     while True:
         reading = _Reading(root, options, body)
@@ -186,6 +188,9 @@ class _Reading:
 
     def _placed(self, motion: Motion, path: str) -> Motion | None:
         """The motion on the body of all; None where it has other joints altogether."""
+        for warning in motion.warnings:
+            self._warn(path, warning)
+        motion = fit_root(motion, self._body)
         if self._body is None:
             self._body = _named(motion.skeleton, self.root)
         if not hasattr(self, "spool"):
@@ -200,8 +205,9 @@ class _Reading:
                 return None
             self._warn(path, f"{'; '.join(placed.notes[known:])} ({found})")
             motion = placed
-        elif motion.places is not None:
-            self._warn(path, "joints below the root move from their places: only their rotations are kept")
+        elif moved := moving_joints(motion):
+            names = ", ".join(moved[:6]) + ", ..." * (len(moved) > 6)
+            self._warn(path, f"joints move from their places: only their rotations are kept: {names}")
         self.fitting += 1
         return motion
 

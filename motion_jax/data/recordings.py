@@ -13,7 +13,6 @@ from motion_jax.data.formats import FORMATS
 from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
 
-READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
 _COMPANIONS = (".asf",)  # read with the recording beside them
 _WIDTHS = sorted(layout.columns for layout in LAYOUTS.values())
 _LOOKED_AT = 1 << 16  # bytes of a text in which its first line must end
@@ -54,7 +53,8 @@ def find_recordings(root: Path, exclude: Sequence[str], strict: bool) -> tuple[l
     ]
     if not found:
         rest = f"; {findings[0]}" if findings else ""
-        raise UserError(f"--source={str(root)!r}: no motion file in it: looked for {', '.join(READABLE)}{rest}")
+        known = ", ".join(suffix for suffix, form in FORMATS.items() if form.read)
+        raise UserError(f"--source={str(root)!r}: no motion file in it: looked for {known}{rest}")
     return found, findings
 
 
@@ -71,8 +71,8 @@ def _why_no_motion(path: Path) -> str | None:
         return "a link that leads nowhere" if path.is_symlink() else "no file"
     if suffix in _COMPANIONS:
         return ""
-    if suffix not in READABLE:
-        form = FORMATS.get(suffix)
+    form = FORMATS.get(suffix)
+    if form is None or form.read is None:
         return f"{form.name} holds no rotations of joints" if form else "no motion file"
     return {".txt": _why_no_rows, ".npz": _why_no_body}.get(suffix, lambda _: None)(path)
 

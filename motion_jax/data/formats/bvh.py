@@ -21,7 +21,7 @@ import numpy as np
 
 from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.formats._parsing.rows import decimal_comma, decode, fail, read_lines, read_rows
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import (
     euler_from_quaternion,
@@ -179,6 +179,7 @@ def _record(
         channels=tuple(node.channels for node in nodes),
         places=places,
         root_offset=(x, y, z),
+        file_offsets=None if (rests[1:] == offsets[1:]).all() else offsets,
         notes=(note,) if unit_mm is None else (),
         warnings=tuple(warnings),
     )
@@ -435,9 +436,9 @@ def _joint(motion: Motion, joint: int) -> tuple[tuple[str, ...], list[np.ndarray
     ]
 
 
-def _angles(turn: np.ndarray, axes: str, kept: int) -> np.ndarray:
+def _angles(rotation: np.ndarray, axes: str, kept: int) -> np.ndarray:
     """Angles `[F, 3]`, rad. Every rotation has two triples; of two kept axes, the one that leaves the third still."""
-    angles = euler_from_quaternion(turn, axes)
+    angles = euler_from_quaternion(rotation, axes)
     if kept == 2:
         over = np.abs(angles[:, 2]) > np.pi / 2
         other = angles * [1, -1, 1] + np.pi
@@ -455,13 +456,19 @@ def _places(motion: Motion, joint: int) -> np.ndarray:
         return motion.frames[:, :3]
     if motion.places is not None:
         return motion.places[:, joint]
-    return np.broadcast_to(_rest(motion, joint), (len(motion.frames), 3))
+    return np.broadcast_to(_bone(motion, joint), (len(motion.frames), 3))
 
 
 def _rest(motion: Motion, joint: int) -> np.ndarray:
     """The OFFSET `[3]`, the file's unit."""
-    body = motion.skeleton
-    return np.array(motion.root_offset) if joint == 0 else body.offsets[joint] / body.translation_mm
+    if joint == 0:
+        return np.array(motion.root_offset)
+    return _bone(motion, joint) if motion.file_offsets is None else motion.file_offsets[joint]
+
+
+def _bone(motion: Motion, joint: int) -> np.ndarray:
+    """Where a joint of the body is from its parent, `[3]`, the file's unit."""
+    return motion.skeleton.offsets[joint] / motion.skeleton.translation_mm
 
 
 def _wandering(motion: Motion, joint: int, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -492,8 +499,9 @@ def _hierarchy(
 
 
 def _offset(motion: Motion, joint: int) -> str:
-    unit = motion.skeleton.translation_mm if joint else 1.0
-    lengths = motion.skeleton.offsets[joint] if joint else motion.root_offset
+    of_file = not joint or motion.file_offsets is not None
+    unit = 1.0 if of_file else motion.skeleton.translation_mm
+    lengths = _rest(motion, joint) if of_file else motion.skeleton.offsets[joint]
     return " ".join(_shortest(mm / unit, lambda value, mm=mm: value * unit == mm) for mm in map(float, lengths))
 
 
@@ -517,3 +525,6 @@ def _row(row: list[float]) -> str:
 def _plain(value: float) -> str:
     """The digits that identify a number, without an exponent, which some programs do not read."""
     return np.format_float_positional(value + 0.0, trim="-")
+
+
+FORMAT = Format("BVH", read=read_bvh, write=write_bvh)

@@ -9,7 +9,7 @@ import numpy as np
 
 from motion_jax.data.formats._parsing.arrays import read_arrays
 from motion_jax.data.formats.bvh import CHANNELS
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Channels, Markers, Motion
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
@@ -35,6 +35,8 @@ def write_npz(motion: Motion, path: Path) -> None:
     }
     if motion.channels is not None:
         arrays["channels"] = np.array([" ".join(words) for words in motion.channels])
+    if motion.file_offsets is not None:
+        arrays["file_offsets"] = motion.file_offsets
     if motion.places is not None:
         arrays["places"] = motion.places
     with path.open("wb") as file:
@@ -70,6 +72,7 @@ def read_npz(path: Path, options: ReadOptions) -> Motion:
         channels=_channels(arrays, path),
         places=_table(arrays, "places", "f", 3, path).astype(np.float64) if "places" in arrays else None,
         root_offset=_root_offset(arrays, path),
+        file_offsets=_file_offsets(arrays, path),
     )
 
 
@@ -111,6 +114,15 @@ def _root_offset(arrays: dict[str, np.ndarray], path: Path) -> tuple[float, floa
     return values[0], values[1], values[2]
 
 
+def _file_offsets(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray | None:
+    if "file_offsets" not in arrays:
+        return None
+    values = _table(arrays, "file_offsets", "f", 2, path).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UserError(f"{path}: file_offsets must be finite numbers")
+    return values
+
+
 def _number(arrays: dict[str, np.ndarray], name: str, path: Path) -> float:
     value = float(_table(arrays, name, "f", 0, path))
     if not 0 < value < math.inf:
@@ -125,3 +137,6 @@ def _table(arrays: dict[str, np.ndarray], name: str, kind: str, axes: int, path:
         found = f"{array.dtype} {list(array.shape)}"
         raise UserError(f"{path}: {name} is {found}: it must be {_KINDS[kind]} with {axes} axes")
     return array
+
+
+FORMAT = Format("numpy's archive", read=read_npz, write=write_npz, write_markers=write_npz_markers)

@@ -31,6 +31,7 @@ class Motion:
     channels: Channels | None = None  # [J] as the file had them, so that a rewrite keeps them; None: it has none
     places: np.ndarray | None = None  # [F, J, 3] file unit: each joint from its parent, if the file has them by frame
     root_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)  # file unit: where the root rests; no part of any place
+    file_offsets: np.ndarray | None = None  # [J, 3] file unit: of a BVH whose places make another body than its OFFSETs
     notes: tuple[str, ...] = ()  # what the file does not say and its reader took for granted, for reports
     warnings: tuple[str, ...] = ()  # where the file is odd or contradicts itself, and what its reader made of it
 
@@ -42,6 +43,8 @@ class Motion:
             raise UserError(f"{self.source}: places {self.places.shape}: must be {(len(self.frames), joints, 3)}")
         if self.channels is not None and len(self.channels) != joints:
             raise UserError(f"{self.source}: channels of {len(self.channels)} joints: the skeleton has {joints}")
+        if self.file_offsets is not None and self.file_offsets.shape != (joints, 3):
+            raise UserError(f"{self.source}: file_offsets {self.file_offsets.shape}: must be {(joints, 3)}")
         if not (np.isfinite(self.frames).all() and (self.places is None or np.isfinite(self.places).all())):
             raise UserError(f"{self.source}: frames must be finite numbers")
         if not (np.isfinite(self.fps) and self.fps > 0):
@@ -72,17 +75,17 @@ def positions(motion: Motion) -> np.ndarray:
     """
     skeleton, unit = motion.skeleton, motion.skeleton.translation_mm
     local = motion.frames[:, 3:].reshape(len(motion.frames), -1, 3)
-    turns = np.empty((*local.shape, 3))
+    rotations = np.empty((*local.shape, 3))
     places = np.empty(local.shape)
     for joint, parent in enumerate(skeleton.parents):
-        turn = matrix_from_rotvec(local[:, joint])
+        rotation = matrix_from_rotvec(local[:, joint])
         if parent < 0:
             places[:, joint] = skeleton.offsets[joint] + motion.frames[:, :3] * unit
-            turns[:, joint] = turn
+            rotations[:, joint] = rotation
             continue
         away = skeleton.offsets[joint] if motion.places is None else motion.places[:, joint] * unit
-        places[:, joint] = places[:, parent] + np.einsum("...i,...ij->...j", away, turns[:, parent])
-        turns[:, joint] = turn @ turns[:, parent]
+        places[:, joint] = places[:, parent] + np.einsum("...i,...ij->...j", away, rotations[:, parent])
+        rotations[:, joint] = rotation @ rotations[:, parent]
     return places
 
 
@@ -111,4 +114,5 @@ def in_unit(motion: Motion, unit_mm: float) -> Motion:
         frames=np.concatenate([motion.frames[:, :3] * factor, motion.frames[:, 3:]], axis=1),
         places=None if motion.places is None else motion.places * factor,
         root_offset=(x * factor, y * factor, z * factor),
+        file_offsets=None if motion.file_offsets is None else motion.file_offsets * factor,
     )

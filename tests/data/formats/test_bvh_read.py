@@ -156,7 +156,7 @@ def test_the_body_is_where_its_places_are(put, tmp_path, offset):
     assert moving_joints(motion) == ()
     assert "1 joints below the root have positions; 0 of them move" in describe_motion(motion, "BVH")
     write_motion(motion, tmp_path / "again.bvh")
-    assert (tmp_path / "again.bvh").read_text().endswith(rows.partition("0.1\n")[2])
+    assert (tmp_path / "again.bvh").read_text().split() == (text + rows).split()
 
 
 def test_a_joint_that_moves_is_named_and_rests_at_its_median(put):
