@@ -230,3 +230,42 @@ def test_it_is_prepared_split_and_judged_like_any_other(recordings, tmp_path):
     windows = protocol_windows("srnn", dataset, source=50, target=25, stride=2)["walk"]
     assert [dataset.clips[window.clip].trial for window in windows] == [1, 2] * 4
     assert max(window.start for window in windows) + 75 <= 100
+
+
+def places_file(path: Path, offset: float) -> None:
+    """A body whose joints' places stand in the channels of every row, whatever its OFFSET says; 0.1 units a step."""
+    rows = [f"{0.1 * frame:.6f} 90 0 0 0 {frame % 20} 0 20 0 0 {frame % 30} 0" for frame in range(202)]
+    channels = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(
+        f"HIERARCHY\nROOT Hips\n{{\nOFFSET 0 0 0\n{channels}\nJOINT Spine\n{{\nOFFSET 0 {offset} 0\n{channels}\n"
+        f"End Site\n{{\nOFFSET 0 15 0\n}}\n}}\n}}\nMOTION\n"
+        + "\n".join([f"Frames: {len(rows)}", "Frame Time: 0.02", *rows, ""])
+    )
+
+
+@pytest.mark.parametrize("offsets", [(0, 0), (20, 20), (20, 0), (0, 20)])
+def test_places_in_channels_are_the_body(tmp_path: Path, offsets: tuple[float, float]):
+    """Whether OFFSET repeats them, is 0, or differs from file to file: no scaling, and nothing to warn of."""
+    for subject, offset in zip("ab", offsets, strict=True):
+        places_file(tmp_path / subject / "walk_1.bvh", offset)
+    folder = read(tmp_path)
+    assert not folder.findings
+    np.testing.assert_allclose(folder.dataset.skeleton.offsets[1], [0, 200, 0])
+    for clip in folder.dataset.clips:
+        np.testing.assert_allclose(np.linalg.norm(clip.frames[:, :3], axis=1), 0.1, atol=1e-5)
+
+
+def test_a_root_that_stands_still_does_not_lose_the_path(tmp_path: Path):
+    """The hips below it walk: the two are one root, whose columns hold the path."""
+    places_file(tmp_path / "a" / "walk_1.bvh", 20)
+    text = (tmp_path / "a" / "walk_1.bvh").read_text()
+    text = text.replace("ROOT Hips", "ROOT Armature\n{\nOFFSET 0 0 0\nCHANNELS 0\nJOINT Hips")
+    (tmp_path / "a" / "walk_1.bvh").write_text(text.replace("}\nMOTION", "}\n}\nMOTION"))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "walk_1.bvh").write_bytes((tmp_path / "a" / "walk_1.bvh").read_bytes())
+    folder = read(tmp_path)
+    assert not folder.findings
+    assert folder.dataset.skeleton.joints == ("Hips", "Spine", "Spine.Site")
+    for clip in folder.dataset.clips:
+        np.testing.assert_allclose(np.linalg.norm(clip.frames[:, :3], axis=1), 0.1, atol=1e-5)
