@@ -9,8 +9,8 @@ from motion_jax.errors import UserError
 from motion_jax.runtime.plugins import load_plugin, plugin_names
 
 __all__ = [
-    "DATASETS", "LAYOUTS", "DatasetSpec", "Drawing", "Generated", "MotionFiles", "dataset_names", "find_dataset",
-    "register_dataset",
+    "DATASETS", "LAYOUTS", "PLUGINS", "DatasetSpec", "Drawing", "Generated", "MotionFiles", "dataset_names",
+    "find_dataset", "register_dataset",
 ]  # fmt: skip
 
 PLUGINS = "motion_jax.datasets"  # the entry-point group by which other packages add data sets
