@@ -136,7 +136,7 @@ def _open_entry(entry: Path, build: Callable[[], Path], origin: Path) -> _Opened
         try:
             return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
         except UserError as error:
-            logging.warning("a damaged cache entry is made again: %s", error)
+            logging.warning("a cache entry that cannot be used is made again: %s", error)
     entry = build()
     return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
 
