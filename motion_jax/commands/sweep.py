@@ -40,7 +40,7 @@ def main(_: list[str]) -> None:
     if _PLOT.value:
         check_drawable(_PLOT.value)
     reports, failed = sweep.run_all(runs)
-    print(tables.overview(reports))
+    print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
     writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": tables.write_markdown}
     for name, write in writers.items():
         write(reports, folder / name)

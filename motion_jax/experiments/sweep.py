@@ -16,6 +16,7 @@ from absl import logging
 from motion_jax.config import Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.errors import UserError
+from motion_jax.evaluation.evaluate import check_names
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import load_predictor
@@ -149,7 +150,9 @@ def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experime
         group: Any = functools.reduce(lambda part, key: part.setdefault(key, {}), groups, values)
         group[last] = value
     try:
-        return Experiment.from_config_dict(values)
+        experiment = Experiment.from_config_dict(values)
+        check_names(experiment.eval)
+        return experiment
     except UserError as error:
         raise UserError(f"sweep, member {name!r}: {error}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,6 +53,40 @@ def test_runs_are_found_at_any_depth_in_order(tmp_path: Path):
     make_run(tmp_path / "a" / "checkpoints" / "inside")  # of a run nothing else is looked at
     assert find_runs(tmp_path) == sorted(made)
     assert names(open_runs([tmp_path / "b", tmp_path / "a"])) == ["seed0", "seed1", "a"]
+
+
+def test_linked_runs_are_found_once_and_circles_end(tmp_path: Path):
+    made = make_run(tmp_path / "store" / "a")
+    folder = tmp_path / "runs"
+    make_run(folder / "b")
+    (folder / "a").symlink_to(made)
+    (folder / "all").symlink_to(tmp_path / "store")
+    (folder / "round").symlink_to(folder)
+    (folder / "lost").symlink_to(tmp_path / "absent")
+    assert find_runs(folder) == [folder / "a", folder / "b"]
+
+
+def test_a_folder_that_cannot_be_read_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    made = make_run(tmp_path / "b")
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(Path, "iterdir", refusing(tmp_path / "a", Path.iterdir))
+    assert find_runs(tmp_path) == [made]
+    assert f"passed over: {tmp_path / 'a'}: cannot be read: Permission denied" in caplog.text
+    with pytest.raises(UserError, match=r"--workdir=.*a: cannot be read: Permission denied"):
+        find_runs(tmp_path / "a")
+
+
+def refusing(folder: Path, iterdir: Callable[[Path], Iterator[Path]]) -> Callable[[Path], Iterator[Path]]:
+    """`iterdir` of a user who may not read `folder`."""
+
+    def listing(path: Path) -> Iterator[Path]:
+        if path == folder:
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    return listing
 
 
 def test_a_folder_that_is_a_run_is_one_run_however_far_it_is(tmp_path: Path, opened: list):
