@@ -69,6 +69,10 @@ def euler_error_numpy(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def windows() -> tuple[np.ndarray, np.ndarray]:
+    return make_windows()
+
+
+def make_windows() -> tuple[np.ndarray, np.ndarray]:
     """Prediction and truth [4, 6, 99]; a third of the joints never move in the truth."""
     rng = np.random.default_rng(0)
     truth = rng.normal(0, 1.2, (4, 6, 99))

@@ -240,13 +240,15 @@ def test_a_terminal_is_given_the_averages_lined_up_with_the_modes_apart():
     blocks = averages_table(reports[::-1]).split("\n\n")
     assert blocks == [
         "Free-running, SRNN protocol: MPJPE (mm), all joints from the prediction\n"
-        "  milliseconds    80  1000\n"
-        "  zero          12.3   nan",
+        "  milliseconds                            80           1000\n"
+        "  zero                                  12.3            nan",
         "Free-running, SRNN protocol: Euler-angle error (rad)\n"
         "  milliseconds                            80           1000\n"
         "  zero                                 0.967          4.000\n"
         "  ours (mean ± std of 2 runs)  0.467 ± 0.141  1.917 ± 0.589",
-        "One-step, SRNN protocol: Euler-angle error (rad)\n  milliseconds     80   1000\n  zero          0.367  1.500",
+        "One-step, SRNN protocol: Euler-angle error (rad)\n"
+        "  milliseconds                            80           1000\n"
+        "  zero                                 0.367          1.500",
         "h36m: 210 files, 527000 frames; 8 windows an action; averages are over 3 actions.",
     ]
 
