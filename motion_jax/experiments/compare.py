@@ -75,7 +75,11 @@ def _baselines(runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str]
 
 
 def _check_seeds(row: list[Predictor]) -> None:
-    """Runs that are averaged are the same experiment."""
+    """Runs that are averaged are the same experiment. From one seed they are hardly several runs: that is logged."""
+    seeds = {run.experiment.train.seed for run in row}
+    if len(seeds) < len(row):
+        name, count = row[0].experiment.name, len(row)
+        logging.warning("%d runs named %r share a train.seed: their deviation says little of other seeds", count, name)
     configs = [{key: value for key, value in flatten(run.experiment.to_dict()).items() if key not in MAY_DIFFER}
                for run in row]  # fmt: skip
     for other in configs[1:]:

@@ -67,6 +67,16 @@ def test_zero_velocity_is_not_compared_with_itself(runs: list[Predictor], datase
     assert len(compare([zero_velocity(runs[0])], dataset, ["free_running"])) == 1
 
 
+def test_copies_of_a_run_are_no_seeds(runs: list[Predictor], dataset: Dataset, caplog: pytest.LogCaptureFixture):
+    compare([zero_velocity(run) for run in runs], dataset, ["free_running"])
+    assert "2 runs named 'Zero-velocity' share a train.seed" in caplog.text
+    caplog.clear()
+    seeded = dataclasses.replace(EXPERIMENT, train=dataclasses.replace(EXPERIMENT.train, seed=1))
+    other = Predictor(runs[1].params, seeded, runs[1].space, step=0)
+    compare([zero_velocity(runs[0]), zero_velocity(other)], dataset, ["free_running"])
+    assert "train.seed" not in caplog.text
+
+
 def test_rows_are_told_apart_by_name_and_seeds_must_agree(runs: list[Predictor], dataset: Dataset):
     def named(run: Predictor, name: str, hidden: int = 4) -> Predictor:
         model = dataclasses.replace(run.experiment.model, hidden=hidden)

@@ -101,12 +101,16 @@ def test_damaged_and_unfinished_runs_are_named_and_left_out(tmp_path: Path, capl
     make_run(tmp_path / "short", logged=9)
     (make_run(tmp_path / "torn") / "config.json").write_text("{")
     (make_run(tmp_path / "lost") / "config.json").unlink()
+    (make_run(tmp_path / "unread") / "config.json").write_bytes(b"\xff\xfe")
     assert names(open_runs([tmp_path])) == ["good"]
     said = [record.getMessage() for record in caplog.records]
-    assert [message.split(": ")[1] for message in said] == [str(tmp_path / name) for name in ("lost", "short", "torn")]
+    assert [message.split(": ")[1] for message in said] == [
+        str(tmp_path / name) for name in ("lost", "short", "torn", "unread")
+    ]
     assert "config.json is missing" in said[0]
     assert "unfinished, at step 9 of 10" in said[1]
     assert "damaged" in said[2]
+    assert "damaged: not text" in said[3]
 
 
 @pytest.mark.parametrize(
