@@ -35,8 +35,9 @@ from motion_jax.train.loop import fit
 from motion_jax.types import Clip, Dataset
 
 ROOT = Path(__file__).parents[1]
-DOCS = sorted((ROOT / "docs").rglob("*.md"))
-PAGES = [*(ROOT / name for name in ("README.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md")), *DOCS]
+PAGES = [ROOT / name for name in ("README.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted(
+    (ROOT / "docs").rglob("*.md")
+)
 ADDING_A_MODEL = ROOT / "docs" / "adding_a_model.md"
 COMMANDS = sorted(path.stem for path in (ROOT / "launch").glob("*.py") if path.stem != "__init__")
 MODULE = "motion_jax.models.linear_motion"  # which the page adds
