@@ -35,7 +35,9 @@ from motion_jax.train.loop import fit
 from motion_jax.types import Clip, Dataset
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / name for name in ("README.md", "BENCHMARKS.md", "CHANGELOG.md")] + sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted(
+    (ROOT / "docs").rglob("*.md")
+)
 ADDING_A_MODEL = ROOT / "docs" / "adding_a_model.md"
 COMMANDS = sorted(path.stem for path in (ROOT / "launch").glob("*.py") if path.stem != "__init__")
 MODULE = "motion_jax.models.linear_motion"  # which the page adds
@@ -64,7 +66,7 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
 def flags(command: str) -> set[str]:
     """What a command's own flags are called, read in its source: in one process only one command can define them."""
     source = (ROOT / "motion_jax" / "commands" / f"{command}.py").read_text()
-    names = set(re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source))
+    names = set(re.findall(r"(?:flags\.DEFINE|cli\.define)_\w+\(\s*\"(\w+)\"", source))
     loops = [node.generators[0].iter for node in ast.walk(ast.parse(source)) if isinstance(node, ast.DictComp)]
     tables = [table for table in loops if isinstance(table, ast.Tuple)]  # of flags that differ in name and default
     names |= {ast.literal_eval(row.elts[0]) for table in tables for row in table.elts if isinstance(row, ast.Tuple)}
