@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SMOKE := tests/test_config.py tests/test_floors.py tests/geometry/test_kinematics.py tests/commands/test_quickstart.py
+SMOKE := tests/test_config.py tests/test_floors.py tests/commands/test_quickstart.py
 
 .PHONY: setup quickstart check style types smoke test test-all docs lock clean
 

@@ -17,7 +17,7 @@ import motion_jax
 from motion_jax.errors import UserError
 from motion_jax.runtime.backend import why_no_devices
 from motion_jax.runtime.cache_folder import cache_folder
-from motion_jax.runtime.compilation import compiled_folder
+from motion_jax.runtime.compilation import MAX_BYTES, compiled_folder
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "ml_collections", "absl-py")
 OPTIONAL = {
@@ -71,8 +71,9 @@ def _caches() -> list[tuple[str, str]]:
     chosen = jax.config.values["jax_compilation_cache_dir"]
     compiled = Path(chosen) if chosen else ours.parent
     in_data = _size(ours.parent)
+    limit = f"; what was used longest ago is removed above {_megabytes(MAX_BYTES)}"
     return [("parsed data", f"{data}, {_megabytes(_size(data) - in_data)}"),
-            ("compiled", f"{compiled}, {_megabytes(_size(compiled))}")]  # fmt: skip
+            ("compiled", f"{compiled}, {_megabytes(_size(compiled))}{'' if chosen else limit}")]  # fmt: skip
 
 
 def _optional() -> list[tuple[str, str]]:

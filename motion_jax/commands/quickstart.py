@@ -39,7 +39,7 @@ def main(_: list[str]) -> None:
     experiment, out = cli.experiment(_CONFIG), Path(_OUT.value).absolute()
     check_writable(out / "report.json")
     check_drawable(out / "prediction.png")
-    print(f"opening the data: {experiment.data.name} {experiment.data.root}".rstrip(), flush=True)
+    print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
     dataset = open_dataset(experiment.data)
     print(f"training {experiment.name} on {len(dataset.clips)} clips of {dataset.name} motion", flush=True)
     print("compiling the training step; programs that were kept are read instead", flush=True)

@@ -25,7 +25,7 @@ def main(_: list[str]) -> None:
     experiment = cli.experiment(_CONFIG)
     if _BOARD.value:
         check_tensorboard()
-    print(f"opening the data: {experiment.data.name} {experiment.data.root}".rstrip(), flush=True)
+    print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
     dataset = open_dataset(experiment.data)
     devices = ", ".join(str(device) for device in jax.local_devices())
     print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}")

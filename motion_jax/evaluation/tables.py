@@ -213,29 +213,34 @@ def averages_table(reports: Sequence[Report]) -> str:
     """The average over actions at every horizon, for a terminal.
 
     A block for each mode, protocol and metric (and data set, where there are several), a line for each model, a column
-    for each horizon, lined up; below them what must be known to read the numbers.
+    for each horizon, lined up throughout; below them what must be known to read the numbers.
     """
-    groups = _groups(reports)
     several = len({_data(report) for report in reports}) > 1
-    blocks = []
-    for mode in MODES:
-        for group in groups:
-            if chosen := [report for report in group if report.mode == mode]:
-                blocks.append(_block(chosen, _data_title(group[0]) if several else ""))
-    notes = [note for group in groups for note in _notes(group)]
-    return "\n\n".join([*blocks, *dict.fromkeys(notes)])
+    groups = _groups(reports)
+    blocks = [_block([report for report in group if report.mode == mode], several)
+              for mode in MODES for group in groups if any(report.mode == mode for report in group)]  # fmt: skip
+    lines = [line for _, block in blocks for line in block]
+    name = max((len(line[0]) for line in lines), default=0)
+    number = max((len(cell) for line in lines for cell in line[1:]), default=0)
+    parts = ["\n".join([title, *(_align(line, name, number) for line in block)]) for title, block in blocks]
+    described = [max(group, key=lambda report: len(report.actions)) for group in groups]
+    parts.append("\n".join(dict.fromkeys(f"{report.data['name']}: {_describe(report)}" for report in described)))
+    if any(report.data["name"] == "synthetic" for report in reports):
+        parts.append(SYNTHETIC.strip("*"))
+    return "\n\n".join(parts)
 
 
-def _block(reports: list[Report], data: str) -> str:
+def _block(reports: list[Report], several: bool) -> tuple[str, list[Line]]:
+    """Title and lines of reports that may stand in one table; `several` data sets are told apart."""
     first = reports[0]
     metric = find_metric(first.metric)
+    data = _data_title(first) if several else ""
     title = f"{MODE_TITLES[first.mode]}, {data}{PROTOCOL_TITLES[first.protocol]}: {metric.heading}"
     lines = [[label, *(f"{time:.0f}" for time in times)] for label, times in _times(first)]
     for report in reports:
         values = [_value(report, reports, "average", index) for index in range(len(report.frames))]
         lines.append([_name(report), *(_cell(report, "average", i, v, metric.digits) for i, v in enumerate(values))])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join([title, *(_GAP + _align(line, widths) for line in lines)])
+    return title, lines
 
 
 def _data_title(report: Report) -> str:
@@ -250,13 +255,6 @@ def _times(report: Report) -> list[tuple[str, Sequence[float]]]:
     return [("milliseconds, as papers label them", report.label_ms), ("milliseconds, true", report.milliseconds)]
 
 
-def _notes(reports: list[Report]) -> list[str]:
-    """What stands in the Markdown above each table."""
-    name = reports[0].data["name"]
-    notes = [f"{name}: {_describe(max(reports, key=lambda report: len(report.actions)))}"]
-    return [*notes, SYNTHETIC.strip("*")] if name == "synthetic" else notes
-
-
-def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """The name to the left, numbers to the right."""
-    return _GAP.join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]).rstrip()
+def _align(cells: Line, name: int, number: int) -> str:
+    """The name to the left, numbers to the right, in columns of these widths."""
+    return _GAP + _GAP.join([cells[0].ljust(name), *(cell.rjust(number) for cell in cells[1:])])

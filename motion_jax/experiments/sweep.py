@@ -16,6 +16,7 @@ from absl import logging
 from motion_jax.config import Experiment
 from motion_jax.data.cache import check_source, open_dataset
 from motion_jax.errors import UserError
+from motion_jax.evaluation.evaluate import check_names
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import load_predictor
@@ -146,6 +147,7 @@ def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experime
     try:
         experiment = base.changed(fields)
         check_source(experiment.data)
+        check_names(experiment.eval)
     except UserError as error:
         raise UserError(f"sweep, member {name!r}: {error}") from None
     return experiment
