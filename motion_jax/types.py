@@ -40,7 +40,7 @@ class Clip:
 class Dataset:
     """Clips of one skeleton at one frame rate, with the order of their actions."""
 
-    name: str  # "h36m" | "cmu" | "synthetic"
+    name: str  # a name of `data.datasets`
     clips: tuple[Clip, ...]
     actions: tuple[str, ...]  # [A] the order of the one-hot code
     skeleton: Skeleton

@@ -21,8 +21,7 @@ from motion_jax.data.datasets import DatasetSpec, Generated, find_dataset
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.finite import check_clips
 from motion_jax.data.layouts import Layout, choose_actions, find_tree
-from motion_jax.data.manifest import Manifest
-from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
+from motion_jax.data.prepared import Manifest, is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import content_key, hash_tree, read_tree
 from motion_jax.errors import UserError
 from motion_jax.runtime.cache_folder import cache_folder, temporary_folder

@@ -19,8 +19,7 @@ from motion_jax.data.cache import open_dataset
 from motion_jax.data.datasets import cmu, h36m
 from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.findings import Finding
-from motion_jax.data.manifest import Manifest
-from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
+from motion_jax.data.prepared import Manifest, is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import read_h36m
 from motion_jax.errors import UserError
 from motion_jax.runtime.cache_folder import cache_folder
