@@ -23,7 +23,7 @@ from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
 VERSION = 2  # of what this file does to motion; part of a data set's key
-READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read or form.read_pair)
+READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,6 +46,12 @@ def test_what_follows_has_the_rate_of_the_file_and_the_length_of_the_prediction(
     np.testing.assert_allclose(future.frames, np.repeat(given.frames[-1:], len(future.frames), 0), atol=1e-6)
 
 
+@pytest.mark.parametrize("seconds", [0.016667, 0.0166667, 1 / 60])
+def test_what_follows_is_not_a_frame_short_where_the_file_rounds_its_rate(seconds):
+    assert T / FPS == 0.2
+    assert len(continue_motions(predictor(), [motion(200, 1 / seconds)])[0].frames) == 12
+
+
 def test_the_last_frames_are_read_whatever_the_rate():
     """Of 121 frames at 120 per second the last is at a whole second; of 130 it is not on the grid from the start."""
     given = motion(130, 120.0)

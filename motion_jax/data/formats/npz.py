@@ -14,7 +14,8 @@ from typing import IO
 
 import numpy as np
 
-from motion_jax.data.formats.bvh_tree import CHANNELS
+from motion_jax.data.formats.bvh import CHANNELS
+from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.motion.motion import Channels, Markers, Motion
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
@@ -63,19 +64,19 @@ def write_npz_markers(markers: Markers, path: Path) -> None:
         )
 
 
-def read_npz(path: Path, unit_mm: float | None = None) -> Motion:
+def read_npz(path: Path, options: ReadOptions) -> Motion:
     """A motion that `write_npz` wrote, or that has its arrays. Raises `UserError`."""
-    if unit_mm is not None:
-        raise UserError(f"{path}: it states its unit of length itself: unit_mm={unit_mm} must not be given")
+    if options.unit_mm is not None:
+        raise UserError(f"{path}: it states its unit of length itself: unit_mm={options.unit_mm} must not be given")
     arrays = _arrays(path)
     for name in _NEEDED:
-        if name not in arrays:
+        if name not in arrays and not (name == "fps" and options.fps):
             raise UserError(f"{path}: holds no array {name!r}: a motion needs {', '.join(_NEEDED)}")
     frames = _table(arrays, "frames", "f", 2, path)
     return Motion(
         skeleton=_skeleton(arrays, path),
         frames=frames.astype(np.float64),
-        fps=_number(arrays, "fps", path),
+        fps=options.fps or _number(arrays, "fps", path),
         source=str(path),
         channels=_channels(arrays, path),
         places=_table(arrays, "places", "f", 3, path).astype(np.float64) if "places" in arrays else None,

@@ -15,6 +15,7 @@ import numpy as np
 from motion_jax.data.expmap import parse_expmap, write_expmap
 from motion_jax.data.findings import raise_errors
 from motion_jax.data.formats._parsing.rows import MAX_NUMBERS, fail, read_lines
+from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.layouts import LAYOUTS, Layout
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import (
@@ -32,14 +33,14 @@ _LONGEST = 1 << 14  # bytes of a line
 _ROUNDING = 1e-9  # mm and rad; the files have seven decimals
 
 
-def read_text(path: Path, unit_mm: float | None = None) -> Motion:
+def read_text(path: Path, options: ReadOptions) -> Motion:
     """Frames of Human3.6M (99 columns, 50 Hz) or CMU (117 columns, 120 Hz), neither of which is said in the file.
 
     Raises:
         UserError: the file cannot be read, has another width, or is broken; it names file and line.
     """
-    if unit_mm is not None:
-        raise UserError(f"{path}: its body's unit of length is known: unit_mm={unit_mm} must not be given")
+    if options.unit_mm is not None:
+        raise UserError(f"{path}: its body's unit of length is known: unit_mm={options.unit_mm} must not be given")
     data = read_lines(path)
     layout = _layout(data, path)
     frames, findings = parse_expmap(data, layout.columns, str(path))
@@ -50,7 +51,7 @@ def read_text(path: Path, unit_mm: float | None = None) -> Motion:
         frames=integrate_root(wide) if layout.root_steps else wide,
         fps=layout.fps,
         source=str(path),
-        notes=(f"body and {layout.fps:g} frames per second of {layout.name}, told by {layout.columns} columns",),
+        notes=(_note(layout, options.fps),),
     )
 
 
@@ -94,6 +95,11 @@ def differentiate_root(frames: np.ndarray) -> np.ndarray:
     root = np.concatenate([moves, steps], axis=1)
     root[np.abs(root) < _ROUNDING] = 0.0
     return np.concatenate([root, frames[:, 6:]], axis=1)
+
+
+def _note(layout: Layout, fps: float | None) -> str:
+    rate = f" and {layout.fps:g} frames per second" if fps is None else ""
+    return f"body{rate} of {layout.name}, told by {layout.columns} columns"
 
 
 def _plain(joints: tuple[str, ...]) -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.rotations_np import matrix_from_rotvec
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
@@ -23,12 +24,13 @@ class Motion:
 
     skeleton: Skeleton  # `offsets` in mm; `translation_mm` mm to the file's unit of length
     frames: np.ndarray  # [F, 3 + 3 J] float64: root translation in the file's unit, then rotation vectors, rad
-    fps: float
+    fps: float  # as the file says it, so that a rewrite keeps it; `rates.nominal_rate` is what it stands for
     source: str  # the file, for messages
     channels: Channels | None = None  # [J] as the file had them, so that a rewrite keeps them; None: it has none
     places: np.ndarray | None = None  # [F, J, 3] file unit: each joint from its parent, if joints below the root move
     root_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)  # file unit: where the root rests; no part of any place
     notes: tuple[str, ...] = ()  # what the file does not say and its reader took for granted, for reports
+    warnings: tuple[str, ...] = ()  # where the file is odd or contradicts itself, and what its reader made of it
 
     def __post_init__(self) -> None:
         joints, wanted = len(self.skeleton.joints), self.skeleton.columns
@@ -46,7 +48,7 @@ class Motion:
     @property
     def seconds(self) -> float:
         """From the first frame to the last."""
-        return (len(self.frames) - 1) / self.fps
+        return (len(self.frames) - 1) / nominal_rate(self.fps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,6 +60,7 @@ class Markers:
     fps: float
     first_frame: int  # the number that the file gives to the first
     source: str  # the file, for messages
+    notes: tuple[str, ...] = ()  # what its reader took for granted or found to contradict itself, for reports
 
 
 def positions(motion: Motion) -> np.ndarray:

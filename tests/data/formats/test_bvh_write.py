@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motion_jax.data.formats import Motion, positions, read_motion, write_motion
-from motion_jax.data.formats._parsing.parts import guess_parts
+from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.motion.rotations_np import quaternion_from_euler, rotvec_from_quaternion
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
@@ -153,7 +153,7 @@ def test_numbers_have_no_exponent(make, tmp_path):
 @pytest.mark.parametrize("name", ["", "a{b", "a  b", "a\nb", " a", "a\tb"])
 def test_a_name_that_cannot_be_written_is_refused(make, tmp_path, name):
     motion = make(parents=(-1,))
-    body = dataclasses.replace(motion.skeleton, joints=(name,), parts=guess_parts([name], [-1]))
+    body = dataclasses.replace(motion.skeleton, joints=(name,), parts=guess_body_parts([name], [-1]))
     with pytest.raises(UserError, match="cannot be written: it must be printable"):
         write_motion(dataclasses.replace(motion, skeleton=body), tmp_path / "x.bvh")
     assert not list(tmp_path.iterdir())

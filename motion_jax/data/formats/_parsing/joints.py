@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from motion_jax.data.formats._parsing.parts import guess_parts
+from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.formats._parsing.rows import MAX_NUMBERS
 from motion_jax.data.motion.rotations_np import rotvec_from_quaternion
 from motion_jax.errors import UserError
@@ -46,7 +46,7 @@ def build_skeleton(
         name=name,
         joints=names,
         parents=above,
-        parts=guess_parts(names, above),
+        parts=guess_body_parts(names, above),
         offsets=np.stack([joint[2] for joint in joints]) * unit_mm,
         translation_mm=unit_mm,
     )

@@ -56,6 +56,14 @@ def decode(data: bytes, path: Path) -> str:
         fail(path, line, f"byte 0x{data[error.start]:02x} is not UTF-8: the file must be ASCII or UTF-8")
 
 
+def decode_name(data: bytes) -> str:
+    """A name as text: of UTF-8, or else byte by byte of Latin-1, which every byte is."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
 def read_rows(body: bytes, first_line: int, columns: int, source: Path | str, width: int = 0) -> np.ndarray:
     """Rows of `columns` finite numbers between white space, one a line: `[F, columns]` float64, F may be 0.
 

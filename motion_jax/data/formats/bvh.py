@@ -1,0 +1,473 @@
+"""BVH, the hierarchy of Biovision: a tree of joints, their channels, and one row of numbers a frame.
+
+The meaning is that which the programs that write the files give them: the local rotation of a joint is the product of
+its rotation channels in their order, R = R1 R2 R3 on column vectors, wherever its position channels stand among them;
+position channels say where a joint is from its parent and take the place of its OFFSET.
+
+Written, it reads back as the same motion, and other programs open it. Positions, offsets and the frame time are written
+with the digits that identify them; angles with twelve decimals of a degree, 1e-14 rad. Rotations come back as the same
+rotation, by angles in the principal range.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+
+from motion_jax.data.formats._parsing.body_parts import guess_body_parts
+from motion_jax.data.formats._parsing.rows import decode, fail, read_lines, read_rows
+from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.rotations_np import (
+    euler_from_quaternion,
+    quaternion_from_euler,
+    quaternion_from_rotvec,
+    rotvec_from_quaternion,
+)
+from motion_jax.errors import UserError
+from motion_jax.skeletons.skeleton import Skeleton
+
+CHANNELS = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
+MAX_JOINTS = 1024
+UNIT_MM = 10.0  # cm, as most programs write it
+
+_AXES = "XYZ"
+_CANONICAL = {word.upper(): word for word in CHANNELS}
+_LARGEST = float(np.finfo(np.float32).max)
+_HEAD_BYTES = 1 << 22  # the longest hierarchy
+_MOTION = re.compile(rb"^[ \t]*MOTION[ \t]*$", re.IGNORECASE | re.MULTILINE)
+
+_ROOT = ("Xposition", "Yposition", "Zposition", "Zrotation", "Xrotation", "Yrotation")
+_JOINT = _ROOT[3:]
+_DECIMALS = 12
+_ROWS = 1024  # made into text at once
+_STILL = 1e-9  # rad: an axis without a channel may turn by as much
+
+
+class Node(NamedTuple):
+    """A ROOT, a JOINT, or an End Site, which is named "<parent>.Site"."""
+
+    name: str
+    parent: int  # -1 for the root
+    offset: tuple[float, float, float]  # the file's unit
+    channels: tuple[str, ...]  # in the file's order; () where it has none
+
+
+@dataclasses.dataclass
+class _Draft:
+    """A node between its braces."""
+
+    name: str
+    parent: int
+    word: str  # ROOT, JOINT or END
+    offset: tuple[float, float, float] | None = None
+    channels: tuple[str, ...] | None = None
+
+
+def read_bvh(path: Path, options: ReadOptions) -> Motion:
+    """One BVH file. It says nothing of its unit of length: without one in `options` it is cm, and a note says so.
+
+    Raises:
+        UserError: the file cannot be read or is not BVH; it names file and line.
+    """
+    data = read_lines(path)
+    head = data[:_HEAD_BYTES]
+    found = _MOTION.search(head)
+    nodes = read_tree(decode(head[: found.start()] if found else head, path), path)
+    if not found:
+        fail(path, head.count(b"\n") + 1, "the hierarchy is not followed by a line MOTION")
+    if not any(node.channels for node in nodes):
+        fail(path, 1, "no joint has CHANNELS: there is no motion in it")
+    line = head.count(b"\n", 0, found.start()) + 1
+    numbers, fps = _motion(data, found.end() + 1, line + 1, nodes, path, options.fps)
+    return _record(nodes, numbers, fps, path, options.unit_mm)
+
+
+def _motion(
+    data: bytes, start: int, line: int, nodes: list[Node], path: Path, fps: float | None
+) -> tuple[np.ndarray, float]:
+    """What follows MOTION: numbers `[F, C]` of all channels, and the rate; `fps` takes the place of Frame Time."""
+    text, start, line = _next_line(data, start, line)
+    frames_line, declared = line, _field(text, "Frames", line, path)
+    if not declared.isdecimal() or not declared.isascii() or len(declared) > 18 or not int(declared):
+        fail(path, line, f"Frames: {declared[:32]!r}: it must be a whole number above 0")
+    text, start, line = _next_line(data, start, line + 1)
+    value = _field(text, "Frame Time", line, path)
+    try:
+        frame_time = float(value)
+    except ValueError:
+        frame_time = 0.0
+    if fps is None and not 1e-6 <= frame_time <= 3600:
+        fail(path, line, f"Frame Time: {value[:32]!r}: it must be seconds from 1e-6 to 3600")
+    columns, moving = sum(len(node.channels) for node in nodes), _any_moves(nodes)
+    numbers = read_rows(data[start:], line + 1, columns, path, width=3 + (6 if moving else 3) * len(nodes))
+    if len(numbers) != int(declared):
+        fail(path, frames_line, f"Frames: {declared}, but {len(numbers)} rows follow: the counts must agree")
+    return numbers, fps or 1 / frame_time
+
+
+def _next_line(data: bytes, start: int, line: int) -> tuple[bytes, int, int]:
+    """The next line with something on it, where the one after begins, and its number."""
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        if data[start:end].strip():
+            return data[start : min(end, start + 256)], end + 1, line
+        start, line = end + 1, line + 1
+    return b"", start, line
+
+
+def _field(text: bytes, name: str, line: int, path: Path) -> str:
+    """What stands after `name:`."""
+    key, colon, value = text.decode("ascii", "backslashreplace").partition(":")
+    if not colon or key.upper().split() != name.upper().split():
+        shown = key.strip()[:32]
+        fail(path, line, f"{shown!r} where '{name}:' must stand" if shown else f"ends where '{name}:' must stand")
+    return value.strip()
+
+
+def _record(nodes: list[Node], numbers: np.ndarray, fps: float, path: Path, unit_mm: float | None) -> Motion:
+    unit = UNIT_MM if unit_mm is None else unit_mm
+    names, parents = tuple(node.name for node in nodes), tuple(node.parent for node in nodes)
+    offsets = np.array([node.offset for node in nodes])
+    frames, places = _frames(nodes, offsets, numbers)
+    x, y, z = nodes[0].offset
+    body = Skeleton(
+        name=path.stem,
+        joints=names,
+        parents=parents,
+        parts=guess_body_parts(names, parents),
+        offsets=np.concatenate([np.zeros((1, 3)), offsets[1:] * unit]),  # the root is where its channels say
+        translation_mm=unit,
+    )
+    note = f"unit of length {unit:g} mm, taken for granted: BVH names none"
+    return Motion(
+        skeleton=body,
+        frames=frames,
+        fps=fps,
+        source=str(path),
+        channels=tuple(node.channels for node in nodes),
+        places=places,
+        root_offset=(x, y, z),
+        notes=(note,) if unit_mm is None else (),
+    )
+
+
+def _any_moves(nodes: list[Node]) -> bool:
+    """Whether a joint below the root has position channels."""
+    return any(word.endswith("position") for node in nodes[1:] for word in node.channels)
+
+
+def _frames(nodes: list[Node], offsets: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Frames `[F, 3 + 3 J]`, and places `[F, J, 3]` where a joint below the root has position channels."""
+    frames = np.zeros((len(numbers), 3 + 3 * len(nodes)))
+    frames[:, :3] = offsets[0]
+    places = np.repeat(offsets[None], len(numbers), axis=0) if _any_moves(nodes) else None
+    column = 0
+    for joint, node in enumerate(nodes):
+        own, column = numbers[:, column : column + len(node.channels)], column + len(node.channels)
+        turns = [c for c, word in enumerate(node.channels) if word.endswith("rotation")]
+        axes = "".join(node.channels[c][0] for c in turns)
+        if turns:
+            turn = quaternion_from_euler(np.deg2rad(own[:, turns]), axes)
+            frames[:, 3 + 3 * joint : 6 + 3 * joint] = -rotvec_from_quaternion(turn)
+        for c, word in enumerate(node.channels):
+            if word.endswith("position"):
+                place = frames[:, :3] if joint == 0 or places is None else places[:, joint]
+                place[:, _AXES.index(word[0])] = own[:, c]
+    if places is not None:
+        places[:, 0] = frames[:, :3]
+    return frames, places
+
+
+def read_tree(text: str, path: Path) -> list[Node]:
+    """The nodes in the file's order, the root first. `text` is all above MOTION. Raises `UserError` with the line."""
+    words = _Words(text, path)
+    words.expect("HIERARCHY")
+    words.expect("ROOT")
+    names: set[str] = set()
+    drafts, within = [_opened(words, "ROOT", -1, names)], [0]
+    while within:
+        word = words.take("'}'").upper()
+        if word in ("JOINT", "END"):
+            if drafts[within[-1]].word == "END":
+                words.fail(f"{word} within an End Site: it holds only OFFSET")
+            if len(drafts) == MAX_JOINTS:
+                words.fail(f"more than {MAX_JOINTS} joints")
+            within.append(len(drafts))
+            drafts.append(_opened(words, word, within[-2], names))
+        elif word == "}":
+            _check_closed(words, drafts[within.pop()])
+        else:
+            _read_line(words, word, drafts[within[-1]])
+    if left := words.peek():
+        words.fail(f"{left[:32]!r} after the body" + ": a file must hold one ROOT" * (left.upper() == "ROOT"))
+    _name_sites(drafts, names)
+    return [Node(draft.name, draft.parent, draft.offset or (0.0, 0.0, 0.0), draft.channels or ()) for draft in drafts]
+
+
+class _Words:
+    """The words of a text, each with its line; braces are words of their own."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        self.line = 1
+        self._path = path
+        self._words = self._split(text)
+
+    def _split(self, text: str) -> Iterator[tuple[int, str]]:
+        for line, content in enumerate(text.split("\n"), 1):
+            for word in content.replace("{", " { ").replace("}", " } ").split():
+                yield line, word
+
+    def peek(self) -> str:
+        """The next word, which is gone then; "" at the end."""
+        self.line, word = next(self._words, (self.line, ""))
+        return word
+
+    def take(self, wanted: str) -> str:
+        """The next word; there must be one."""
+        word = self.peek()
+        return word or self.fail(f"the hierarchy ends where {wanted} must stand")
+
+    def expect(self, wanted: str) -> None:
+        """The next word, which must be this one."""
+        word = self.take(wanted)
+        if word.upper() != wanted:
+            self.fail(f"{word[:32]!r} where {wanted} must stand")
+
+    def number(self, wanted: str) -> float:
+        """The next word as a number that float32 can hold."""
+        word = self.take(wanted)
+        try:
+            value = float(word) if "_" not in word else float("nan")
+        except ValueError:
+            value = float("nan")
+        return value if abs(value) <= _LARGEST else self.fail(f"{word[:32]!r} where {wanted} must stand")
+
+    def fail(self, message: str) -> NoReturn:
+        """Raises `UserError` at the last word."""
+        fail(self._path, self.line, message)
+
+
+def _opened(words: _Words, word: str, parent: int, names: set[str]) -> _Draft:
+    """A node up to its brace; names may have spaces, and must be new."""
+    own: list[str] = []
+    while (part := words.take("'{'")) not in ("{", "}") and len(own) < 16:
+        own.append(part)
+    if part != "{":
+        words.fail(f"{part[:32]!r} where '{{' must stand, after {word} and its name")
+    name = " ".join(own)
+    if word == "END":
+        return _Draft("", parent, word)
+    if not name:
+        words.fail(f"{word} without a name")
+    if name in names:
+        words.fail(f"a second joint {name[:64]!r}: names must be unique")
+    names.add(name)
+    return _Draft(name, parent, word)
+
+
+def _read_line(words: _Words, word: str, draft: _Draft) -> None:
+    """OFFSET or CHANNELS."""
+    if word == "OFFSET" and draft.offset is None:
+        x, y, z = (words.number("OFFSET's three numbers") for _ in range(3))
+        draft.offset = (x, y, z)
+    elif word == "CHANNELS" and draft.channels is None and draft.word != "END":
+        draft.channels = _channels(words)
+    elif word in ("OFFSET", "CHANNELS"):
+        words.fail(f"{word} a second time" if draft.word != "END" else f"{word} in an End Site: it holds one OFFSET")
+    else:
+        words.fail(f"{word[:32]!r}: it must be OFFSET, CHANNELS, JOINT, End Site or '}}'")
+
+
+def _channels(words: _Words) -> tuple[str, ...]:
+    """The count, 0 to 6, and as many different channels."""
+    count = words.take("the count of CHANNELS")
+    if count not in tuple("0123456"):
+        words.fail(f"CHANNELS {count[:32]}: the count must be 0 to 6")
+    channels: list[str] = []
+    for _ in range(int(count)):
+        word = words.take(f"one of {count} channels")
+        if word.upper() not in _CANONICAL:
+            words.fail(f"channel {word[:32]!r}: CHANNELS {count} must be followed by {count} of {', '.join(CHANNELS)}")
+        if _CANONICAL[word.upper()] in channels:
+            words.fail(f"channel {word} twice in one joint")
+        channels.append(_CANONICAL[word.upper()])
+    return tuple(channels)
+
+
+def _name_sites(drafts: list[_Draft], names: set[str]) -> None:
+    """End Sites are called by their parent, and numbered where that is taken."""
+    for draft in drafts:
+        if draft.word == "END":
+            first = f"{drafts[draft.parent].name}.Site"
+            others = (f"{first}{number}" for number in range(2, MAX_JOINTS + 2))
+            draft.name = first if first not in names else next(name for name in others if name not in names)
+            names.add(draft.name)
+
+
+def _check_closed(words: _Words, draft: _Draft) -> None:
+    if draft.offset is None:
+        words.fail(f"{draft.word} {draft.name[:64]} has no OFFSET".replace("END", "End"))
+
+
+def write_bvh(motion: Motion, path: Path) -> None:
+    """Writes lengths in the motion's own unit; joints depth first, as the format nests them.
+
+    A joint keeps the channels that it was read with; channels are added where it moves in ways that those cannot hold.
+    A leaf named "<parent>.Site" or "<parent>.End" that never turns becomes an End Site.
+
+    Raises:
+        UserError: a joint's name cannot be written.
+        OSError: the file cannot be written.
+    """
+    _check_names(motion, path)
+    order = _depth_first(motion.skeleton.parents)
+    sites = {joint for joint in order if _is_site(motion, joint)}
+    channels, columns = {}, []
+    for joint in order:
+        words, numbers = ((), []) if joint in sites else _joint(motion, joint)
+        channels[joint] = words
+        columns += numbers
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in _hierarchy(motion, order, channels, sites))
+        file.write(f"MOTION\nFrames: {len(motion.frames)}\nFrame Time: {_frame_time(motion.fps)}\n")
+        for start in range(0, len(motion.frames), _ROWS):
+            table = np.stack([column[start : start + _ROWS] for column in columns], axis=1) + 0.0  # no -0
+            file.writelines(f"{_row(row)}\n" for row in table.tolist())
+
+
+def _check_names(motion: Motion, path: Path) -> None:
+    for name in motion.skeleton.joints:
+        if not name or " ".join(name.split()) != name or set(name) & set("{}") or not name.isprintable():
+            raise UserError(f"{path}: joint {name!r} cannot be written: it must be printable, without braces")
+
+
+def _depth_first(parents: tuple[int, ...]) -> list[int]:
+    """Each joint before its children, and a child's own children before the next child."""
+    order, open_ = [], [0]
+    children: dict[int, list[int]] = {}
+    for joint, parent in enumerate(parents):
+        children.setdefault(parent, []).append(joint)
+    while open_:
+        order.append(open_.pop())
+        open_ += reversed(children.get(order[-1], []))
+    return order
+
+
+def _is_site(motion: Motion, joint: int) -> bool:
+    """Whether a joint is only the end of its parent's bone."""
+    body = motion.skeleton
+    if joint == 0 or joint in body.parents or (motion.channels is not None and motion.channels[joint]):
+        return False
+    stem, _, number = body.joints[joint].removeprefix(body.joints[body.parents[joint]]).partition(".")
+    named = number in ("End", "Site") or number.removeprefix("Site").isdecimal()
+    return not stem and named and not _rotation(motion, joint).any() and not _wandering(motion, joint, ())
+
+
+def _joint(motion: Motion, joint: int) -> tuple[tuple[str, ...], list[np.ndarray]]:
+    """The channels of a joint, and what each holds, `[F]`: the file's unit, or degrees."""
+    words = _JOINT if joint else _ROOT
+    if motion.channels is not None:
+        words = motion.channels[joint]
+    words = (*_wandering(motion, joint, words), *words)
+    kept = "".join(word[0] for word in words if word.endswith("rotation"))
+    axes = kept + "".join(axis for axis in "ZXY" if axis not in kept)
+    angles = _angles(quaternion_from_rotvec(-_rotation(motion, joint)), axes, len(kept))
+    if (np.abs(angles[:, len(kept) :]) > _STILL).any():
+        words += tuple(f"{axis}rotation" for axis in axes[len(kept) :])
+    degrees = np.round(np.rad2deg(angles), _DECIMALS)
+    places = _places(motion, joint)
+    return words, [
+        degrees[:, axes.index(word[0])] if word.endswith("rotation") else places[:, _AXES.index(word[0])]
+        for word in words
+    ]
+
+
+def _angles(turn: np.ndarray, axes: str, kept: int) -> np.ndarray:
+    """Angles `[F, 3]`, rad. Every rotation has two triples; of two kept axes, the one that leaves the third still."""
+    angles = euler_from_quaternion(turn, axes)
+    if kept == 2:
+        over = np.abs(angles[:, 2]) > np.pi / 2
+        other = angles * [1, -1, 1] + np.pi
+        angles[over] = np.remainder(other[over] + np.pi, 2 * np.pi) - np.pi
+    return angles
+
+
+def _rotation(motion: Motion, joint: int) -> np.ndarray:
+    return motion.frames[:, 3 + 3 * joint : 6 + 3 * joint]
+
+
+def _places(motion: Motion, joint: int) -> np.ndarray:
+    """Where a joint is from its parent, the root from the origin: `[F, 3]`, the file's unit."""
+    if joint == 0:
+        return motion.frames[:, :3]
+    if motion.places is not None:
+        return motion.places[:, joint]
+    return np.broadcast_to(_rest(motion, joint), (len(motion.frames), 3))
+
+
+def _rest(motion: Motion, joint: int) -> np.ndarray:
+    """The OFFSET `[3]`, the file's unit."""
+    body = motion.skeleton
+    return np.array(motion.root_offset) if joint == 0 else body.offsets[joint] / body.translation_mm
+
+
+def _wandering(motion: Motion, joint: int, words: tuple[str, ...]) -> tuple[str, ...]:
+    """The position channels that a joint needs beside its own, because it is not where its OFFSET says."""
+    rest = _rest(motion, joint)
+    away = np.abs(_places(motion, joint) - rest).max(axis=0)
+    channels = [f"{axis}position" for axis, most, own in zip(_AXES, away, rest, strict=True) if most > 1e-12 * abs(own)]
+    return tuple(word for word in channels if word not in words)
+
+
+def _hierarchy(
+    motion: Motion, order: list[int], channels: dict[int, tuple[str, ...]], sites: set[int]
+) -> Iterator[str]:
+    """The lines above MOTION."""
+    body, depths = motion.skeleton, {-1: -1}
+    yield "HIERARCHY"
+    for joint, following in zip(order, [*order[1:], -1], strict=True):
+        depth = depths[joint] = depths[body.parents[joint]] + 1
+        word = "ROOT " if joint == 0 else "JOINT "
+        yield "\t" * depth + ("End Site" if joint in sites else word + body.joints[joint])
+        yield "\t" * depth + "{"
+        yield "\t" * (depth + 1) + "OFFSET " + _offset(motion, joint)
+        if joint not in sites:
+            yield "\t" * (depth + 1) + " ".join(("CHANNELS", str(len(channels[joint])), *channels[joint]))
+        next_depth = depths[body.parents[following]] + 1 if following >= 0 else 0
+        for closed in range(depth, next_depth - 1, -1):
+            yield "\t" * closed + "}"
+
+
+def _offset(motion: Motion, joint: int) -> str:
+    unit = motion.skeleton.translation_mm if joint else 1.0
+    lengths = motion.skeleton.offsets[joint] if joint else motion.root_offset
+    return " ".join(_shortest(mm / unit, lambda value, mm=mm: value * unit == mm) for mm in map(float, lengths))
+
+
+def _frame_time(fps: float) -> str:
+    return _shortest(1 / fps, lambda seconds: seconds > 0 and 1 / seconds == fps)
+
+
+def _shortest(value: float, is_same: Callable[[float], bool]) -> str:
+    """The shortest decimal that a reader turns into the same number."""
+    near = (value, float(np.nextafter(value, np.inf)), float(np.nextafter(value, -np.inf)))
+    texts = [f"{value:.{digits}g}" for digits in range(1, 17)] + [repr(one) for one in near]
+    found = next((text for text in texts if is_same(float(text))), repr(value))
+    return _plain(float(found))
+
+
+def _row(row: list[float]) -> str:
+    text = " ".join(map(repr, row)) + " "
+    return " ".join(map(_plain, row)) if "e" in text else text.replace(".0 ", " ").rstrip()
+
+
+def _plain(value: float) -> str:
+    """The digits that identify a number, without an exponent, which some programs do not read."""
+    return np.format_float_positional(value + 0.0, trim="-")
