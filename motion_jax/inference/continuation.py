@@ -1,9 +1,10 @@
-"""What comes after a recorded motion, as a motion: between the files of a user and the frames of a model."""
+"""Continuation: what follows a recorded motion, as a motion at its own rate and in its own channels."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
@@ -14,8 +15,10 @@ from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.errors import UserError
-from motion_jax.inference.predictor import Predictor
 from motion_jax.pose_space import PoseSpace
+
+if TYPE_CHECKING:
+    from motion_jax.inference.predictor import Predictor
 
 
 def continue_motions(
@@ -43,7 +46,7 @@ def continue_motions(
     """
     fitted = [_fitted(predictor.space, motion, retargeted) for motion in motions]
     recorded = [_recorded(predictor, motion, start) for motion in fitted]
-    futures = predictor(np.stack([_observed(predictor, rows) for rows in recorded]), action)
+    futures = predictor.continue_rows(np.stack([_observed(predictor, rows) for rows in recorded]), action)
     each = zip(motions, fitted, recorded, futures, strict=True)
     return [_following(predictor, motion, onto, rows[-1], future) for motion, onto, rows, future in each]
 

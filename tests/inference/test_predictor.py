@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -88,6 +89,17 @@ def test_auto_is_best_where_one_was_chosen(workdir: Path, predictor: Predictor, 
     expected = _state(space, 3).params
     for one, other in zip(jax.tree.leaves(predictor.params), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_what_was_loaded_says_so_pickles_and_may_lie_at_home(
+    predictor: Predictor, workdir: Path, monkeypatch: pytest.MonkeyPatch
+):
+    expected = f"Predictor(seq2seq, workdir='{workdir}', step=30, body='h36m', fps=25, S=6, T=3)"
+    copy = pickle.loads(pickle.dumps(predictor))
+    assert repr(predictor) == repr(copy) == expected
+    jax.tree.map(np.testing.assert_array_equal, copy.params, predictor.params)
+    monkeypatch.setenv("HOME", str(workdir.parent))
+    assert load_predictor(f"~/{workdir.name}").workdir == workdir
 
 
 def test_auto_is_last_where_none_was_chosen_yet(space: PoseSpace, tmp_path: Path):
