@@ -21,7 +21,7 @@ from motion_jax.data.expmap import write_expmap
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import differentiate_root, integrate_root
 from motion_jax.inference.predictor import Predictor
-from motion_jax.inference.stream import Counts, StreamingPredictor
+from motion_jax.inference.stream import PoseCounts, StreamingPredictor
 from motion_jax.inference.stream.replay import Feed, Recording, replay
 from motion_jax.inference.stream.ring import Ring
 from motion_jax.models import make
@@ -122,7 +122,7 @@ def test_the_rate_and_jitter_of_the_poses_do_not_matter(absolute: Predictor, rat
     grid = times[-1] + np.arange(1 - S, 1) / FPS
     np.testing.assert_allclose(last.poses, absolute(_even_motion(grid), "walking"), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(last.times - EPOCH, times[-1] + np.arange(1, T + 1) / FPS, atol=1e-6)
-    assert (last.poses.dtype, last.poses.shape, stream.counts) == (np.float32, (T, 12), Counts(taken=40))
+    assert (last.poses.dtype, last.poses.shape, stream.counts) == (np.float32, (T, 12), PoseCounts(taken=40))
 
 
 @pytest.mark.parametrize("rate", [25.0, 50.0, 120.0])
@@ -317,7 +317,9 @@ def test_a_replay_tells_what_happened(absolute: Predictor):
     assert (told.poses, told.counts.taken) == (50, 50)
     assert 1 <= len(told.latency_ms) == len(told.processor_ms) <= 8
     assert "latency ms: p50" in str(told)
-    with pytest.raises(UserError, match=r"no prediction in 0.1 s: the poses must reach back 0.2 s; Counts\(taken=10"):
+    with pytest.raises(
+        UserError, match=r"no prediction in 0.1 s: the poses must reach back 0.2 s; PoseCounts\(taken=10"
+    ):
         replay(StreamingPredictor(absolute), recording, Feed(100.0, 0.1))
 
 
@@ -329,7 +331,7 @@ def test_a_replay_that_falls_behind_passes_poses_over():
         time.sleep(0.05)
         return SimpleNamespace(times=np.array([stamp + 0.02]))
 
-    slow = SimpleNamespace(push=push, observe=lambda _, stamp: observed.append(stamp), counts=Counts(), reach=0.0)
+    slow = SimpleNamespace(push=push, observe=lambda _, stamp: observed.append(stamp), counts=PoseCounts(), reach=0.0)
     told = replay(slow, Recording(np.zeros((2, 12)), 1.0), Feed(100.0, 1.0))  # type: ignore[arg-type]
     assert told.passed_over == len(observed) == 100 - len(told.latency_ms)
     assert told.late_frame == told.late_pose + 1 == len(told.latency_ms) <= 21  # after the last no pose is due

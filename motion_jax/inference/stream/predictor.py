@@ -11,8 +11,8 @@ import numpy as np
 from motion_jax.data.formats.text import differentiate_root, integrate_root
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor
-from motion_jax.inference.stream.gate import Counts, Gate
 from motion_jax.inference.stream.ring import Ring
+from motion_jax.inference.stream.stamps import PoseCounts, StampFilter
 
 _ROUNDING = 1e-3  # of a frame: by how much the oldest pose may be younger than the oldest frame
 _EARLY = 0.45  # of a period: by how much a prediction may come before it is due, as stamps are uneven
@@ -80,7 +80,7 @@ class StreamingPredictor:
         period = 1 / space.fps if period is None else period
         if not 0 <= period < math.inf:
             raise UserError(f"period={period}: must be 0 or a finite number of seconds")
-        self._gate = Gate(rate, max_gap)
+        self._stamps = StampFilter(rate, max_gap)
         self.predictor = predictor
         self._differences = space.skeleton.root_is_difference
         self._stride = predictor.experiment.data.stride
@@ -91,7 +91,7 @@ class StreamingPredictor:
         self._codes = jax.device_put(space.one_hot(action)[None])
         self._ahead = np.arange(1, predictor.target_length + 1) / space.fps
         self._offsets = self._moments()
-        self._make_room(math.ceil(self.reach / self._gate.closest) + 3)
+        self._make_room(math.ceil(self.reach / self._stamps.closest) + 3)
         predictor.compile(1)
         self._answer()
 
@@ -101,9 +101,9 @@ class StreamingPredictor:
         return -float(self._offsets[0])
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> PoseCounts:
         """What became of the poses so far."""
-        return self._gate.counts
+        return self._stamps.counts
 
     def push(self, pose: np.ndarray, stamp: float) -> Prediction | None:
         """Takes in a pose `[D]` observed at `stamp`, s on any clock that goes on, and predicts where it is time to.
@@ -125,7 +125,7 @@ class StreamingPredictor:
         Raises:
             UserError: the pose is not `[D]` real numbers.
         """
-        fate = self._gate.judge(self._is_sound(pose), stamp)
+        fate = self._stamps.judge(self._is_sound(pose), stamp)
         if fate in ("gaps", "set_back"):
             self._ring.clear()
             self._due = -math.inf
@@ -137,7 +137,7 @@ class StreamingPredictor:
 
     def predict(self) -> Prediction | None:
         """What comes after the newest pose; None where the poses do not reach back far enough."""
-        newest = self._gate.newest
+        newest = self._stamps.newest
         if self._ring.count < 2 or newest - self._ring.stamps[0] < self.reach - self._rounding:
             return None
         np.add(self._offsets, newest, out=self._times)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.inference.stream.gate import Counts
 from motion_jax.inference.stream.predictor import StreamingPredictor
 from motion_jax.inference.stream.ring import Ring
+from motion_jax.inference.stream.stamps import PoseCounts
 
 _LEAD_S = 0.2  # between the call and the first pose
 _LOOK_S = 10.0  # between two looks at the memory
@@ -46,7 +46,7 @@ class Replay(NamedTuple):
     resident_mb: (
         np.ndarray
     )  # [K] at the first prediction, every 10 s, and at the end; NaN where the system does not say
-    counts: Counts
+    counts: PoseCounts
 
     def __str__(self) -> str:
         """For a terminal."""

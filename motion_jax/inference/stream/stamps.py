@@ -10,7 +10,7 @@ from motion_jax.errors import UserError
 MAX_RATE = 10_000.0  # poses/s; no sensor of bodies is faster, and the store grows with it
 
 
-class Counts(NamedTuple):
+class PoseCounts(NamedTuple):
     """What became of the poses so far: the rows of the table in `StreamingPredictor`."""
 
     taken: int = 0
@@ -22,7 +22,7 @@ class Counts(NamedTuple):
     set_back: int = 0
 
 
-class Gate:
+class StampFilter:
     """Judges each pose by the newest one before it, and keeps count."""
 
     def __init__(self, rate: float, max_gap: float) -> None:
@@ -35,15 +35,15 @@ class Gate:
         self.closest = 0.5 / rate  # s between two poses that are taken; half a period leaves room for jitter
         self.newest = math.nan  # s, the stamp of the pose taken last; NaN before the first
         self._max_gap = max_gap
-        self._counts = dict.fromkeys(Counts._fields, 0)
+        self._counts = dict.fromkeys(PoseCounts._fields, 0)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> PoseCounts:
         """What became of the poses so far."""
-        return Counts(**self._counts)
+        return PoseCounts(**self._counts)
 
     def judge(self, sound: bool, stamp: float) -> str:
-        """The field of `Counts` that a pose belongs to; "gaps" and "set_back" are taken too, as a new beginning."""
+        """The field of `PoseCounts` that a pose belongs to; "gaps" and "set_back" are taken too, as a new beginning."""
         fate = self._fate(sound, stamp)
         self._counts[fate] += 1
         if fate in ("gaps", "set_back"):
