@@ -78,7 +78,7 @@ class StreamingPredictor:
         rate: float = 120.0,
         max_gap: float = 0.2,
         period: float | None = None,
-        bridge: Literal["hold", "extrapolate"] | None = "hold",
+        bridge: Literal["hold", "extrapolate"] | None = "extrapolate",
         max_bridge: float = 0.5,
     ) -> None:
         """Compiles for one sequence.

@@ -136,7 +136,8 @@ def _push(
     stream: StreamingPredictor, pose: np.ndarray, stamp: float, following: float, begin: float, taken: np.ndarray
 ) -> bool:
     """Whether it predicted; then `taken` holds s: latency, processor, how long after the next frame and the next pose;
-    and whether it read a bridged gap."""
+    and whether it read a bridged gap.
+    """
     processor = time.process_time()
     prediction = stream.push(pose, stamp)
     if prediction is None:
