@@ -12,6 +12,7 @@ axes that stand still: rx ry rz is Rz Ry Rx. Lengths divided by the skeleton's `
 from __future__ import annotations
 
 import array
+import collections
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
-from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_ended, clip, read_words
+from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_last_number, clip, read_words
 from motion_jax.data.formats._parsing.units import says_degrees
 from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.motion.motion import Motion
@@ -36,6 +37,7 @@ _MAX_LINES = 30 * MAX_JOINTS
 _SLACK = 0.01  # by which a direction may be longer or shorter than 1: the files print six digits
 USUAL_FPS = 120.0  # of CMU's recordings, whose files do not say it
 _LISTED = 12
+_TAILS = 100  # frames before the last that show how its numbers are written
 
 
 class Bone(NamedTuple):
@@ -75,6 +77,7 @@ class _Values(NamedTuple):
     table: np.ndarray  # [F, N] as they stand there, by bone in the order of the skeleton
     degrees: bool
     fps: float | None  # None: the file does not say
+    warnings: tuple[str, ...]
 
 
 def read_amc(path: Path, options: ReadOptions) -> Motion:
@@ -96,6 +99,7 @@ def read_amc(path: Path, options: ReadOptions) -> Motion:
         fps=values.fps or USUAL_FPS,
         source=str(path),
         notes=_notes(asf, values.fps, options.unit_mm),
+        warnings=values.warnings,
     )
 
 
@@ -161,19 +165,23 @@ def _read_values(path: Path, body: Body, slots: dict[str, _Slot], told: float | 
         elif key in (":degrees", ":radians"):
             degrees = says_degrees(line, key[1:])
         elif not key.startswith(":"):
-            return _Values(_read_frames(line, lines, slots), degrees, fps)
+            table, warnings = _read_frames(line, lines, slots)
+            return _Values(table, degrees, fps, warnings)
     raise UserError(f"{path}: holds no frame: a number on a line of its own must begin each")
 
 
-def _read_frames(line: Line, rest: Iterator[Line], slots: dict[str, _Slot]) -> np.ndarray:
-    """The table `[F, N]`, from the line on that numbers the first frame."""
+def _read_frames(line: Line, rest: Iterator[Line], slots: dict[str, _Slot]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The table `[F, N]`, from the line on that numbers the first frame, and warnings."""
     width = list(slots.values())[-1].stop
     table, row, open_slots = array.array("d"), [0.0] * width, dict(slots)
     first = number = line.whole(line.words, "the number of the first frame", 0)
+    tails: collections.deque[str] = collections.deque(maxlen=_TAILS)  # the last number of each frame
+    last = line
     for line in rest:
         name, *words = line.words
         if slot := open_slots.pop(name, None):
             row[slot.start : slot.stop] = line.numbers(words, slot.names)
+            last = line
         elif words or open_slots or name in slots:
             raise line.error(_odd_line(line, number, slots, open_slots))
         else:
@@ -181,12 +189,12 @@ def _read_frames(line: Line, rest: Iterator[Line], slots: dict[str, _Slot]) -> n
             if number != first + len(table) // width + 1:
                 raise line.error(f"frame {number} follows frame {first + len(table) // width}: none may be missing")
             table.extend(row)
+            tails.append(last.words[-1])
             open_slots = dict(slots)
-    check_ended(line)
     if open_slots:
         raise line.error(f"frame {number} ends here without bone {next(iter(open_slots))!r}: the file is torn")
     table.extend(row)
-    return np.frombuffer(table).reshape(-1, width)
+    return np.frombuffer(table).reshape(-1, width), check_last_number(line, tails)
 
 
 def _odd_line(line: Line, frame: int, slots: dict[str, _Slot], open_slots: dict[str, _Slot]) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
-from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_ended, clip, following, read_words
+from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_last_number, clip, following, read_words
 from motion_jax.data.formats._parsing.units import length_mm, says_degrees
 from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.motion.motion import Motion
@@ -44,6 +44,7 @@ class _Segment(NamedTuple):
     unit_mm: float
     places: np.ndarray  # [F, 3] in space, file unit
     turns: np.ndarray  # [F, 4] quaternions, in space
+    warnings: tuple[str, ...]
 
 
 def read_bva(path: Path, options: ReadOptions) -> Motion:
@@ -74,6 +75,7 @@ def read_bva(path: Path, options: ReadOptions) -> Motion:
         source=str(path),
         places=places if len(names) > 1 else None,
         notes=(f"BVA has no tree: every segment hangs on the first, {names[0]}, and moves in its frame",),
+        warnings=segments[-1].warnings,
     )
 
 
@@ -109,13 +111,15 @@ def _segment(line: Line, lines: Iterator[Line], fps: float | None) -> _Segment:
     line = following(titles, lines, _HEAD)
     unit_mm, degrees = _units(line, columns)
     table = array.array("d")
+    tails: list[str] = []
     for count in range(frames):
         line = following(line, lines, f"segment {clip(name)!r} has {count} rows: it must be Frames: {frames}")
         table.extend(line.numbers(line.words, columns))
-    check_ended(line)
+        tails.append(line.words[-1])
     rows = np.frombuffer(table).reshape(frames, -1)[:, [columns.index(column) for column in _NEEDED]]
     angles = np.radians(rows[:, 3:]) if degrees else rows[:, 3:]
-    return _Segment(name, fps, unit_mm, rows[:, :3], quaternion_from_euler(angles, _ORDER))
+    warnings = check_last_number(line, tails[:-1])
+    return _Segment(name, fps, unit_mm, rows[:, :3], quaternion_from_euler(angles, _ORDER), warnings)
 
 
 def _columns(line: Line) -> list[str]:

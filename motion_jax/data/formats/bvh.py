@@ -20,7 +20,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from motion_jax.data.formats._parsing.body_parts import guess_body_parts
-from motion_jax.data.formats._parsing.rows import decode, fail, read_lines, read_rows
+from motion_jax.data.formats._parsing.rows import decimal_comma, decode, fail, read_lines, read_rows
 from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import (
@@ -37,13 +37,18 @@ MAX_JOINTS = 1024
 UNIT_MM = 10.0  # cm, as most programs write it
 
 _AXES = "XYZ"
-_CANONICAL = {word.upper(): word for word in CHANNELS}
+_SCALES = ("Xscale", "Yscale", "Zscale")  # which MotionBuilder and others add
+_CANONICAL = {word.upper(): word for word in (*CHANNELS, *_SCALES)}
+_COMMENT = (b"#", b"//")
 _LARGEST = float(np.finfo(np.float32).max)
 _HEAD_BYTES = 1 << 22  # the longest hierarchy
+_LISTED = 6
+_WORD = re.compile(r"[{}]|[^\s{}]+", re.ASCII)  # what bytes of another encoding mean is not known: they part no words
 _MOTION = re.compile(rb"^[ \t]*MOTION[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 _ROOT = ("Xposition", "Yposition", "Zposition", "Zrotation", "Xrotation", "Yrotation")
 _JOINT = _ROOT[3:]
+_NOT_A_NAME = re.compile(r"[\0-\x1f\x7f{}\ud800-\udfff]|^ |  | $")
 _DECIMALS = 12
 _ROWS = 1024  # made into text at once
 _STILL = 1e-9  # rad: an axis without a channel may turn by as much
@@ -55,7 +60,12 @@ class Node(NamedTuple):
     name: str
     parent: int  # -1 for the root
     offset: tuple[float, float, float]  # the file's unit
-    channels: tuple[str, ...]  # in the file's order; () where it has none
+    columns: tuple[str, ...]  # of a row, in the file's order: channels, and scales; () where it has none
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The columns that place or rotate the joint."""
+        return tuple(word for word in self.columns if word in CHANNELS)
 
 
 @dataclasses.dataclass
@@ -66,7 +76,7 @@ class _Draft:
     parent: int
     word: str  # ROOT, JOINT or END
     offset: tuple[float, float, float] | None = None
-    channels: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
 
 
 def read_bvh(path: Path, options: ReadOptions) -> Motion:
@@ -78,20 +88,24 @@ def read_bvh(path: Path, options: ReadOptions) -> Motion:
     data = read_lines(path)
     head = data[:_HEAD_BYTES]
     found = _MOTION.search(head)
-    nodes = read_tree(decode(head[: found.start()] if found else head, path), path)
+    warnings: list[str] = []
+    text, encoding = decode(head[: found.start()] if found else head, path)
+    if encoding != "utf-8":
+        warnings.append(f"names are not UTF-8: read as {encoding}, byte by byte")
+    nodes = read_tree(text, path, warnings)
     if not found:
         fail(path, head.count(b"\n") + 1, "the hierarchy is not followed by a line MOTION")
-    if not any(node.channels for node in nodes):
+    if not any(node.columns for node in nodes):
         fail(path, 1, "no joint has CHANNELS: there is no motion in it")
     line = head.count(b"\n", 0, found.start()) + 1
-    numbers, fps = _motion(data, found.end() + 1, line + 1, nodes, path, options.fps)
-    return _record(nodes, numbers, fps, path, options.unit_mm)
+    numbers, fps = _motion(data, found.end() + 1, line + 1, nodes, path, options.fps, warnings)
+    return _record(nodes, numbers, fps, path, options.unit_mm, warnings)
 
 
 def _motion(
-    data: bytes, start: int, line: int, nodes: list[Node], path: Path, fps: float | None
+    data: bytes, start: int, line: int, nodes: list[Node], path: Path, fps: float | None, warnings: list[str]
 ) -> tuple[np.ndarray, float]:
-    """What follows MOTION: numbers `[F, C]` of all channels, and the rate; `fps` takes the place of Frame Time."""
+    """What follows MOTION: numbers `[F, C]` of all columns, and the rate; `fps` takes the place of Frame Time."""
     text, start, line = _next_line(data, start, line)
     frames_line, declared = line, _field(text, "Frames", line, path)
     if not declared.isdecimal() or not declared.isascii() or len(declared) > 18 or not int(declared):
@@ -103,46 +117,57 @@ def _motion(
     except ValueError:
         frame_time = 0.0
     if fps is None and not 1e-6 <= frame_time <= 3600:
-        fail(path, line, f"Frame Time: {value[:32]!r}: it must be seconds from 1e-6 to 3600")
-    columns, moving = sum(len(node.channels) for node in nodes), _any_moves(nodes)
+        comma = decimal_comma(value.encode())
+        fail(path, line, f"Frame Time: {value[:32]!r}: it must be seconds from 1e-6 to 3600{comma}")
+    columns, moving = sum(len(node.columns) for node in nodes), _any_moves(nodes)
     numbers = read_rows(data[start:], line + 1, columns, path, width=3 + (6 if moving else 3) * len(nodes))
+    if len(numbers) < int(declared) and not data.endswith(b"\n"):
+        fail(path, frames_line, f"Frames: {declared}, but {len(numbers)} rows follow, and the last has no line end: "
+                                f"the file is torn")  # fmt: skip
+    if not len(numbers):
+        fail(path, frames_line, f"Frames: {declared}, but no row follows")
     if len(numbers) != int(declared):
-        fail(path, frames_line, f"Frames: {declared}, but {len(numbers)} rows follow: the counts must agree")
+        warnings.append(f"Frames: {declared}, but the whole rows that follow are {len(numbers)}: all of them are read")
     return numbers, fps or 1 / frame_time
 
 
 def _next_line(data: bytes, start: int, line: int) -> tuple[bytes, int, int]:
-    """The next line with something on it, where the one after begins, and its number."""
+    """The next line with something on it but a comment, where the one after begins, and its number."""
     while start < len(data):
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
-        if data[start:end].strip():
+        if data[start:end].strip() and not data[start:end].lstrip().startswith(_COMMENT):
             return data[start : min(end, start + 256)], end + 1, line
         start, line = end + 1, line + 1
     return b"", start, line
 
 
 def _field(text: bytes, name: str, line: int, path: Path) -> str:
-    """What stands after `name:`."""
-    key, colon, value = text.decode("ascii", "backslashreplace").partition(":")
-    if not colon or key.upper().split() != name.upper().split():
-        shown = key.strip()[:32]
+    """What stands after `name:`; the colon may be missing."""
+    words = text.decode("ascii", "backslashreplace").replace(":", " : ", 1).split()
+    count = len(name.split())
+    key, value = words[:count], " ".join(words[count:])
+    if [word.upper() for word in key] != name.upper().split():
+        shown = " ".join(words).partition(" :")[0][:32]
         fail(path, line, f"{shown!r} where '{name}:' must stand" if shown else f"ends where '{name}:' must stand")
-    return value.strip()
+    return value.removeprefix(":").strip()
 
 
-def _record(nodes: list[Node], numbers: np.ndarray, fps: float, path: Path, unit_mm: float | None) -> Motion:
+def _record(
+    nodes: list[Node], numbers: np.ndarray, fps: float, path: Path, unit_mm: float | None, warnings: list[str]
+) -> Motion:
     unit = UNIT_MM if unit_mm is None else unit_mm
     names, parents = tuple(node.name for node in nodes), tuple(node.parent for node in nodes)
     offsets = np.array([node.offset for node in nodes])
     frames, places = _frames(nodes, offsets, numbers)
+    rests = offsets if places is None else np.median(places, axis=0)  # of a place that stands still, exactly that
     x, y, z = nodes[0].offset
     body = Skeleton(
         name=path.stem,
         joints=names,
         parents=parents,
         parts=guess_body_parts(names, parents),
-        offsets=np.concatenate([np.zeros((1, 3)), offsets[1:] * unit]),  # the root is where its channels say
+        offsets=np.concatenate([np.zeros((1, 3)), rests[1:] * unit]),  # the root is where its channels say
         translation_mm=unit,
     )
     note = f"unit of length {unit:g} mm, taken for granted: BVH names none"
@@ -154,7 +179,9 @@ def _record(nodes: list[Node], numbers: np.ndarray, fps: float, path: Path, unit
         channels=tuple(node.channels for node in nodes),
         places=places,
         root_offset=(x, y, z),
+        file_offsets=None if (rests[1:] == offsets[1:]).all() else offsets,
         notes=(note,) if unit_mm is None else (),
+        warnings=tuple(warnings),
     )
 
 
@@ -170,13 +197,13 @@ def _frames(nodes: list[Node], offsets: np.ndarray, numbers: np.ndarray) -> tupl
     places = np.repeat(offsets[None], len(numbers), axis=0) if _any_moves(nodes) else None
     column = 0
     for joint, node in enumerate(nodes):
-        own, column = numbers[:, column : column + len(node.channels)], column + len(node.channels)
-        turns = [c for c, word in enumerate(node.channels) if word.endswith("rotation")]
-        axes = "".join(node.channels[c][0] for c in turns)
-        if turns:
-            turn = quaternion_from_euler(np.deg2rad(own[:, turns]), axes)
-            frames[:, 3 + 3 * joint : 6 + 3 * joint] = -rotvec_from_quaternion(turn)
-        for c, word in enumerate(node.channels):
+        own, column = numbers[:, column : column + len(node.columns)], column + len(node.columns)
+        angles = [c for c, word in enumerate(node.columns) if word.endswith("rotation")]
+        axes = "".join(node.columns[c][0] for c in angles)
+        if angles:
+            rotation = quaternion_from_euler(np.deg2rad(own[:, angles]), axes)
+            frames[:, 3 + 3 * joint : 6 + 3 * joint] = -rotvec_from_quaternion(rotation)
+        for c, word in enumerate(node.columns):
             if word.endswith("position"):
                 place = frames[:, :3] if joint == 0 or places is None else places[:, joint]
                 place[:, _AXES.index(word[0])] = own[:, c]
@@ -185,30 +212,35 @@ def _frames(nodes: list[Node], offsets: np.ndarray, numbers: np.ndarray) -> tupl
     return frames, places
 
 
-def read_tree(text: str, path: Path) -> list[Node]:
-    """The nodes in the file's order, the root first. `text` is all above MOTION. Raises `UserError` with the line."""
+def read_tree(text: str, path: Path, warnings: list[str]) -> list[Node]:
+    """The nodes in the file's order, the root first. `text` is all above MOTION; to `warnings` is added what is odd.
+
+    Raises `UserError` with the line.
+    """
     words = _Words(text, path)
     words.expect("HIERARCHY")
     words.expect("ROOT")
-    names: set[str] = set()
-    drafts, within = [_opened(words, "ROOT", -1, names)], [0]
+    drafts, within = [_opened(words, "ROOT", -1)], [0]
     while within:
         word = words.take("'}'").upper()
         if word in ("JOINT", "END"):
             if drafts[within[-1]].word == "END":
-                words.fail(f"{word} within an End Site: it holds only OFFSET")
+                words.fail(f"{word} within an End Site: it holds no joint")
             if len(drafts) == MAX_JOINTS:
                 words.fail(f"more than {MAX_JOINTS} joints")
             within.append(len(drafts))
-            drafts.append(_opened(words, word, within[-2], names))
+            drafts.append(_opened(words, word, within[-2]))
         elif word == "}":
             _check_closed(words, drafts[within.pop()])
         else:
             _read_line(words, word, drafts[within[-1]])
     if left := words.peek():
         words.fail(f"{left[:32]!r} after the body" + ": a file must hold one ROOT" * (left.upper() == "ROOT"))
-    _name_sites(drafts, names)
-    return [Node(draft.name, draft.parent, draft.offset or (0.0, 0.0, 0.0), draft.channels or ()) for draft in drafts]
+    _name_uniquely(drafts, warnings)
+    if scaled := [draft.name for draft in drafts if set(draft.columns or ()) & set(_SCALES)]:
+        others = ", ..." if len(scaled) > _LISTED else ""
+        warnings.append(f"scales of joints are not used: {', '.join(scaled[:_LISTED])}{others}")
+    return [Node(draft.name, draft.parent, draft.offset or (0.0, 0.0, 0.0), draft.columns or ()) for draft in drafts]
 
 
 class _Words:
@@ -221,8 +253,9 @@ class _Words:
 
     def _split(self, text: str) -> Iterator[tuple[int, str]]:
         for line, content in enumerate(text.split("\n"), 1):
-            for word in content.replace("{", " { ").replace("}", " } ").split():
-                yield line, word
+            if not content.lstrip().startswith(("#", "//")):
+                for word in _WORD.findall(content):
+                    yield line, word
 
     def peek(self) -> str:
         """The next word, which is gone then; "" at the end."""
@@ -244,18 +277,20 @@ class _Words:
         """The next word as a number that float32 can hold."""
         word = self.take(wanted)
         try:
-            value = float(word) if "_" not in word else float("nan")
+            value = float(word) if word.isascii() and "_" not in word else float("nan")
         except ValueError:
             value = float("nan")
-        return value if abs(value) <= _LARGEST else self.fail(f"{word[:32]!r} where {wanted} must stand")
+        if abs(value) <= _LARGEST:
+            return value
+        self.fail(f"{word[:32]!r} where {wanted} must stand{decimal_comma(word.encode())}")
 
     def fail(self, message: str) -> NoReturn:
         """Raises `UserError` at the last word."""
         fail(self._path, self.line, message)
 
 
-def _opened(words: _Words, word: str, parent: int, names: set[str]) -> _Draft:
-    """A node up to its brace; names may have spaces, and must be new."""
+def _opened(words: _Words, word: str, parent: int) -> _Draft:
+    """A node up to its brace; names may have spaces."""
     own: list[str] = []
     while (part := words.take("'{'")) not in ("{", "}") and len(own) < 16:
         own.append(part)
@@ -266,9 +301,6 @@ def _opened(words: _Words, word: str, parent: int, names: set[str]) -> _Draft:
         return _Draft("", parent, word)
     if not name:
         words.fail(f"{word} without a name")
-    if name in names:
-        words.fail(f"a second joint {name[:64]!r}: names must be unique")
-    names.add(name)
     return _Draft(name, parent, word)
 
 
@@ -277,19 +309,19 @@ def _read_line(words: _Words, word: str, draft: _Draft) -> None:
     if word == "OFFSET" and draft.offset is None:
         x, y, z = (words.number("OFFSET's three numbers") for _ in range(3))
         draft.offset = (x, y, z)
-    elif word == "CHANNELS" and draft.channels is None and draft.word != "END":
-        draft.channels = _channels(words)
+    elif word == "CHANNELS" and draft.columns is None:
+        draft.columns = _channels(words)
     elif word in ("OFFSET", "CHANNELS"):
-        words.fail(f"{word} a second time" if draft.word != "END" else f"{word} in an End Site: it holds one OFFSET")
+        words.fail(f"{word} a second time")
     else:
         words.fail(f"{word[:32]!r}: it must be OFFSET, CHANNELS, JOINT, End Site or '}}'")
 
 
 def _channels(words: _Words) -> tuple[str, ...]:
-    """The count, 0 to 6, and as many different channels."""
+    """The count, and as many different channels: 0 to 6, and up to 3 scales."""
     count = words.take("the count of CHANNELS")
-    if count not in tuple("0123456"):
-        words.fail(f"CHANNELS {count[:32]}: the count must be 0 to 6")
+    if count not in tuple("0123456789"):
+        words.fail(f"CHANNELS {count[:32]}: the count must be 0 to 6, or to 9 with scales")
     channels: list[str] = []
     for _ in range(int(count)):
         word = words.take(f"one of {count} channels")
@@ -301,8 +333,23 @@ def _channels(words: _Words) -> tuple[str, ...]:
     return tuple(channels)
 
 
-def _name_sites(drafts: list[_Draft], names: set[str]) -> None:
-    """End Sites are called by their parent, and numbered where that is taken."""
+def _name_uniquely(drafts: list[_Draft], warnings: list[str]) -> None:
+    """Of several joints of one name the first keeps it, and the others are numbered as Blender does: Spine.001.
+
+    End Sites are called by their parent, and numbered where that is taken.
+    """
+    names = {draft.name for draft in drafts}
+    held: set[str] = set()
+    for draft in drafts:
+        if draft.word == "END":
+            continue
+        if draft.name in held:
+            numbered = (f"{draft.name}.{number:03d}" for number in range(1, MAX_JOINTS + 1))
+            free = next(name for name in numbered if name not in names)
+            warnings.append(f"several joints are called {draft.name!r}: another is read as {free!r}")
+            draft.name = free
+        held.add(draft.name)
+        names.add(draft.name)
     for draft in drafts:
         if draft.word == "END":
             first = f"{drafts[draft.parent].name}.Site"
@@ -344,7 +391,7 @@ def write_bvh(motion: Motion, path: Path) -> None:
 
 def _check_names(motion: Motion, path: Path) -> None:
     for name in motion.skeleton.joints:
-        if not name or " ".join(name.split()) != name or set(name) & set("{}") or not name.isprintable():
+        if not name or _NOT_A_NAME.search(name):
             raise UserError(f"{path}: joint {name!r} cannot be written: it must be printable, without braces")
 
 
@@ -409,13 +456,19 @@ def _places(motion: Motion, joint: int) -> np.ndarray:
         return motion.frames[:, :3]
     if motion.places is not None:
         return motion.places[:, joint]
-    return np.broadcast_to(_rest(motion, joint), (len(motion.frames), 3))
+    return np.broadcast_to(_bone(motion, joint), (len(motion.frames), 3))
 
 
 def _rest(motion: Motion, joint: int) -> np.ndarray:
     """The OFFSET `[3]`, the file's unit."""
-    body = motion.skeleton
-    return np.array(motion.root_offset) if joint == 0 else body.offsets[joint] / body.translation_mm
+    if joint == 0:
+        return np.array(motion.root_offset)
+    return _bone(motion, joint) if motion.file_offsets is None else motion.file_offsets[joint]
+
+
+def _bone(motion: Motion, joint: int) -> np.ndarray:
+    """Where a joint of the body is from its parent, `[3]`, the file's unit."""
+    return motion.skeleton.offsets[joint] / motion.skeleton.translation_mm
 
 
 def _wandering(motion: Motion, joint: int, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -446,8 +499,9 @@ def _hierarchy(
 
 
 def _offset(motion: Motion, joint: int) -> str:
-    unit = motion.skeleton.translation_mm if joint else 1.0
-    lengths = motion.skeleton.offsets[joint] if joint else motion.root_offset
+    of_file = not joint or motion.file_offsets is not None
+    unit = 1.0 if of_file else motion.skeleton.translation_mm
+    lengths = _rest(motion, joint) if of_file else motion.skeleton.offsets[joint]
     return " ".join(_shortest(mm / unit, lambda value, mm=mm: value * unit == mm) for mm in map(float, lengths))
 
 

@@ -7,17 +7,14 @@ whatever its format, and taken again on writing.
 from __future__ import annotations
 
 import dataclasses
-import io
 from pathlib import Path
 
 import numpy as np
 
-from motion_jax.data.expmap import parse_expmap, write_expmap
-from motion_jax.data.findings import raise_errors
-from motion_jax.data.formats._parsing.rows import MAX_NUMBERS, fail, read_lines
+from motion_jax.data.expmap import load_expmap, write_expmap
 from motion_jax.data.formats.format import ReadOptions
 from motion_jax.data.layouts import LAYOUTS, Layout
-from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.motion import Motion, moving_joints
 from motion_jax.data.motion.rotations_np import (
     matrix_from_quaternion,
     quaternion_conjugate,
@@ -29,7 +26,6 @@ from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import SKELETONS
 
 _BY_COLUMNS = {layout.columns: layout for layout in LAYOUTS.values()}
-_LONGEST = 1 << 14  # bytes of a line
 _ROUNDING = 1e-9  # mm and rad; the files have seven decimals
 
 
@@ -41,10 +37,8 @@ def read_text(path: Path, options: ReadOptions) -> Motion:
     """
     if options.unit_mm is not None:
         raise UserError(f"{path}: its body's unit of length is known: unit_mm={options.unit_mm} must not be given")
-    data = read_lines(path)
-    layout = _layout(data, path)
-    frames, findings = parse_expmap(data, layout.columns, str(path))
-    raise_errors(findings)
+    frames, warnings = load_expmap(path)
+    layout = _layout(frames.shape[1], path)
     skeleton, wide = SKELETONS[layout.skeleton], frames.astype(np.float64)
     return Motion(
         skeleton=dataclasses.replace(skeleton, root_is_difference=False),
@@ -52,6 +46,7 @@ def read_text(path: Path, options: ReadOptions) -> Motion:
         fps=layout.fps,
         source=str(path),
         notes=(_note(layout, options.fps),),
+        warnings=warnings,
     )
 
 
@@ -69,7 +64,7 @@ def write_text(motion: Motion, path: Path) -> None:
             f"{path}: a body of {len(motion.skeleton.joints)} joints would be read as {layout.name}'s, whose joints "
             f"have other names: it must be written as .bvh or .npz"
         )
-    if motion.places is not None:
+    if moving_joints(motion):
         raise UserError(f"{path}: joints below the root move, which rows of rotations cannot hold: write .bvh or .npz")
     write_expmap(path, differentiate_root(motion.frames) if layout and layout.root_steps else motion.frames)
 
@@ -111,16 +106,9 @@ def _before(turns: np.ndarray) -> np.ndarray:
     return np.concatenate([[[1.0, 0.0, 0.0, 0.0]], turns[:-1]])
 
 
-def _layout(data: bytes, path: Path) -> Layout:
-    """Whose file it is, once its lines are known to be of bearable length and number."""
-    reader, count = io.BytesIO(data), 0
-    for count, line in enumerate(iter(lambda: reader.readline(_LONGEST + 1), b""), 1):
-        if len(line) > _LONGEST:
-            fail(path, count, f"a line of more than {_LONGEST} bytes: no body has so many columns")
-    columns = data[: max(data.find(b"\n"), 0) or len(data)].count(b",") + 1
+def _layout(columns: int, path: Path) -> Layout:
+    """Whose rows are of this width. Raises `UserError`."""
     if columns not in _BY_COLUMNS:
         allowed = " or ".join(f"{width} ({layout.name})" for width, layout in _BY_COLUMNS.items())
-        fail(path, 1, f"{columns} columns: it must have {allowed}, which tell the body")
-    if count * columns > MAX_NUMBERS:
-        fail(path, count, f"more than {MAX_NUMBERS} numbers: the file must be cut into several")
+        raise UserError(f"{path}: {columns} columns: it must have {allowed}, which tell the body")
     return _BY_COLUMNS[columns]

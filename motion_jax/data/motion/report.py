@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from motion_jax.data.motion.motion import Markers, Motion, positions
+from motion_jax.data.motion.motion import Markers, Motion, moving_joints, positions
 from motion_jax.data.motion.rates import nominal_rate
 
-_STILL = 1e-6  # rad or units of length
+_STILL = 1e-6  # rad
 _HUMAN = (400.0, 3000.0)  # mm: a body of another size was probably read in a wrong unit
 _SAMPLED = 200  # frames in which it is measured
 _LISTED = 12
@@ -79,8 +79,7 @@ def _size(motion: Motion) -> str:
 def _places(motion: Motion) -> str:
     if motion.places is None:
         return "only the root moves from its place"
-    moving = np.ptp(motion.places, axis=0).max(axis=-1) > _STILL
-    names = [name for name, moves in zip(motion.skeleton.joints[1:], moving[1:], strict=True) if moves]
+    names = moving_joints(motion)
     held = sum(any(word.endswith("position") for word in words) for words in (motion.channels or ())[1:])
     return f"{held} joints below the root have positions; {len(names)} of them move{': ' * bool(names)}{_listed(names)}"
 

@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from motion_jax.data.formats._parsing.rows import MAX_NUMBERS
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rates import CLOSE, nominal_rate
 from motion_jax.data.motion.rotations_np import quaternion_from_rotvec, rotvec_from_quaternion, slerp
+from motion_jax.data.text_files import MAX_NUMBERS
 from motion_jax.errors import UserError
 
 _SLOWEST, _FASTEST = 1e-3, 1e5

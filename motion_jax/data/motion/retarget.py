@@ -62,19 +62,21 @@ def retarget(motion: Motion, skeleton: Skeleton) -> Motion:
         channels=None,
         places=None,
         root_offset=(0.0, 0.0, 0.0),
+        file_offsets=None,
         notes=motion.notes + notes,
     )
 
 
 def _partners(source: Skeleton, target: Skeleton) -> list[int | None]:
     """For each joint of `target`, the joint of `source` that turns it."""
-    numbers = {_plain(name): joint for joint, name in reversed(list(enumerate(source.joints)))}
-    if "lfemur" in numbers and "lfemur" not in map(_plain, target.joints):
+    numbers = {plain_name(name): joint for joint, name in reversed(list(enumerate(source.joints)))}
+    if "lfemur" in numbers and "lfemur" not in map(plain_name, target.joints):
         numbers = {_OTHER_NAMES.get(name, name): joint for name, joint in numbers.items()}
-    return [0, *(numbers.get(_plain(name)) for name in target.joints[1:])]
+    return [0, *(numbers.get(plain_name(name)) for name in target.joints[1:])]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A joint's name as it is compared: without case, spaces, `_`, `-` and what stands before a colon."""
     return "".join(letter for letter in name.rpartition(":")[2].casefold() if letter not in " _-")
 
 

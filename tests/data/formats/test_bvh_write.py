@@ -31,6 +31,7 @@ def assert_same(found, motion):
     np.testing.assert_array_equal(found.skeleton.offsets, motion.skeleton.offsets)
     np.testing.assert_array_equal(found.frames[:, :3], motion.frames[:, :3])
     np.testing.assert_allclose(found.frames, motion.frames, rtol=0, atol=TURN)
+    np.testing.assert_array_equal(found.file_offsets, motion.file_offsets)
     assert (found.places is None) == (motion.places is None)
     if motion.places is not None:
         np.testing.assert_array_equal(found.places, motion.places)

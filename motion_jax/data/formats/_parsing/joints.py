@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from motion_jax.data.formats._parsing.body_parts import guess_body_parts
-from motion_jax.data.formats._parsing.rows import MAX_NUMBERS
 from motion_jax.data.motion.rotations_np import rotvec_from_quaternion
+from motion_jax.data.text_files import MAX_NUMBERS
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 
