@@ -208,3 +208,26 @@ def test_a_file_in_and_a_file_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (len(slower.frames), slower.fps, len(read_motion(tmp_path / "next.bvh").frames)) == (5, 25, 5)
     with pytest.raises(UserError, match=r"next\.amc: Acclaim motion \(AMC\) is not written"):
         predict_file("~/walk.bvh", workdir="run", output="~/next.amc")
+
+
+def test_the_path_of_hips_below_a_still_root_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """From file to file: a Reference that stands still above hips that walk is read as one root and written as two."""
+    above = Skeleton.from_table(
+        "above",
+        (Joint("Reference", None, "spine", (0, 0, 0)), Joint("Hips", "Reference", "spine", (0, 90, 0)),
+         Joint("Chest", "Hips", "spine", (0, 20, 0)), Joint("Head", "Chest", "spine", (0, 15, 0))),
+        unit_mm=10, translation_mm=10,
+    )  # fmt: skip
+    six = ("Xposition", "Yposition", "Zposition", "Zrotation", "Xrotation", "Yrotation")
+    places = np.repeat(above.offsets[None] / 10, 60, axis=0)
+    places[:, 0], places[:, 1, 0] = 0, np.arange(60) * 0.5
+    given = Motion(above, np.zeros((60, above.columns)), 50.0, "a", channels=(six, six, six[3:], ()), places=places)
+    write_motion(given, tmp_path / "walk.bvh")
+    monkeypatch.setattr(files, "load_predictor", lambda *_: predictor(skeleton=MOVING))
+    predict_file(tmp_path / "walk.bvh", workdir="run", output=tmp_path / "next.bvh")
+    rows = [(tmp_path / name).read_text().splitlines() for name in ("walk.bvh", "next.bvh")]
+    heads = [[line.split() for line in lines[: lines.index("MOTION")]] for lines in rows]
+    assert heads[0] == heads[1]
+    values = np.array([line.split() for line in rows[1][-10:]], float)
+    np.testing.assert_allclose(values[:, 6], 59 * 0.5 + 0.5 * np.arange(1, 11), atol=1e-3)
+    np.testing.assert_allclose(values[:, [0, 1, 2, 3, 4, 5, 7, 8]], [[0, 0, 0, 0, 0, 0, 90, 0]] * 10, atol=1e-3)
