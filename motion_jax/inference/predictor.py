@@ -33,7 +33,7 @@ from motion_jax.types import Array, Model, Params
 _WHOLE = 64  # at this batch matmuls are busy, and padding to the next power of two would only cost
 _FASTEST_MM = 12_000.0  # mm/s; a sprinter's speed
 _FASTEST_RAD = 25.0  # rad/s; a figure skater's fastest spin is 30, over part of a turn
-_UNUSUAL = 30.0  # standard deviations of the training's differences
+_UNUSUAL = 12.0  # standard deviations of the differences in training; those of its own windows reach 6
 
 
 class _Call(NamedTuple):
