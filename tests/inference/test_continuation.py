@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.formats import Motion, read_motion, write_motion
 from motion_jax.data.formats.text import integrate_root
 from motion_jax.errors import UserError
@@ -38,7 +38,7 @@ def predictor(name: str = "zero_velocity", skeleton: Skeleton = BODY, std: float
     data = DataConfig(name="folder", root="made", source_length=S, target_length=T)
     columns = skeleton.columns
     space = PoseSpace(np.zeros(columns), np.full(columns, std), tuple(range(columns)), (), skeleton, FPS)
-    experiment = Experiment(data=data, model=ModelConfig(name=name), eval=EvalConfig(frames="2"))
+    experiment = Experiment(data=data, model=model_config(name), eval=EvalConfig(frames="2"))
     return Predictor((), experiment, space, step=0)
 
 
