@@ -33,7 +33,7 @@ from motion_jax.data.formats import (
     write_motion,
 )
 from motion_jax.data.input_files import find_inputs
-from motion_jax.data.motion.rates import check_rate
+from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.data.motion.report import describe_markers, describe_motion
 from motion_jax.data.motion.resample import resample
 from motion_jax.errors import UserError
@@ -194,5 +194,6 @@ def _write_motion(motion: Motion, output: Path) -> None:
     if _OUTPUT_UNIT.value is not None:
         motion = in_unit(motion, _OUTPUT_UNIT.value)
     write_motion(motion, output)
+    rate = nominal_rate(motion.fps)
     unit = motion.skeleton.translation_mm * motion.skeleton.true_scale
-    print(f"wrote {output}: {len(motion.frames)} frames at {motion.fps:.6g} per second, unit {unit:g} mm", flush=True)
+    print(f"wrote {output}: {len(motion.frames)} frames at {rate:.6g} per second, unit {unit:g} mm", flush=True)

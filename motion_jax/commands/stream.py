@@ -19,8 +19,11 @@ from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.inference.stream import StreamingPredictor
+from motion_jax.inference.stream.predictor import Bridge
 from motion_jax.inference.stream.replay import Feed, Recording, replay
 from motion_jax.runtime.files import user_path
+
+BRIDGES: dict[str, Bridge | None] = {"hold": "hold", "extrapolate": "extrapolate", "none": None}
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "A motion file.", required=True)
@@ -32,7 +35,7 @@ _JITTER_MS = flags.DEFINE_float("jitter_ms", 0.0, "Standard deviation of the pos
 _DROP = flags.DEFINE_float("drop", 0.0, "Share of the poses that never come.", lower_bound=0.0, upper_bound=1.0)
 _PERIOD = flags.DEFINE_float("period", None, "s between predictions; none: a frame of the model; 0: every pose.")
 _MAX_GAP = flags.DEFINE_float("max_gap", 0.2, "s without a pose that are still even motion; more is a gap.")
-_BRIDGE = flags.DEFINE_enum("bridge", "extrapolate", ("hold", "extrapolate", "none"), "How gaps are bridged.")
+_BRIDGE = flags.DEFINE_enum("bridge", "extrapolate", list(BRIDGES), "How gaps are bridged, or not.")
 _MAX_BRIDGE = flags.DEFINE_float("max_bridge", 0.5, "s, the longest gap that is bridged.", lower_bound=0.0)
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
 
@@ -53,7 +56,7 @@ def main(_: list[str]) -> None:
         rate=max(120.0, rate),
         max_gap=_MAX_GAP.value,
         period=_PERIOD.value,
-        bridge=None if _BRIDGE.value == "none" else _BRIDGE.value,
+        bridge=BRIDGES[_BRIDGE.value],
         max_bridge=_MAX_BRIDGE.value,
     )
     fps = predictor.space.fps

@@ -12,11 +12,11 @@ import numpy as np
 
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.formats import FORMATS, Motion, read_motion
-from motion_jax.data.formats.text import differentiate_root
 from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.motion import moving_joints
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.root_differences import differentiate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.path_pattern import ParsedPath, parse_paths
 from motion_jax.data.temp_frame_file import TempFrameFile

@@ -10,10 +10,10 @@ import numpy as np
 from absl import logging
 
 from motion_jax.data.formats import Motion
-from motion_jax.data.formats.text import differentiate_root, integrate_root
 from motion_jax.data.motion.merge_root import fit_root, split_root
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace

@@ -12,7 +12,7 @@ import pytest
 
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.formats import Motion, read_motion, write_motion
-from motion_jax.data.formats.text import integrate_root
+from motion_jax.data.motion.root_differences import integrate_root
 from motion_jax.errors import UserError
 from motion_jax.inference import files
 from motion_jax.inference.continuation import as_motion, continue_motions

@@ -1,11 +1,17 @@
-"""Motion files by suffix: one plain table says who reads and who writes which."""
+"""Motion files by suffix: one plain table says which module reads and writes which.
+
+A format is a module with a record `Format` and a line in `FORMATS`. Another package adds its own by an entry point of
+the group `motion_jax.formats`, whose name is the suffix and whose object is the record; see docs/adding_a_format.md.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from motion_jax.data.formats import acclaim, bva, bvh, c3d, htr, npz, text
+from motion_jax.data.formats._plugins import Registry
 from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Markers, Motion, in_unit, positions
 from motion_jax.data.motion.rates import check_rate
@@ -18,16 +24,18 @@ __all__ = [
     "read_motion", "resample", "write_markers", "write_motion",
 ]  # fmt: skip
 
-FORMATS: dict[str, Format] = {
-    ".bvh": Format("BVH", read=bvh.read_bvh, write=bvh.write_bvh),
-    ".txt": Format("exponential-map text", read=text.read_text, write=text.write_text),
-    ".npz": Format("numpy's archive", read=npz.read_npz, write=npz.write_npz, write_markers=npz.write_npz_markers),
-    ".amc": Format("Acclaim motion (AMC)", read=acclaim.read_amc, separate_skeleton=True),
-    ".asf": Format("Acclaim skeleton (ASF)"),
-    ".htr": Format("HTR", read=htr.read_htr),
-    ".bva": Format("BVA", read=bva.read_bva),
-    ".c3d": Format("C3D", read_markers=c3d.read_c3d),
-}
+FORMATS: Mapping[str, Format] = Registry(
+    {
+        ".bvh": bvh.FORMAT,
+        ".txt": text.FORMAT,
+        ".npz": npz.FORMAT,
+        ".amc": acclaim.FORMAT,
+        ".asf": acclaim.SKELETON_FORMAT,
+        ".htr": htr.FORMAT,
+        ".bva": bva.FORMAT,
+        ".c3d": c3d.FORMAT,
+    }
+)
 
 
 def read_motion(

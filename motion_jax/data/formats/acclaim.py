@@ -22,7 +22,7 @@ import numpy as np
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
 from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_last_number, clip, read_words
 from motion_jax.data.formats._parsing.units import says_degrees
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import quaternion_conjugate, quaternion_from_euler, quaternion_multiply
 from motion_jax.errors import UserError
@@ -45,7 +45,7 @@ class Bone(NamedTuple):
 
     name: str
     own_axes: np.ndarray  # [4] quaternion of its axes in the frame of the body
-    moves: str  # the axes that its values turn it about, the first applied first: letters of XYZ
+    dof: str  # the axes that its values rotate it about, the first applied first: letters of XYZ
     end: np.ndarray  # [3] from its start, in the frame of the body and the file's unit
 
 
@@ -95,7 +95,7 @@ def read_amc(path: Path, options: ReadOptions) -> Motion:
     built, numbers = _joints(asf.stem, body, options.unit_mm or body.unit_mm)
     return Motion(
         skeleton=built,
-        frames=build_frames(built, numbers, _root_translation(body, values.table), _turns(body, slots, angles)),
+        frames=build_frames(built, numbers, _root_translation(body, values.table), _rotations(body, slots, angles)),
         fps=values.fps or USUAL_FPS,
         source=str(path),
         notes=_notes(asf, values.fps, options.unit_mm),
@@ -147,7 +147,7 @@ def _slots(body: Body) -> dict[str, _Slot]:
     slots: dict[str, _Slot] = {}
     start = 0
     for bone in body.bones:
-        names = body.root_order if bone is body.bones[0] else tuple("r" + axis.lower() for axis in bone.moves)
+        names = body.root_order if bone is body.bones[0] else tuple("r" + axis.lower() for axis in bone.dof)
         if names:
             slots[bone.name] = slot = _Slot(start, names)
             start = slot.stop
@@ -211,23 +211,23 @@ def _odd_line(line: Line, frame: int, slots: dict[str, _Slot], open_slots: dict[
 
 def _root_translation(body: Body, table: np.ndarray) -> np.ndarray:
     """Where the root is, `[F, 3]` in the file's unit."""
-    moves = np.tile(body.root_position, (len(table), 1))
+    places = np.tile(body.root_position, (len(table), 1))
     for column, name in enumerate(body.root_order):
         if name[0] == "T":
-            moves[:, "XYZ".index(name[1])] += table[:, column]
-    return moves
+            places[:, "XYZ".index(name[1])] += table[:, column]
+    return places
 
 
-def _turns(body: Body, slots: dict[str, _Slot], angles: np.ndarray) -> Iterator[np.ndarray | None]:
-    """Bone by bone its turns L = C M C^-1, `[F, 4]`; None of a bone without values."""
+def _rotations(body: Body, slots: dict[str, _Slot], angles: np.ndarray) -> Iterator[np.ndarray | None]:
+    """Bone by bone its rotations L = C M C^-1, `[F, 4]`; None of a bone without values."""
     for bone in body.bones:
-        turn = None
-        if bone.moves:
+        rotation = None
+        if bone.dof:
             slot = slots[bone.name]
             columns = [slot.start + c for c, name in enumerate(slot.names) if name[0] in "rR"]
-            turn = quaternion_multiply(bone.own_axes, turn_in_order(angles[:, columns], bone.moves))
-            turn = quaternion_multiply(turn, quaternion_conjugate(bone.own_axes))
-        yield turn
+            rotation = quaternion_multiply(bone.own_axes, quaternion_in_order(angles[:, columns], bone.dof))
+            rotation = quaternion_multiply(rotation, quaternion_conjugate(bone.own_axes))
+        yield rotation
 
 
 def read_asf(path: Path) -> Body:
@@ -241,7 +241,7 @@ def read_asf(path: Path) -> Body:
     return Body((root, *(bones[name] for name in names[1:])), parents, order, position, unit_mm, degrees)
 
 
-def turn_in_order(angles: np.ndarray, axes: str) -> np.ndarray:
+def quaternion_in_order(angles: np.ndarray, axes: str) -> np.ndarray:
     """Angles `[..., N]`, rad, about N axes that stand still, the first applied first, to quaternions `[..., 4]`."""
     return quaternion_from_euler(angles[..., ::-1], axes[::-1])
 
@@ -329,21 +329,21 @@ def _bone(end: Line, fields: Mapping[str, Line], degrees: bool) -> Bone:
         raise way.error(f"direction {clip(' '.join(way.words[1:]))}: it must have length 1")
     if len(name.words) != 2:
         raise name.error(f"name {clip(' '.join(name.words[1:]))!r}: it must be one word")
-    turns = _own_axes(fields["axis"], degrees) if "axis" in fields else np.array([1.0, 0, 0, 0])
-    return Bone(name.words[1], turns, _moves(fields["dof"]) if "dof" in fields else "", direction * length)
+    axes = _own_axes(fields["axis"], degrees) if "axis" in fields else np.array([1.0, 0, 0, 0])
+    return Bone(name.words[1], axes, _dof(fields["dof"]) if "dof" in fields else "", direction * length)
 
 
 def _own_axes(line: Line, degrees: bool) -> np.ndarray:
-    """`axis` x y z ORDER: the angles of the axes' turn, in the order of the letters, as a quaternion."""
+    """`axis` x y z ORDER: the angles of the axes' rotation, in the order of the letters, as a quaternion."""
     *words, order = line.words[1:] if len(line.words) > 1 else [""]
     angles = np.array(line.numbers(words, _AXES))
     if sorted(order.upper()) != list(_AXES):
         raise line.error(f"axis in order {clip(order)!r}: it must be X, Y and Z in some order")
     picked = angles[[_AXES.index(letter) for letter in order.upper()]]
-    return turn_in_order(np.radians(picked) if degrees else picked, order.upper())
+    return quaternion_in_order(np.radians(picked) if degrees else picked, order.upper())
 
 
-def _moves(line: Line) -> str:
+def _dof(line: Line) -> str:
     words = [word.lower() for word in line.words[1:]]
     if not set(words) <= _DOF.keys() or len(set(words)) < len(words):
         raise line.error(f"dof {clip(' '.join(words))!r}: it must be of rx ry rz; bones keep their length")
@@ -390,3 +390,7 @@ def _children(
     if not lines or lines[-1].words[0].lower() != "end":
         raise UserError(f"{path}: :hierarchy is not closed by a line end: the file is torn")
     return children, line_of
+
+
+FORMAT = Format("Acclaim motion (AMC)", read=read_amc, separate_skeleton=True)
+SKELETON_FORMAT = Format("Acclaim skeleton (ASF)")  # which is read with its motion

@@ -20,7 +20,7 @@ import numpy as np
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
 from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_last_number, clip, following, read_words
 from motion_jax.data.formats._parsing.units import length_mm, says_degrees
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import (
     matrix_from_quaternion,
@@ -43,7 +43,7 @@ class _Segment(NamedTuple):
     fps: float
     unit_mm: float
     places: np.ndarray  # [F, 3] in space, file unit
-    turns: np.ndarray  # [F, 4] quaternions, in space
+    rotations: np.ndarray  # [F, 4] quaternions, in space
     warnings: tuple[str, ...]
 
 
@@ -57,20 +57,20 @@ def read_bva(path: Path, options: ReadOptions) -> Motion:
     if not segments:
         raise UserError(f"{path}: holds no Segment:")
     root, names = segments[0], [segment.name for segment in segments]
-    back = quaternion_conjugate(root.turns)
+    back = quaternion_conjugate(root.rotations)
     to_root = matrix_from_quaternion(back)
     places = np.stack(
         [root.places] + [np.einsum("fij,fj->fi", to_root, segment.places - root.places) for segment in segments[1:]],
         axis=1,
     )
-    turns = [root.turns] + [quaternion_multiply(back, segment.turns) for segment in segments[1:]]
+    rotations = [root.rotations] + [quaternion_multiply(back, segment.rotations) for segment in segments[1:]]
     offsets = np.median(places, axis=0)
     offsets[0] = 0
     parents = [-1] + [0] * (len(names) - 1)
     built, numbers = build_skeleton(path.stem, names, parents, offsets, {}, options.unit_mm or root.unit_mm)
     return Motion(
         skeleton=built,
-        frames=build_frames(built, numbers, root.places, turns),
+        frames=build_frames(built, numbers, root.places, rotations),
         fps=root.fps,
         source=str(path),
         places=places if len(names) > 1 else None,
@@ -147,3 +147,6 @@ def _field(line: Line, *keys: str) -> list[str]:
     if found != [key.lower() for key in keys] or len(line.words) == len(keys):
         raise line.error(f"{clip(' '.join(line.words))!r} where '{' '.join(keys)} ...' must stand")
     return line.words[len(keys) :]
+
+
+FORMAT = Format("BVA", read=read_bva)

@@ -21,7 +21,7 @@ import numpy as np
 
 from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.formats._parsing.rows import decimal_comma, decode, fail, read_lines, read_rows
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import (
     euler_from_quaternion,
@@ -436,9 +436,9 @@ def _joint(motion: Motion, joint: int) -> tuple[tuple[str, ...], list[np.ndarray
     ]
 
 
-def _angles(turn: np.ndarray, axes: str, kept: int) -> np.ndarray:
+def _angles(rotation: np.ndarray, axes: str, kept: int) -> np.ndarray:
     """Angles `[F, 3]`, rad. Every rotation has two triples; of two kept axes, the one that leaves the third still."""
-    angles = euler_from_quaternion(turn, axes)
+    angles = euler_from_quaternion(rotation, axes)
     if kept == 2:
         over = np.abs(angles[:, 2]) > np.pi / 2
         other = angles * [1, -1, 1] + np.pi
@@ -525,3 +525,6 @@ def _row(row: list[float]) -> str:
 def _plain(value: float) -> str:
     """The digits that identify a number, without an exponent, which some programs do not read."""
     return np.format_float_positional(value + 0.0, trim="-")
+
+
+FORMAT = Format("BVH", read=read_bvh, write=write_bvh)

@@ -20,7 +20,7 @@ import numpy as np
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
 from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_ended, clip, following, read_words
 from motion_jax.data.formats._parsing.units import length_mm, says_degrees
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import quaternion_from_euler, quaternion_multiply
 from motion_jax.errors import UserError
@@ -73,7 +73,7 @@ def read_htr(path: Path, options: ReadOptions) -> Motion:
     built, numbers = build_skeleton(path.stem, tree.names, tree.parents, offsets, ends, unit)
     return Motion(
         skeleton=built,
-        frames=build_frames(built, numbers, tree.base[0, :3] + rows[:, 0, :3], _turns(rows, header, tree)),
+        frames=build_frames(built, numbers, tree.base[0, :3] + rows[:, 0, :3], _rotations(rows, header, tree)),
         fps=header.fps,
         source=str(path),
         places=_places(rows, tree, built, numbers),
@@ -222,8 +222,8 @@ def _block(line: Line, lines: Iterator[Line], frames: int) -> tuple[Line, np.nda
     return line, np.frombuffer(table).reshape(-1, 6)
 
 
-def _turns(rows: np.ndarray, header: Header, tree: Tree) -> Iterator[np.ndarray]:
-    """Segment by segment the turns Rb Rf, `[F, 4]`."""
+def _rotations(rows: np.ndarray, header: Header, tree: Tree) -> Iterator[np.ndarray]:
+    """Segment by segment the rotations Rb Rf, `[F, 4]`."""
     axes = ["XYZ".index(letter) for letter in header.order]
     unit = np.pi / 180 if header.degrees else 1.0
     for number in range(len(tree.names)):
@@ -239,3 +239,6 @@ def _places(rows: np.ndarray, tree: Tree, built: Skeleton, numbers: np.ndarray) 
     places = np.repeat(built.offsets[None] / built.translation_mm, len(rows), axis=0)
     places[:, numbers] = tree.base[:, :3] + rows[:, :, :3]
     return places
+
+
+FORMAT = Format("HTR", read=read_htr)

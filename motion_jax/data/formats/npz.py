@@ -9,7 +9,7 @@ import numpy as np
 
 from motion_jax.data.formats._parsing.arrays import read_arrays
 from motion_jax.data.formats.bvh import CHANNELS
-from motion_jax.data.formats.format import ReadOptions
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Channels, Markers, Motion
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
@@ -137,3 +137,6 @@ def _table(arrays: dict[str, np.ndarray], name: str, kind: str, axes: int, path:
         found = f"{array.dtype} {list(array.shape)}"
         raise UserError(f"{path}: {name} is {found}: it must be {_KINDS[kind]} with {axes} axes")
     return array
+
+
+FORMAT = Format("numpy's archive", read=read_npz, write=write_npz, write_markers=write_npz_markers)

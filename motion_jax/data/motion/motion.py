@@ -75,17 +75,17 @@ def positions(motion: Motion) -> np.ndarray:
     """
     skeleton, unit = motion.skeleton, motion.skeleton.translation_mm
     local = motion.frames[:, 3:].reshape(len(motion.frames), -1, 3)
-    turns = np.empty((*local.shape, 3))
+    rotations = np.empty((*local.shape, 3))
     places = np.empty(local.shape)
     for joint, parent in enumerate(skeleton.parents):
-        turn = matrix_from_rotvec(local[:, joint])
+        rotation = matrix_from_rotvec(local[:, joint])
         if parent < 0:
             places[:, joint] = skeleton.offsets[joint] + motion.frames[:, :3] * unit
-            turns[:, joint] = turn
+            rotations[:, joint] = rotation
             continue
         away = skeleton.offsets[joint] if motion.places is None else motion.places[:, joint] * unit
-        places[:, joint] = places[:, parent] + np.einsum("...i,...ij->...j", away, turns[:, parent])
-        turns[:, joint] = turn @ turns[:, parent]
+        places[:, joint] = places[:, parent] + np.einsum("...i,...ij->...j", away, rotations[:, parent])
+        rotations[:, joint] = rotation @ rotations[:, parent]
     return places
 
 

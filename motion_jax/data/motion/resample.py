@@ -56,8 +56,8 @@ def _frames(frames: np.ndarray, low: np.ndarray, high: np.ndarray, weight: np.nd
     low, high, weight = low[between], high[between], weight[between]
     new[between, :3] = _on_line(frames[:, :3], low, high, weight[:, None])
     for column in range(3, frames.shape[1], 3):  # joint by joint: memory stays that of one
-        turns = quaternion_from_rotvec(frames[:, column : column + 3])
-        new[between, column : column + 3] = rotvec_from_quaternion(slerp(turns[low], turns[high], weight))
+        quaternions = quaternion_from_rotvec(frames[:, column : column + 3])
+        new[between, column : column + 3] = rotvec_from_quaternion(slerp(quaternions[low], quaternions[high], weight))
     return new
 
 

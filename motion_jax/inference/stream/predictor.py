@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import jax
 import numpy as np
 
-from motion_jax.data.formats.text import differentiate_root, integrate_root
+from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.data.motion.rotations_np import (
     quaternion_conjugate,
     quaternion_from_rotvec,
@@ -24,6 +24,9 @@ from motion_jax.inference.stream.stamps import PoseCounts, StampFilter
 
 _ROUNDING = 1e-3  # of a frame: by how much the oldest pose may be younger than the oldest frame
 _EARLY = 0.45  # of a period: by how much a prediction may come before it is due, as stamps are uneven
+
+
+Bridge = Literal["hold", "extrapolate"]
 
 
 class Prediction(NamedTuple):
@@ -78,7 +81,7 @@ class StreamingPredictor:
         rate: float = 120.0,
         max_gap: float = 0.2,
         period: float | None = None,
-        bridge: Literal["hold", "extrapolate"] | None = "extrapolate",
+        bridge: Bridge | None = "extrapolate",
         max_bridge: float = 0.5,
     ) -> None:
         """Compiles for one sequence.
@@ -190,7 +193,8 @@ class StreamingPredictor:
         finally:
             self._ring.drop_last(filled)
         bridged = self._ring.bridged | (self._times > newest + self._rounding)
-        return Prediction(self._ahead + at, self._answer(), bridged.reshape(len(self._history[0]), -1).any(axis=1))
+        by_frame = bridged.reshape(self.predictor.source_length, -1)  # one moment a frame, or two of differences
+        return Prediction(self._ahead + at, self._answer(), np.logical_or.reduce(by_frame, axis=1))
 
     def _fill(self, newest: float, at: float) -> int:
         """Puts rows into the ring that stand for the poses up to `at`; how many."""

@@ -11,9 +11,9 @@ import pytest
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
 from motion_jax.data.folder import FolderConfig, read_folder
 from motion_jax.data.formats import positions, read_motion, write_motion
-from motion_jax.data.formats.text import integrate_root
 from motion_jax.data.motion.merge_root import fit_root, merge_root, split_root
 from motion_jax.data.motion.motion import Motion, moving_joints
+from motion_jax.data.motion.root_differences import integrate_root
 from motion_jax.inference.continuation import continue_motions
 from motion_jax.inference.predictor import Predictor
 from motion_jax.pose_space import PoseSpace

@@ -61,16 +61,16 @@ def check_size(source: object, frames: int, joints: int) -> None:
 
 
 def build_frames(
-    skeleton: Skeleton, numbers: np.ndarray, root: np.ndarray, turns: Iterable[np.ndarray | None]
+    skeleton: Skeleton, numbers: np.ndarray, root: np.ndarray, rotations: Iterable[np.ndarray | None]
 ) -> np.ndarray:
-    """Frames `[F, 3 + 3 J]` of the root's translations `[F, 3]`, file unit, and the segments' local turns `[F, 4]`.
+    """Frames `[F, 3 + 3 J]` of the root's translations `[F, 3]`, file unit, and the segments' local rotations `[F, 4]`.
 
-    The turns are quaternions of rotations that act on column vectors, None where there is none; frames hold the
+    They are quaternions of rotations that act on column vectors, None where there is none; frames hold the
     transposed rotations.
     """
     frames = np.zeros((len(root), skeleton.columns))
     frames[:, :3] = root
-    for joint, turn in zip(numbers, turns, strict=True):
-        if turn is not None:
-            frames[:, 3 + 3 * joint : 6 + 3 * joint] = -rotvec_from_quaternion(turn)
+    for joint, rotation in zip(numbers, rotations, strict=True):
+        if rotation is not None:
+            frames[:, 3 + 3 * joint : 6 + 3 * joint] = -rotvec_from_quaternion(rotation)
     return frames
