@@ -263,7 +263,7 @@ def test_weights_are_prepared_once(predictor: Predictor, space: PoseSpace, monke
     assert changed.params is predictor.params
 
 
-def test_the_judge_sees_the_same_predictions(predictor: Predictor, space: PoseSpace):
+def test_evaluation_sees_the_same_predictions(predictor: Predictor, space: PoseSpace):
     """The function that users call, and what is scored in free-running mode."""
     clips = tuple(
         Clip(_frames(400 + 20 * trial, trial), "S5", action, trial, "test", f"{action}_{trial}")
@@ -274,11 +274,11 @@ def test_the_judge_sees_the_same_predictions(predictor: Predictor, space: PoseSp
     windows = select("srnn", dataset, space, EXPERIMENT)
     seen = []
 
-    def judge(history, future, codes, mode):
+    def predict(history, future, codes, mode):
         seen.append(np.asarray(predictor.predict_raw(history, future, codes, mode)))
         return seen[-1]
 
-    evaluate(judge, dataset, space, EXPERIMENT, "model", ["free_running"])
+    evaluate(predict, dataset, space, EXPERIMENT, "model", ["free_running"])
     names = [name for name, chosen in windows.actions.items() for _ in range(chosen.stop - chosen.start)]
     np.testing.assert_array_equal(predictor(windows.history, names), np.concatenate(seen))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def _predictor(skeleton: Skeleton, model: str = "seq2seq") -> Predictor:
     """Every column is kept; parameters are moved by noise, as a new network may be one that holds still."""
     rng = np.random.default_rng(0)
     data = DataConfig(name="h36m", root="absent", source_length=S, target_length=T, stride=STRIDE)
-    network = model_config(name=model, hidden=8, attention="none")
+    network = model_config(model, **({"hidden": 8, "attention": "none"} if model == "seq2seq" else {}))
     experiment = Experiment(data=data, model=network, eval=EvalConfig(frames="1,3"))
     columns = skeleton.columns
     space = PoseSpace(rng.normal(0, 0.3, columns), rng.uniform(0.5, 2, columns), tuple(range(columns)), ("walking",),
@@ -354,16 +355,18 @@ def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _command(workdir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """At home in the folder of the run."""
     call = [sys.executable, "-m", "launch.stream", f"--workdir={workdir}", *arguments]
-    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(call, cwd=ROOT, env=os.environ | {"HOME": str(workdir)}, capture_output=True, text=True)
 
 
 def test_the_command_feeds_a_file(workdir: Path):
-    done = _command(workdir, f"--input={workdir / 'walk.txt'}", "--action=walking", "--seconds=0.8", "--jitter_ms=1")
+    """--input_fps is the rate of its 60 frames, --rate that of the poses; `~` is the home folder."""
+    done = _command(workdir, "--input=~/walk.txt", "--action=walking", "--input_fps=100", "--rate=50", "--jitter_ms=1")
     assert (done.returncode, done.stderr) == (0, "")
     first, poses, *_ = done.stdout.splitlines()
-    assert first.endswith("walk.txt: 50 poses/s for 0.8 s to a model of 25 frames/s")
-    assert poses.startswith("40 poses: taken ")
+    assert first.endswith("walk.txt: 50 poses/s for 0.59 s to a model of 25 frames/s")
+    assert poses.startswith("30 poses: taken ")
 
 
 def test_another_body_is_told(workdir: Path):
