@@ -180,14 +180,15 @@ def test_predictions_go_on_while_no_pose_comes(bridge: str, late: float):
 
 @pytest.mark.parametrize("bridge", ["hold", "extrapolate"])
 def test_what_stood_for_poses_is_forgotten_when_they_come(bridge: str):
-    """Asked any number of times, on a ring that is full."""
+    """Asked any number of times, on a ring that is full of poses as close as `rate` allows."""
     one, other = stream(bridge=bridge, period=0, rate=RATE), stream(bridge=bridge, period=0, rate=RATE)
-    stamps = np.arange(0, 12, POSE)
+    close = 0.5 / RATE * 1.001
+    stamps = np.arange(0, 6, close)
     for each in (one, other):
         feed(each, stamps)
     for late in np.linspace(0.01, 0.5, 30):
         assert one.predict(START + stamps[-1] + late) is not None
-    later = stamps[-1] + POSE + np.arange(20) * POSE
+    later = stamps[-1] + close + np.arange(20) * close
     for found, expected in zip(feed(one, later), feed(other, later), strict=True):
         assert found is not None
         assert expected is not None
