@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ _MACOS = "__MACOSX"  # a folder that macOS adds to archives
 class InputFiles(NamedTuple):
     """The files that were named."""
 
-    files: dict[Path, Path]  # each file, and what it is called below the folder that was named
+    files: dict[Path, Path]  # each file, and its path below the folder that was named
     several: bool  # whether more than one file could be meant: a list, a folder or a pattern was given
 
 
@@ -68,10 +69,11 @@ def _below(folder: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, Path
 
 
 def _matching(pattern: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, Path]]:
-    """The files that a pattern names, by name."""
+    """The files that a pattern names, by name, with their paths from the last folder that it names in full."""
+    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
     for name in sorted(glob.glob(str(pattern), recursive=True)):  # noqa: PTH207  (pathlib's matches hidden files)
         if _fits(Path(name), suffixes):
-            yield Path(name), Path(Path(name).name)
+            yield Path(name), Path(name).relative_to(fixed)
 
 
 def _fits(path: Path, suffixes: Collection[str]) -> bool:
