@@ -77,8 +77,10 @@ def test_patterns_and_lists_keep_names(folder, tmp_path):
     done = convert(f"--input={folder}/a.*,{folder}/deep/*.bvh", f"--output={tmp_path}/out")
     assert done.returncode == 2
     assert f"out/a.bvh would be written twice, of {folder}/a.bvh and of {folder}/deep/a.bvh" in done.stderr
-    done = convert(f"--input={folder}/[a]*.bvh", f"--output={tmp_path}/out")
+    acclaim = Path(__file__).parent / "samples" / "small.amc"
+    done = convert(f"--input={folder}/[a]*.bvh,{acclaim}", f"--output={tmp_path}/out")
     assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.bvh", "small.bvh"]
     assert (tmp_path / "out" / "a.bvh").read_text().split() == (folder / "a.bvh").read_text().split()
     assert (
         f"{tmp_path}/out/a.bvh is there already"
