@@ -6,7 +6,7 @@ import importlib.util
 
 import jax
 
-from motion_jax.config import ModelConfig
+from motion_jax.config import ComputeConfig
 from motion_jax.errors import UserError
 
 _GRAPHS = {
@@ -19,7 +19,7 @@ _PLUGINS = {"cuda": _CUDA, "gpu": _CUDA, "tpu": ("libtpu",)}
 _EXTRAS = {"cuda": "cuda12 or cuda13", "gpu": "cuda12 or cuda13", "tpu": "tpu"}
 
 
-def compiler_options(config: ModelConfig) -> dict[str, str]:
+def compiler_options(config: ComputeConfig) -> dict[str, str]:
     """For `jax.jit(compiler_options=)`. Empty where `config.cuda_graphs` is off, or there is no GPU to capture for."""
     return dict(_GRAPHS) if config.cuda_graphs and jax.default_backend() == "gpu" else {}
 
