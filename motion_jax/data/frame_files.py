@@ -57,11 +57,9 @@ def write_frames(path: Path, frames: np.ndarray) -> None:
 
 def _load(path: Path) -> np.ndarray:
     try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            return content["frames"]
+        with path.open("rb") as file:  # of a broken archive, numpy leaves open what it opens itself
+            content = np.load(file, allow_pickle=False)
+            return content if isinstance(content, np.ndarray) else content["frames"]
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     except KeyError:

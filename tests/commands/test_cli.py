@@ -45,8 +45,8 @@ def main(argv):
         logging.warning("of the %s", "program")
         warnings.warn("of a library")
     experiment = cli.experiment(CONFIG)
-    data = experiment.data
-    print(experiment.train.steps, experiment.model.residual, data.name, data.root, data.cache, FOLDER.value)
+    data, residual = experiment.data, getattr(experiment.model, "residual", None)
+    print(experiment.train.steps, residual, data.name, data.root, data.cache, FOLDER.value)
 cli.run(main)
 """
 """A command with a flag of every kind."""
@@ -80,7 +80,7 @@ WRONG = {
     "config_is_data": ("--config=data.json", "--config: .*data.json:1: NameError: name 'null' is not defined"),
     "config_raises_user_error": ("--config=user.py", "data.name='hm36': must be one of synthetic, h36m, cmu"),
     "config_cannot_open": ("--config=open.py", "--config: .*'absent.txt'"),
-    "config_returns_unknown_key": ("--config=other.py", "config: unknown key stepz; valid keys: data, eval, model"),
+    "config_returns_unknown_key": ("--config=other.py", "config: unknown key stepz; valid keys: compute, data, "),
     "override_without_config": ("--config.train.steps=3", "--config.train.steps changes .* no --config=NAME is given"),
     "unknown_key": ("--config=good.py --config.train.stepz=3", "--config.train.stepz: unknown key .*, steps,"),
     "unknown_group": ("--config=good.py --config.trian.steps=3", "--config.trian.steps: unknown key 'trian'; .*train"),
