@@ -8,15 +8,16 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, cast
 
+import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from motion_jax.commands import usage
 from motion_jax.commands.shipped import find_config
-from motion_jax.config import Experiment
+from motion_jax.config import DEFAULT_MODEL, MODEL_CONFIGS, Experiment
 from motion_jax.errors import UserError
 from motion_jax.runtime import streams
 from motion_jax.runtime.backend import check_backend
@@ -80,14 +81,19 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
     raise AssertionError("app.run does not return")
 
 
-def define_config(default: str | None = None) -> flags.FlagHolder:
-    """Defines `--config=NAME`, a shipped configuration or a file, whose fields `--config.a.b=value` changes."""
+def define_config(default: str | None = None, any_model: bool = False) -> flags.FlagHolder:
+    """Defines `--config=NAME`, a shipped configuration or a file, whose fields `--config.a.b=value` changes.
+
+    Args:
+        default: the configuration where none is named.
+        any_model: whether the fields of every model can be changed, not only those of the configuration's own.
+    """
     help_text = "A shipped configuration, such as bi_enc_50, or a file; --config.GROUP.FIELD=VALUE changes a field."
     try:
         if default is not None:  # then it reads the overrides already here
             _check_overrides(sys.argv)
         holder = config_flags.DEFINE_config_file(CONFIG, None, help_text)
-        flags.FLAGS[CONFIG].parser = _ConfigParser(flags.FLAGS[CONFIG].parser)
+        flags.FLAGS[CONFIG].parser = _ConfigParser(flags.FLAGS[CONFIG].parser, any_model)
         if default is not None and not usage.wanted(sys.argv):
             flags.set_default(holder, default)
         return holder
@@ -103,12 +109,19 @@ def define_path(name: str, default: str | None, help: str, *, required: bool = F
 class _ConfigParser(flags.ArgumentParser):
     """Loads shipped configurations by name, and files as `loader` does."""
 
-    def __init__(self, loader: flags.ArgumentParser) -> None:
+    def __init__(self, loader: flags.ArgumentParser, any_model: bool) -> None:
         self._loader = loader
+        self._any_model = any_model
 
     def parse(self, argument: str) -> Any:
         file, colon, rest = argument.partition(":")  # the rest is for a get_config that takes an argument
-        return self._loader.parse(f"{find_config(file)}{colon}{rest}")
+        config = self._loader.parse(f"{find_config(file)}{colon}{rest}")
+        if isinstance(config, ml_collections.ConfigDict) and isinstance(config.get("model"), ml_collections.ConfigDict):
+            overrides = dict(_overrides(sys.argv))
+            config.model = _model_fields(config.model.to_dict(), overrides.get("model.name"), self._any_model)
+            for path in overrides:
+                _check_read(path, config)
+        return config
 
     def flag_type(self) -> str:
         return "config"
@@ -183,16 +196,50 @@ def _fail(message: str) -> NoReturn:
     sys.exit(_MISTAKE)
 
 
+def _overrides(argv: list[str]) -> Iterator[tuple[str, str]]:
+    """Path and text of each `--config.PATH=TEXT`."""
+    for argument in argv[1:]:
+        name, _, text = argument.lstrip("-").partition("=")
+        name = name.removeprefix("no")
+        if name.startswith(f"{CONFIG}."):
+            yield name.removeprefix(f"{CONFIG}."), text
+
+
 def _check_overrides(argv: list[str]) -> None:
     """Names the valid keys beside an unknown one, which ml_collections does not."""
-    for argument in argv[1:]:
-        name = argument.lstrip("-").partition("=")[0].removeprefix("no")
-        if name.startswith(f"{CONFIG}."):
-            _check_key(name)
+    for path, _ in _overrides(argv):
+        _check_key(f"{CONFIG}.{path}")
+
+
+def _model_fields(values: Mapping[str, Any], name: str | None, any_model: bool) -> ml_collections.ConfigDict:
+    """The group `model` with all the fields of its model, or of the one that is named instead, or of every model.
+
+    What the configuration sets stays, where the model reads it.
+    """
+    name = name or values.get("name", DEFAULT_MODEL)
+    if name not in MODEL_CONFIGS:
+        return ml_collections.ConfigDict({**values, "name": name})  # refused where the experiment is made
+    chosen = list(MODEL_CONFIGS.values()) if any_model else [MODEL_CONFIGS[name]]
+    known: dict[str, Any] = {field.name: field.default for config in chosen for field in dataclasses.fields(config)}
+    kept = values if name == values.get("name", DEFAULT_MODEL) else {k: v for k, v in values.items() if k in known}
+    return ml_collections.ConfigDict({**known, **kept, "name": name})
+
+
+def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
+    """Refuses a field that there is, but that the configuration's model does not read."""
+    group, _, field = path.partition(".")
+    fields = config.get(group)
+    if isinstance(fields, ml_collections.ConfigDict) and field and field not in fields:
+        read = ", ".join(name for name in config.model if name != "name") or "no field"
+        of_model = f"; it reads {read}" if group == "model" else ""
+        raise UserError(f"--{CONFIG}.{path}: model {config.model.name!r} does not read it{of_model}")
 
 
 def _check_key(name: str) -> None:
     fields: Any = Experiment().to_dict()
+    fields["model"] = {
+        field.name: field.default for config in MODEL_CONFIGS.values() for field in dataclasses.fields(config)
+    }
     for part in name.split(".")[1:]:
         if not isinstance(fields, Mapping):
             raise UserError(f"--{name}: {fields!r} has no fields")

@@ -28,7 +28,7 @@ _WORKDIR = cli.define_path("workdir", None, "Folder of the runs: MEMBER/seedN, a
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of a member, from train.seed upwards.", lower_bound=1)
 _PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel for each mode.")
 _FIELDS = "uni_enc_50"  # of it only the names and types are read
-_CONFIG = cli.define_config(_FIELDS)
+_CONFIG = cli.define_config(_FIELDS, any_model=True)
 
 
 def main(_: list[str]) -> None:
