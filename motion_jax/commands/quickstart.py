@@ -30,7 +30,7 @@ NEXT = """Next, on recordings of your own (BVH, Acclaim or HTR files, such as re
   motion-jax train     --config=quickstart --workdir=runs/own \\
                        --config.data.name=folder --config.data.root=prepared/own
   motion-jax evaluate  --workdir=runs/own --markdown=own.md
-  motion-jax predict   --workdir=runs/own --input=walk.bvh --output=walk_future.bvh
+  motion-jax predict   --workdir=runs/own --input=walk.bvh --output=walk_future.bvh --action=walking
   motion-jax visualize --workdir=runs/own --output=own.html"""
 
 

@@ -74,9 +74,11 @@ def test_a_log_that_cannot_be_written(tmp_path: Path):
 def test_a_disk_that_fills_up(tmp_path: Path):
     log = MetricsLog(tmp_path / "m", 0)
     log._file.close()
-    log._file = Path("/dev/full").open("a")  # noqa: SIM115
+    log._file = file = Path("/dev/full").open("a")  # noqa: SIM115
     with pytest.raises(UserError, match="m: could not be written: No space left on device"):
         log.write("train", 1, {})
+    with pytest.raises(OSError, match="No space left"):  # what it could not write is pending
+        file.close()
 
 
 def test_plain_progress_is_lines():
