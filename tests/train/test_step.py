@@ -174,7 +174,7 @@ for name, mesh in meshes.items():
 said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["1"]), windows(meshes["8"])))
 for name, mesh in meshes.items():
     chunk, sharding = make_train_steps(model, optimizer, mse, experiment, mesh)
-    state, placed = jax.device_put((init_state(model, optimizer, 0), bank), sharding)
+    state, placed = jax.device_put((init_state(model, optimizer, 0), packed), sharding)
     state, metrics = chunk(state, placed, 3)
     said["loss " + name] = np.asarray(metrics.loss).tolist()
 Checkpoints(folder).save(10, state)
