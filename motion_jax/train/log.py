@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sys
@@ -90,6 +91,12 @@ class Progress:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of a `metrics.jsonl`, without a last line that a crash tore."""
     return [_row(line) for line in _lines(path)]
+
+
+def set_aside(path: Path) -> None:
+    """Renames a log to the first free of `metrics-1.jsonl`, `metrics-2.jsonl`, ..."""
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(1))
+    path.rename(next(name for name in names if not name.exists()))
 
 
 def _lines(path: Path) -> list[str]:

@@ -20,7 +20,7 @@ from motion_jax.models import make
 from motion_jax.runtime.devices import data_mesh
 from motion_jax.runtime.uptime import seconds_since_start
 from motion_jax.train.checkpoint import Checkpoints
-from motion_jax.train.log import MetricsLog, Progress, read_metrics
+from motion_jax.train.log import MetricsLog, Progress, read_metrics, set_aside
 from motion_jax.train.monitor import SCORE, Monitor
 from motion_jax.train.optimizer import learning_rate, make_optimizer
 from motion_jax.train.state import TrainState, init_state, is_finite
@@ -129,9 +129,11 @@ class _Run:
         return before // every != self.step // every
 
     def _resume(self, state: TrainState, sharding: jax.sharding.Sharding) -> TrainState:
-        for checkpoints in filter(None, (self._last, self._best)):
-            checkpoints.remove_unfinished()
-        restored = self._last.restore(jax.eval_shape(lambda: state), sharding)
+        abstract = jax.eval_shape(lambda: state)
+        aside = self._last.recover_unmarked(abstract, sharding)
+        if self._best:
+            self._best.recover_unmarked(abstract, sharding)
+        restored = self._last.restore(abstract, sharding)
         if restored:
             self.step, state = restored
             self._saved = self.step
@@ -139,6 +141,8 @@ class _Run:
             self._progress.say(f"resuming {self._folder.path} at step {self.step}")
         elif read_metrics(self._folder.metrics):
             self._progress.say(f"{self._folder.path} holds no finished checkpoint: starting again at step 0")
+            if aside:  # whose steps the log covers
+                set_aside(self._folder.metrics)
         self._logs: list[MetricsLog | TensorBoardWriter] = [
             self._open.enter_context(closing(MetricsLog(self._folder.metrics, self.step)))
         ]

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from absl import logging
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.files import write_text
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 MAY_CHANGE = ("train.steps", "train.log_every", "train.report_every", "train.checkpoint_every", "train.keep_last",
               "data.root", "data.cache")  # fmt: skip
 """Fields that a resumed run may change without becoming another run (`eval.*` may too). `train.steps` only where no
 forcing schedule is measured by it."""
+CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+"""What flock(2) gives on file systems without locks: Lustre mounted without -o flock, NFS without a lock daemon."""
 
 
 class Workdir:
@@ -56,18 +65,34 @@ class Workdir:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for one run. Raises `UserError` when it cannot be made, written or is taken."""
+        """Holds the folder for one run; where the system cannot lock, it warns and goes on.
+
+        Raises:
+            UserError: the folder cannot be made or written, or another run holds it.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / ".lock").open("w")
         except OSError as error:
             raise UserError(f"--workdir={self.path}: cannot be written: {error.strerror}") from None
         with lock:
+            self._lock(lock)
+            yield
+
+    def _lock(self, file: IO[str]) -> None:
+        reason = "this system has no flock"
+        if fcntl is not None:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
             except BlockingIOError:
                 raise UserError(f"--workdir={self.path}: another run is writing there") from None
-            yield
+            except OSError as error:
+                reason = error.strerror
+                if error.errno not in CANNOT_LOCK:
+                    raise UserError(f"--workdir={self.path}: cannot be locked: {reason}") from None
+        message = "--workdir=%s: the folder cannot be locked on this file system (%s); two runs must not share it"
+        logging.warning(message, self.path, reason)
 
     def _check_same(self, experiment: Experiment, data_key: str) -> None:
         before = flatten(self._record()["experiment"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,42 @@ def test_a_damaged_checkpoint_costs_its_steps_only(
     (last / "15" / "digest" / "metadata").write_bytes(b"{}")
     train(tmp_path / "run")
     assert _steps(last) == ["15", "20", "damaged-15"]
+    _assert_as_whole(tmp_path / "run", whole, digest)
+
+
+def test_a_copy_without_its_commit_marks_loses_nothing(
+    configure: Configure,
+    dataset: Dataset,
+    whole: Path,
+    tmp_path: Path,
+    digest: Digest,
+    capfd: pytest.CaptureFixture[str],
+):
+    """As `rsync --exclude='*.txt'` leaves it: training goes on at the step where it was."""
+    fit(configure(steps=15), dataset, tmp_path / "origin")
+    copy = shutil.copytree(tmp_path / "origin", tmp_path / "copy", ignore=shutil.ignore_patterns("*.txt"))
+    rows = _rows(copy)
+    assert load_predictor(copy, "last").step == 15
+    capfd.readouterr()
+    assert fit(configure(steps=15), dataset, copy) == 15
+    assert f"resuming {copy} at step 15" in capfd.readouterr().err
+    assert _rows(copy) == rows
+    assert _steps(copy / "checkpoints" / "last") == ["10", "15"]
+    fit(configure(), dataset, copy)
+    assert digest(copy) == digest(whole)
+
+
+def test_a_log_is_kept_where_no_checkpoint_of_its_steps_can_be_read(
+    train: Fit, configure: Configure, dataset: Dataset, whole: Path, tmp_path: Path, digest: Digest
+):
+    fit(configure(steps=5), dataset, tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last" / "5"
+    (last / "commit_success.txt").unlink()
+    (last / "digest" / "metadata").unlink()
+    log = (tmp_path / "run" / "metrics.jsonl").read_text()
+    train(tmp_path / "run")
+    assert _steps(last.parent) == ["15", "20", "unfinished-5"]
+    assert (tmp_path / "run" / "metrics-1.jsonl").read_text() == log
     _assert_as_whole(tmp_path / "run", whole, digest)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -100,6 +101,39 @@ def test_two_runs_at_once_are_refused(tmp_path: Path):
     with Workdir(tmp_path).locked(), pytest.raises(UserError, match="another run is writing there"):
         _begin(tmp_path)
     _begin(tmp_path)  # free again
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_without_locks_is_warned_of(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    _begin(tmp_path)
+    assert Workdir(tmp_path).read_experiment() == Experiment()
+    (record,) = caplog.records
+    message = f"cannot be locked on this file system ({os.strerror(number)}); two runs must not share it"
+    assert message in record.getMessage()
+
+
+def test_a_lock_that_fails_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UserError, match=f"--workdir={tmp_path}: cannot be locked: Input/output error"):
+        _begin(tmp_path)
+
+
+def test_a_system_without_flock_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("motion_jax.train.workdir.fcntl", None)
+    _begin(tmp_path)
+    assert "this system has no flock" in caplog.text
+    assert Workdir(tmp_path).read_experiment() == Experiment()
 
 
 def test_a_run_that_died_leaves_no_lock(tmp_path: Path):
