@@ -18,7 +18,7 @@ from motion_jax.evaluation.scores import Report
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.runtime.files import check_writable
-from motion_jax.train.loop import fit
+from motion_jax.train.forecasting import fit
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
 from motion_jax.visualize.figures import check_drawable

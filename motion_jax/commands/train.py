@@ -12,7 +12,7 @@ from absl import flags
 
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
-from motion_jax.train.loop import fit
+from motion_jax.train.forecasting import fit
 from motion_jax.train.tensorboard import check_tensorboard
 
 _CONFIG = cli.define_config()

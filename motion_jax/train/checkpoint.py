@@ -127,7 +127,7 @@ class Checkpoints:
         folder = self._folder / str(step)
         expected = json.loads((folder / "digest" / "metadata").read_text())
         with closing(ocp.StandardCheckpointHandler()) as handler:
-            state = handler.restore(folder / "state", args=ocp.args.StandardRestore(target))
+            state = handler.restore(folder / "state", args=ocp.args.StandardRestore(target))  # pyright: ignore[reportArgumentType]
         found = _digest(state)
         if expected != found:
             wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))

@@ -1,4 +1,4 @@
-"""What a run says while it works: one object a line in `metrics.jsonl`, and a progress line for whoever watches."""
+"""Logs of a run: one object a line in `metrics.jsonl`, and progress lines for the terminal."""
 
 from __future__ import annotations
 
@@ -47,20 +47,28 @@ class MetricsLog:
 
 
 class Progress:
-    """A live line on a terminal, plain lines elsewhere."""
+    """A live line on a terminal, plain lines elsewhere, nothing if quiet."""
 
-    def __init__(self, steps: int, stream: TextIO | None = None) -> None:
+    def __init__(self, steps: int, stream: TextIO | None = None, quiet: bool = False) -> None:
         self._steps = steps
         self._stream = stream or sys.stderr
+        self._quiet = quiet
         self._live = self._stream.isatty()
         self._unfinished = False  # whether the cursor stands behind a live line
         self._started: tuple[float, int] | None = None  # at an update, so that compilation is not counted
 
     def update(self, step: int, loss: float, learning_rate: float) -> None:
-        """Current step and loss, speed and the time that is left."""
-        text = f"step {step}/{self._steps}  loss {loss:.5f}  lr {learning_rate:.3g}{self._pace(step)}"
-        self._print(text, end="" if self._live else "\n")
+        """Current step and loss, speed and the time that is left, each in columns of its own."""
+        width = len(str(self._steps))
+        text = f"step {step:{width}}/{self._steps}  loss {loss:<9.5f}  lr {learning_rate:<8.3g}{self._pace(step)}"
+        self._print(text.rstrip(), end="" if self._live else "\n")
         self._unfinished = self._live
+
+    def status(self, text: str) -> None:
+        """What is being done, on a terminal until the next line replaces it."""
+        if self._live:
+            self._print(text, end="")
+            self._unfinished = True
 
     def say(self, text: str) -> None:
         """A line that stays. The pace is measured anew: what came before it, a report say, took time but no steps."""
@@ -71,11 +79,12 @@ class Progress:
     def close(self) -> None:
         """Ends the live line, so that what is printed next begins on its own."""
         if self._unfinished:
-            print(file=self._stream, flush=True)
+            self._print("", end="\n", clear=False)
         self._unfinished = False
 
-    def _print(self, text: str, end: str) -> None:
-        print(f"\r\x1b[K{text}" if self._live else text, end=end, file=self._stream, flush=True)
+    def _print(self, text: str, end: str, clear: bool = True) -> None:
+        if not self._quiet:
+            print(f"\r\x1b[K{text}" if self._live and clear else text, end=end, file=self._stream, flush=True)
 
     def _pace(self, step: int) -> str:
         now = time.monotonic()
@@ -85,7 +94,7 @@ class Progress:
         begun, first = self._started
         per_step = (now - begun) / max(step - first, 1)
         left = int(per_step * (self._steps - step))
-        return f"  {1000 * per_step:.1f} ms/step  {left // 60}:{left % 60:02d} left"
+        return f"  {1000 * per_step:7.1f} ms/step  {left // 60}:{left % 60:02d} left"
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +21,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+SPACE = "space.json"  # of a forecasting run: what its frames are normalised with
 MAY_CHANGE = ("train.steps", "train.log_every", "train.report_every", "train.checkpoint_every", "train.keep_last",
               "data.root", "data.cache")  # fmt: skip
 """Fields that a resumed run may change without becoming another run (`eval.*` may too). `train.steps` only where no
@@ -30,12 +31,12 @@ CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class Workdir:
-    """Names inside a run's folder, and its two small records."""
+    """Names inside a run's folder, and its small records."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.config = self.path / "config.json"
-        self.space = self.path / "space.json"
+        self.space = self.path / SPACE
         self.metrics = self.path / "metrics.jsonl"
         self.last = self.path / "checkpoints" / "last"
         self.best = self.path / "checkpoints" / "best"
@@ -48,8 +49,13 @@ class Workdir:
         """The statistics that the run was trained in."""
         return PoseSpace.from_json(_read(self.space, self.path), str(self.space))
 
-    def begin(self, experiment: Experiment, space: PoseSpace, data_key: str) -> None:
+    def begin(self, experiment: Experiment, records: Mapping[str, str], data_key: str) -> None:
         """Writes the records of a new run, or checks those of the run that is being resumed.
+
+        Args:
+            experiment: the config.
+            records: further files, by name, that are needed to use what was trained.
+            data_key: names the content of the data.
 
         Raises:
             UserError: the folder holds a run with another config or other data (it names what differs), a run without
@@ -60,7 +66,8 @@ class Workdir:
             self._check_same(experiment, data_key)
         elif self.metrics.exists():
             raise UserError(f"--workdir={self.path}: holds a run whose {self.config.name} is missing: choose another")
-        write_text(self.space, space.to_json())
+        for name, text in records.items():
+            write_text(self.path / name, text)
         write_text(self.config, json.dumps(record, indent=2))
 
     @contextmanager

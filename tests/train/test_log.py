@@ -87,8 +87,8 @@ def test_plain_progress_is_lines():
     progress.update(10, 0.25, 0.1)
     progress.close()
     lines = stream.getvalue().splitlines()
-    assert lines[:2] == ["step 2/10  loss 0.50000  lr 0.1", "report"]
-    assert lines[2].startswith("step 10/10  loss 0.25000")
+    assert lines[:2] == ["step  2/10  loss 0.50000    lr 0.1", "report"]
+    assert lines[2].startswith("step 10/10  loss 0.25000    lr 0.1")
     assert "\r" not in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
 

@@ -21,9 +21,8 @@ from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.log import Progress, read_metrics
-from motion_jax.train.loop import fit
-from motion_jax.train.monitor import Monitor
 from motion_jax.train.stop import Interrupted
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
@@ -255,7 +254,7 @@ def test_kill_nine(
 ):  # fmt: skip
     """Killed amid the steps and amid the save, a run ends as the one that nothing disturbed."""
     arguments = [f"--config={config_file(configure())}", f"--workdir={tmp_path / 'run'}"]
-    for moment in ("step 5/20", "step 15/20"):
+    for moment in ("step  5/20", "step 15/20"):
         assert server.run(*arguments, until=moment, then=signal.SIGKILL) == -signal.SIGKILL
     assert server.run(*arguments) == 0, server.log.read_text()
     assert "resuming" in server.log.read_text()
@@ -269,7 +268,7 @@ def test_the_command_exits_as_shells_count(
 ):  # fmt: skip
     experiment = configure(steps=100_000, report_every=100_000)
     arguments = [f"--config={config_file(experiment)}", f"--workdir={tmp_path / 'run'}"]
-    assert server.run(*arguments, until="step 5/", then=number) == 128 + number
+    assert server.run(*arguments, until="step      5/", then=number) == 128 + number
     said = server.log.read_text()
     step = digest(tmp_path / "run")[0]
     assert f"stopped at step {step}, saved in {tmp_path / 'run'}\n" in said
@@ -334,13 +333,13 @@ def test_an_overflowing_update_is_not_saved(configure: Configure, dataset: Datas
 
 def _script(monkeypatch: pytest.MonkeyPatch, errors: dict[int, float]) -> None:
     """Reports these validation errors; the test errors fall from report to report."""
-    measure = Monitor.measure
+    measure = Forecasting.measure
 
-    def scripted(monitor: Monitor, params: Any, step: int) -> dict[str, Any]:
-        row = measure(monitor, params, step)
+    def scripted(task: Forecasting, params: Any, step: int) -> dict[str, Any]:
+        row = measure(task, params, step)
         return row | {"validation_score": errors[step], "test_loss_free_running": 1 / step}
 
-    monkeypatch.setattr(Monitor, "measure", scripted)
+    monkeypatch.setattr(Forecasting, "measure", scripted)
 
 
 def test_only_the_validation_error_chooses(

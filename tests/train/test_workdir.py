@@ -28,7 +28,7 @@ def _begin(path: Path, data_key: str = "key", **train) -> None:
     experiment = dataclasses.replace(experiment, train=dataclasses.replace(experiment.train, **train))
     folder = Workdir(path)
     with folder.locked():
-        folder.begin(experiment, SPACE, data_key)
+        folder.begin(experiment, {"space.json": SPACE.to_json()}, data_key)
 
 
 def test_the_records_come_back(tmp_path: Path):
