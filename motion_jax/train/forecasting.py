@@ -105,6 +105,8 @@ class Forecasting:
         space = pose_space(dataset, splits.train, experiment.data)
         packed = pack_clips(splits.train, space, experiment.data)
         model, loss = make(experiment, space), make_loss(experiment.train.loss, space)
+        frames = jax.ShapeDtypeStruct((1, experiment.data.target_length, space.width), jnp.float32)
+        jax.eval_shape(loss, frames, frames)  # what the loss cannot measure it refuses here, before anything is made
         windows = NO_WINDOWS
         if splits.test:
             test = pack_clips(splits.test, space, experiment.data)
@@ -204,7 +206,7 @@ class Forecasting:
 
     @functools.cached_property
     def _predict(self) -> RawPredict:
-        return raw_predict(self.model, self.space, self.experiment.model)
+        return raw_predict(self.model, self.space, self.experiment)
 
     def _encoded(self, selection: Selection) -> Batch:
         def encode(frames: np.ndarray) -> Array:

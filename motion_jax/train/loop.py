@@ -40,7 +40,7 @@ def train(
 
     Args:
         task: what is trained.
-        experiment: how, by its groups `train` and `optim`, and by what `model` says of the machine; recorded whole.
+        experiment: how, by its groups `train`, `optim` and `compute`, and by `model.width`; recorded whole.
         workdir: the run's folder.
         board: also write what is measured for TensorBoard, into `workdir`/tensorboard.
         callback: called at each report with the step and what was measured, a row of metrics.jsonl.

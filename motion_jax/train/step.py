@@ -98,7 +98,7 @@ def make_train_steps(
 
     The batch is split over `mesh`; parameters and data are on every device. The state is donated: the caller's is gone.
     """
-    num_parts = num_microbatches(experiment.train.batch // mesh.size, experiment.model)
+    num_parts = num_microbatches(experiment.train.batch // mesh.size, experiment)
     everywhere = NamedSharding(mesh, PartitionSpec())
 
     @functools.partial(
@@ -106,7 +106,7 @@ def make_train_steps(
         static_argnums=2,
         donate_argnums=0,
         out_shardings=everywhere,
-        compiler_options=compiler_options(experiment.model),
+        compiler_options=compiler_options(experiment.compute),
     )
     def train_steps(state: TrainState, data: Any, count: int) -> tuple[TrainState, StepMetrics]:
         def step(state: TrainState, _: None) -> tuple[TrainState, StepMetrics]:

@@ -77,6 +77,7 @@ def test_a_disk_that_fills_up(tmp_path: Path):
     log._file = Path("/dev/full").open("a")  # noqa: SIM115
     with pytest.raises(UserError, match="m: could not be written: No space left on device"):
         log.write("train", 1, {})
+    log.close()
 
 
 def test_plain_progress_is_lines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import Experiment
+from motion_jax.config import Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.train.checkpoint import Checkpoints
@@ -373,13 +374,19 @@ def test_without_a_choice_the_last_counts(
 
 def test_what_cannot_be_trained_leaves_no_record(configure: Configure, dataset: Dataset, tmp_path: Path):
     """So that the same folder takes the config once it is right."""
+    sound = configure()
+    one_frame = dataclasses.replace(sound.data, target_length=1)
+    velocity = dataclasses.replace(sound.train, loss="velocity")
+    first = dataclasses.replace(sound.eval, frames="1")
     wrong = {
-        "model.name='seq2sex'": {"model": {"name": "seq2sex"}},
-        "nothing to train": {"model": {"name": "zero_velocity"}},
+        "nothing to train": dataclasses.replace(sound, model=model_config("zero_velocity")),
+        "needs data.target_length of at least 2": dataclasses.replace(
+            sound, data=one_frame, train=velocity, eval=first
+        ),
     }
-    for message, fields in wrong.items():
+    for message, experiment in wrong.items():
         with pytest.raises(UserError, match=message):
-            fit(configure(**fields), dataset, tmp_path / "run")
+            fit(experiment, dataset, tmp_path / "run")
         assert not Workdir(tmp_path / "run").config.exists()
 
 

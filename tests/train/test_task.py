@@ -48,9 +48,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ModuleT
 @pytest.fixture(scope="module")
 def experiment(page: dict[str, ModuleType], configure: Callable[..., Experiment]) -> Experiment:
     """The page's, on a small data set, in microbatches of 4."""
-    small = configure(model={"micro_batch": 4})
+    small = configure(micro_batch=4)
     return dataclasses.replace(page["train_action_recognition"].experiment, **{
-        name: getattr(small, name) for name in ("data", "model", "train", "eval")
+        name: getattr(small, name) for name in ("data", "compute", "train", "eval")
     })  # fmt: skip
 
 
