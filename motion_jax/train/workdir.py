@@ -58,7 +58,7 @@ class Workdir:
             data_key: names the content of the data.
 
         Raises:
-            UserError: the folder holds a run with another config or other data (it names what differs), a run without
+            UserError: the folder holds a run of another version, with another config or other data, a run without
                 its record, or cannot be written.
         """
         record = {"experiment": experiment.to_dict(), "data_key": data_key}
@@ -102,8 +102,12 @@ class Workdir:
         logging.warning(message, self.path, reason)
 
     def _check_same(self, experiment: Experiment, data_key: str) -> None:
-        before = flatten(self._record()["experiment"])
-        now = flatten(experiment.to_dict())
+        before, now = flatten(self._record()["experiment"]), flatten(experiment.to_dict())
+        if odd := before.keys() ^ flatten(self.read_experiment().to_dict()).keys():
+            raise UserError(
+                f"{self.config}: was written by another version of motion_jax (different: {', '.join(sorted(odd))}); "
+                f"start a new run or use that version"
+            )
         free = set(MAY_CHANGE) - ({"train.steps"} if experiment.train.forcing_schedule != "constant" else set())
         differ = [f"{key}: {before.get(key)!r} there, {now.get(key)!r} here" for key in sorted(before | now)
                   if before.get(key) != now.get(key) and key not in free and not key.startswith("eval.")]  # fmt: skip

@@ -76,13 +76,24 @@ def test_a_damaged_record_is_told(tmp_path: Path, text: str):
         Workdir(tmp_path).read_experiment()
 
 
-def test_a_record_of_another_version_is_told_when_resuming(tmp_path: Path):
+OLD = {
+    "before models declared their own fields": lambda record: record["experiment"].pop("compute"),
+    "a field is missing": lambda record: record["experiment"]["train"].pop("coin"),
+    "a field is unknown": lambda record: record["experiment"]["train"].update(noise="none"),
+}
+
+
+@pytest.mark.parametrize("change", OLD)
+def test_a_run_of_another_version_is_refused_in_one_line(tmp_path: Path, change: str):
     _begin(tmp_path)
     record = json.loads(Workdir(tmp_path).config.read_text())
-    del record["experiment"]["train"]["coin"]
-    Workdir(tmp_path).config.write_text(json.dumps(record))
-    with pytest.raises(UserError, match=r"Different are train.coin: None there, 'iteration' here"):
+    OLD[change](record)
+    text = json.dumps(record)
+    Workdir(tmp_path).config.write_text(text)
+    with pytest.raises(UserError, match=r"config\.json: .*(version of motion_jax|of this version)") as refused:
         _begin(tmp_path)
+    assert "\n" not in str(refused.value)
+    assert Workdir(tmp_path).config.read_text() == text
 
 
 def test_a_run_without_its_record_is_refused(tmp_path: Path):
