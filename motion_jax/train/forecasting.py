@@ -20,7 +20,7 @@ from motion_jax.config import MODES, Experiment
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
 from motion_jax.data.splits import split_clips
-from motion_jax.evaluation.evaluate import Selection, select
+from motion_jax.evaluation.evaluate import Selection, check_names, select
 from motion_jax.evaluation.metrics import euler_error_rad
 from motion_jax.losses import Loss, make_loss
 from motion_jax.models import make
@@ -101,6 +101,7 @@ class Forecasting:
         Raises:
             UserError: an unknown model, a loss that the frames do not have, no clips to train on, or a clip too short.
         """
+        check_names(experiment.eval)
         splits = split_clips(dataset, experiment.data)
         space = pose_space(dataset, splits.train, experiment.data)
         packed = pack_clips(splits.train, space, experiment.data)

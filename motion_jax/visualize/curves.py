@@ -13,8 +13,9 @@ import numpy as np
 
 from motion_jax.config import MODES
 from motion_jax.errors import UserError
-from motion_jax.evaluation.scores import Report
-from motion_jax.evaluation.tables import METRIC_TITLES, MODE_TITLES, PROTOCOL_TITLES
+from motion_jax.evaluation.metrics import find_metric
+from motion_jax.evaluation.report import Report
+from motion_jax.evaluation.tables import MODE_TITLES, PROTOCOL_TITLES
 from motion_jax.train.log import read_metrics
 from motion_jax.train.workdir import Workdir
 from motion_jax.visualize.figures import INK, dress, new_figure, save, style
@@ -70,7 +71,7 @@ def error_curves(reports: Sequence[Report], path: str | Path) -> None:
                 axes,
                 f"{MODE_TITLES[mode]}, {PROTOCOL_TITLES[protocol]}",
                 HORIZON,
-                METRIC_TITLES[metric].replace(", ", ",\n"),
+                find_metric(metric).heading.replace(", ", ",\n"),
             )
     _finish(figure, f"Error, mean over actions: {_describe(name)}")
     save(figure, path)
@@ -96,7 +97,7 @@ def action_curves(reports: Sequence[Report], path: str | Path) -> None:
         _draw_errors(axes, reports, models, action)
         dress(axes, action, "", "")
     figure.supxlabel(HORIZON, fontsize=9, color=INK)
-    figure.supylabel(METRIC_TITLES[metric], fontsize=9, color=INK)
+    figure.supylabel(find_metric(metric).heading, fontsize=9, color=INK)
     _finish(figure, f"{MODE_TITLES[mode]} error, {PROTOCOL_TITLES[protocol]}: {_describe(name)}")
     save(figure, path)
 

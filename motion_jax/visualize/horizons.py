@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
 from motion_jax.visualize.curves import error_curves
 
 

@@ -76,6 +76,14 @@ def test_a_damaged_record_is_told(tmp_path: Path, text: str):
         Workdir(tmp_path).read_experiment()
 
 
+def test_records_that_are_no_text_are_told(tmp_path: Path):
+    _begin(tmp_path)
+    for file in (Workdir(tmp_path).config, Workdir(tmp_path).space):
+        file.write_bytes(b"\xff\xfe")
+        with pytest.raises(UserError, match=rf"{file.name}: damaged: not text"):
+            Workdir(tmp_path).read_experiment() if "config" in file.name else Workdir(tmp_path).read_space()
+
+
 OLD = {
     "before models declared their own fields": lambda record: record["experiment"].pop("compute"),
     "a field is missing": lambda record: record["experiment"]["train"].pop("coin"),
