@@ -16,7 +16,7 @@ from motion_jax.evaluation.tables import averages_table
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.runtime.files import check_writable
-from motion_jax.train.loop import fit
+from motion_jax.train.forecasting import fit
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
@@ -42,7 +42,6 @@ def main(_: list[str]) -> None:
     print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
     dataset = open_dataset(experiment.data)
     print(f"training {experiment.name} on {len(dataset.clips)} clips of {dataset.name} motion", flush=True)
-    print("compiling the training step; programs that were kept are read instead", flush=True)
     fit(experiment, dataset, out / "run")
     predictor = load_predictor(out / "run")
     reports = compare([predictor], dataset)

@@ -26,7 +26,7 @@ from motion_jax.runtime.files import user_path
 from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import abstract_state
+from motion_jax.train.step import abstract_state
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Model, Params
 

@@ -30,7 +30,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import init_state
+from motion_jax.train.step import init_state
 from motion_jax.train.workdir import Workdir
 
 ROOT = Path(__file__).parents[2]
@@ -341,7 +341,7 @@ def test_the_command(tmp_path: Path):
     run = Workdir(tmp_path / "run")
     experiment, space = _experiment("res_sup"), _space()
     with run.locked():
-        run.begin(experiment, space, "key")
+        run.begin(experiment, {"space.json": space.to_json()}, "key")
         checkpoints = Checkpoints(run.last)
         state = init_state(make(experiment, space), make_optimizer(experiment.optim), 0)
         checkpoints.save(7, state.replace(params=_predictor("res_sup").params))

@@ -29,7 +29,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import TrainState, init_state
+from motion_jax.train.step import TrainState, init_state
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Clip, Dataset, Model
 
@@ -71,7 +71,7 @@ def workdir(space: PoseSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a training leaves: parameters of seed 3 as the best, at step 30, and of seed 4 as the last, at step 40."""
     folder = Workdir(tmp_path_factory.mktemp("runs") / "run")
     with folder.locked():
-        folder.begin(EXPERIMENT, space, "key")
+        folder.begin(EXPERIMENT, {"space.json": space.to_json()}, "key")
         for path, step, seed in ((folder.best, 30, 3), (folder.last, 40, 4)):
             checkpoints = Checkpoints(path)
             checkpoints.save(step, _state(space, seed))
@@ -105,7 +105,7 @@ def test_what_was_loaded_says_so_pickles_and_may_lie_at_home(
 
 def test_auto_is_last_where_none_was_chosen_yet(space: PoseSpace, tmp_path: Path):
     folder = Workdir(tmp_path)
-    folder.begin(EXPERIMENT, space, "key")
+    folder.begin(EXPERIMENT, {"space.json": space.to_json()}, "key")
     folder.best.mkdir(parents=True)
     with pytest.raises(UserError, match=r"holds no finished checkpoint \(auto\); has the run saved one yet"):
         load_predictor(tmp_path)

@@ -33,7 +33,7 @@ from motion_jax.skeletons.bodies import H36M
 from motion_jax.skeletons.skeleton import Joint, Skeleton
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import init_state
+from motion_jax.train.step import init_state
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Model
 
@@ -344,7 +344,7 @@ def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     predictor = _predictor(H36M)
     state = init_state(make(predictor.experiment, predictor.space), make_optimizer(predictor.experiment.optim), 0)
     with folder.locked():
-        folder.begin(predictor.experiment, predictor.space, "key")
+        folder.begin(predictor.experiment, {"space.json": predictor.space.to_json()}, "key")
         checkpoints = Checkpoints(folder.last)
         checkpoints.save(1, state)
         checkpoints.close()

@@ -74,11 +74,10 @@ def test_a_log_that_cannot_be_written(tmp_path: Path):
 def test_a_disk_that_fills_up(tmp_path: Path):
     log = MetricsLog(tmp_path / "m", 0)
     log._file.close()
-    log._file = file = Path("/dev/full").open("a")  # noqa: SIM115
+    log._file = Path("/dev/full").open("a")  # noqa: SIM115
     with pytest.raises(UserError, match="m: could not be written: No space left on device"):
         log.write("train", 1, {})
-    with pytest.raises(OSError, match="No space left"):  # what it could not write is pending
-        file.close()
+    log.close()
 
 
 def test_plain_progress_is_lines():
@@ -89,8 +88,8 @@ def test_plain_progress_is_lines():
     progress.update(10, 0.25, 0.1)
     progress.close()
     lines = stream.getvalue().splitlines()
-    assert lines[:2] == ["step 2/10  loss 0.50000  lr 0.1", "report"]
-    assert lines[2].startswith("step 10/10  loss 0.25000")
+    assert lines[:2] == ["step  2/10  loss 0.50000    lr 0.1", "report"]
+    assert lines[2].startswith("step 10/10  loss 0.25000    lr 0.1")
     assert "\r" not in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
 

@@ -19,7 +19,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import init_state
+from motion_jax.train.step import init_state
 from motion_jax.train.workdir import Workdir
 
 ROOT = Path(__file__).absolute().parents[2]
@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     space = PoseSpace(np.zeros(99), np.ones(99), tuple(range(6, 99)), ("walking",), H36M, 25.0)
     folder = Workdir(tmp_path_factory.mktemp("runs") / "run")
     with folder.locked():
-        folder.begin(experiment, space, "key")
+        folder.begin(experiment, {"space.json": space.to_json()}, "key")
         state = init_state(make(experiment, space), make_optimizer(experiment.optim), 0)
         moved = jax.tree.map(lambda leaf: leaf + 0.05, state.params)
         checkpoints = Checkpoints(folder.last)
