@@ -22,7 +22,7 @@ from motion_jax.train.loop import fit
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.skeletons import motion_strip
+from motion_jax.visualize.strip import motion_strip
 
 _CONFIG = cli.define_config(str(Path(__file__).parents[2] / "configs" / "quickstart.py"))
 _OUT = flags.DEFINE_string("out", "quickstart", "Folder of the run, its tables and pictures; a run there is resumed.")

@@ -19,8 +19,8 @@ from motion_jax.commands import cli
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
 from motion_jax.experiments import sweep
+from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.horizons import horizon_curves
 
 _SWEEP = flags.DEFINE_string("sweep", None, "A sweep's file, such as configs/sweeps/attention.py.", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs: MEMBER/seedN, and their tables.", required=True)

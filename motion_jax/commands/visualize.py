@@ -22,17 +22,17 @@ from motion_jax.experiments.runs import find_runs, open_runs
 from motion_jax.inference.predictor import Predictor
 from motion_jax.runtime.files import check_writable
 from motion_jax.types import Dataset
-from motion_jax.visualize.animation import check_film, write_film
+from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.attention import attention_map, check_attention
+from motion_jax.visualize.comparison import Comparison, make_comparison
 from motion_jax.visualize.curves import action_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
 from motion_jax.visualize.page import write_page
-from motion_jax.visualize.scene import Show, make_show
-from motion_jax.visualize.skeletons import motion_strip
+from motion_jax.visualize.strip import motion_strip
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
 _OUTPUT = flags.DEFINE_string("output", "", "Write the page here (.html).")
-_ACTION = flags.DEFINE_list("action", [], "Actions to show, separated by commas; none: all.")
+_ACTION = flags.DEFINE_list("action", [], "Actions to comparison, separated by commas; none: all.")
 _WINDOW = flags.DEFINE_integer("window", 0, "Number of the first test window of an action, from 0.", lower_bound=0)
 _WINDOWS = flags.DEFINE_integer("windows", 4, "How many windows of each action the page shows.", lower_bound=1)
 _PNG = flags.DEFINE_string("png", "", "Draw a strip of poses here (.png, .pdf, .svg).")
@@ -64,7 +64,7 @@ def main(_: list[str]) -> None:
         _draw_curves(runs, dataset)
     if any(flag.value for flag in SCENES):
         count = _WINDOWS.value if _OUTPUT.value else 1
-        _write(make_show(runs, dataset, _ACTION.value, _WINDOW.value, count))
+        _write(make_comparison(runs, dataset, _ACTION.value, _WINDOW.value, count))
 
 
 def _check_outputs() -> None:
@@ -79,7 +79,7 @@ def _check_outputs() -> None:
             check_drawable(flag.value)
     for flag, suffix in ((_GIF, ".gif"), (_MP4, ".mp4")):
         if flag.value:
-            check_film(flag.value, suffix)
+            check_animation(flag.value, suffix)
 
 
 def _open(runs: list[Predictor]) -> Dataset:
@@ -96,21 +96,25 @@ def _draw_curves(runs: list[Predictor], dataset: Dataset) -> None:
     print(f"wrote {_CURVES.value}")
 
 
-def _write(show: Show) -> None:
-    scene = show.scenes[0]
-    title = f"{scene.action}, {show.data} motion: free-running prediction"
-    predictions = {name: guess.frames for name, guess in zip(show.models, scene.guesses, strict=True)}
+def _write(comparison: Comparison) -> None:
+    scene = comparison.scenes[0]
+    title = f"{scene.action}, {comparison.data} motion: free-running prediction"
+    predictions = {
+        name: prediction.frames for name, prediction in zip(comparison.models, scene.predictions, strict=True)
+    }
     writers: list[tuple[str, Callable[[str], object]]] = [
-        (_PNG.value, lambda path: motion_strip(show.skeleton, scene.history, scene.truth, predictions, path, show.fps,
+        (_PNG.value, lambda path: motion_strip(comparison.skeleton, scene.history, scene.truth, predictions, path, comparison.fps,
                                                title=title)),
-        (_ATTENTION.value, lambda path: attention_map(show, path)),
-        (_GIF.value, lambda path: write_film(show, path)),
-        (_MP4.value, lambda path: write_film(show, path)),
+        (_ATTENTION.value, lambda path: attention_map(comparison, path)),
+        (_GIF.value, lambda path: write_animation(comparison, path)),
+        (_MP4.value, lambda path: write_animation(comparison, path)),
     ]  # fmt: skip
     for path, write in writers:
         if path:
             write(path)
             print(f"wrote {path}")
     if _OUTPUT.value:
-        size = write_page(show, _OUTPUT.value)
-        print(f"wrote {_OUTPUT.value}: {len(show.scenes)} windows, {len(show.models)} models, {size / 1e6:.2f} MB")
+        size = write_page(comparison, _OUTPUT.value)
+        print(
+            f"wrote {_OUTPUT.value}: {len(comparison.scenes)} windows, {len(comparison.models)} models, {size / 1e6:.2f} MB"
+        )

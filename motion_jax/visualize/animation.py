@@ -11,10 +11,10 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, written_atomically
 from motion_jax.skeletons.skeleton import Skeleton
+from motion_jax.visualize.comparison import Comparison, Scene
 from motion_jax.visualize.figures import FAINT, INK, new_figure
-from motion_jax.visualize.scene import Scene, Show
-from motion_jax.visualize.skeletons import GHOST, SIDES, project
-from motion_jax.visualize.tracks import make_track
+from motion_jax.visualize.poses import make_track
+from motion_jax.visualize.strip import GHOST, SIDES, project
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ class Panel(NamedTuple):
     errors: np.ndarray | None  # [T] mm
 
 
-def check_film(path: str | Path, suffix: str) -> None:
+def check_animation(path: str | Path, suffix: str) -> None:
     """Raises `UserError` if the path has another suffix or cannot be written, or what writes such films is missing."""
     if Path(path).suffix.lower() != suffix:
         raise UserError(f"{path}: this film's suffix must be {suffix}")
@@ -47,7 +47,7 @@ def check_film(path: str | Path, suffix: str) -> None:
     check_writable(path)
 
 
-def write_film(show: Show, path: str | Path) -> None:
+def write_animation(comparison: Comparison, path: str | Path) -> None:
     """Writes the first scene at its own speed, whole or not at all: .gif by Pillow, .mp4 by ffmpeg.
 
     The root is taken out, as the metrics measure; behind a prediction stands the truth in grey.
@@ -56,16 +56,16 @@ def write_film(show: Show, path: str | Path) -> None:
         UserError: another suffix, matplotlib or ffmpeg is missing, or the path cannot be written.
     """
     path = Path(path)
-    check_film(path, path.suffix.lower() if path.suffix.lower() in SUFFIXES else SUFFIXES[0])
-    scene = show.scenes[0]
-    figure, panels = _stage(show, scene)
+    check_animation(path, path.suffix.lower() if path.suffix.lower() in SUFFIXES else SUFFIXES[0])
+    scene = comparison.scenes[0]
+    figure, panels = _stage(comparison, scene)
     clock = figure.suptitle("", fontsize=11, color=INK, x=0.02, ha="left")
-    writer = _writer(path.suffix.lower(), show.fps)
+    writer = _writer(path.suffix.lower(), comparison.fps)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once: nothing but the bodies moves
     with written_atomically(path) as draft, writer.saving(figure, str(draft), DPI):  # the suffix is the format
         for frame in range(len(scene.history) + len(scene.truth)):
-            _show(show.skeleton, panels, clock, frame - len(scene.history), show.fps, scene.action)
+            _show(comparison.skeleton, panels, clock, frame - len(scene.history), comparison.fps, scene.action)
             writer.grab_frame()
 
 
@@ -78,20 +78,20 @@ def _writer(suffix: str, fps: float) -> Any:
     return FFMpegWriter(fps=fps, codec="libx264", extra_args=even)  # type: ignore[arg-type]
 
 
-def _stage(show: Show, scene: Scene) -> tuple[Figure, list[Panel]]:
+def _stage(comparison: Comparison, scene: Scene) -> tuple[Figure, list[Panel]]:
     """A panel for the truth and each model, all of one scale."""
     now = len(scene.history) - 1
-    motions = [scene.truth, *(guess.frames for guess in scene.guesses)]
-    paper = [project(make_track(show.skeleton, np.concatenate([scene.history, frames]), now, show.stride).places)
+    motions = [scene.truth, *(prediction.frames for prediction in scene.predictions)]
+    paper = [project(make_track(comparison.skeleton, np.concatenate([scene.history, frames]), now, comparison.stride).places)
              for frames in motions]  # fmt: skip
     points = np.stack(paper)[..., :2]
     low, high = points.min((0, 1, 2)), points.max((0, 1, 2))
     figure = new_figure(INCHES * len(motions), INCHES * 1.25)
     panels = []
     rows = figure.subplots(1, len(motions), squeeze=False)[0]
-    for number, (axes, name) in enumerate(zip(rows, ("truth", *show.models), strict=True)):
+    for number, (axes, name) in enumerate(zip(rows, ("truth", *comparison.models), strict=True)):
         _frame(axes, name, low, high)
-        errors = scene.guesses[number - 1].mpjpe_mm if number else None
+        errors = scene.predictions[number - 1].mpjpe_mm if number else None
         ghost = _lines(axes, 1.2) if number else None
         said = axes.text(0.5, -0.02, "", transform=axes.transAxes, ha="center", fontsize=8, color=FAINT)
         panels.append(Panel(paper[number], ghost, _lines(axes, 2.2), said, errors))

@@ -76,6 +76,14 @@ def error_curves(reports: Sequence[Report], path: str | Path) -> None:
     save(figure, path)
 
 
+def horizon_curves(reports: Sequence[Report], path: str | Path) -> None:
+    """Draws the first protocol and metric of `reports`: free-running and one-step, each in a panel of its own.
+
+    Lines and bands are as in `error_curves`, which draws every protocol and metric. Raises `UserError` as it does.
+    """
+    error_curves([report for report in reports if report.row[2:] == reports[0].row[2:]], path)
+
+
 def action_curves(reports: Sequence[Report], path: str | Path) -> None:
     """Draws a small panel for each action, of reports of one mode, protocol and metric.
 

@@ -21,10 +21,9 @@ from motion_jax.evaluation.metrics import mpjpe_mm
 from motion_jax.evaluation.scores import Report, Spread
 from motion_jax.skeletons.bodies import SKELETONS
 from motion_jax.skeletons.skeleton import Skeleton
-from motion_jax.visualize import curves, figures, skeletons
-from motion_jax.visualize.curves import action_curves, error_curves, training_curves
-from motion_jax.visualize.horizons import horizon_curves
-from motion_jax.visualize.skeletons import SIDES, motion_strip, project
+from motion_jax.visualize import curves, figures, strip
+from motion_jax.visualize.curves import action_curves, error_curves, horizon_curves, training_curves
+from motion_jax.visualize.strip import SIDES, motion_strip, project
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -55,7 +54,7 @@ def make(model: str = "ours", mode: str = "free_running", scale: float = 1.0, **
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Figures that were to be saved, and are kept instead."""
     kept: list[Figure] = []
-    for module in (curves, skeletons):
+    for module in (curves, strip):
         monkeypatch.setattr(module, "save", lambda figure, path: kept.append(figure))
     return kept
 
@@ -217,13 +216,13 @@ def motion(body: Skeleton, frames: int, seed: int = 0) -> np.ndarray:
 
 @BODIES
 def test_a_strip_shows_each_time_once_and_the_error_of_each_pose(body: Skeleton, drawn: list[Figure]):
-    truth, guess = motion(body, 25), motion(body, 25, seed=1)
-    motion_strip(body, motion(body, 50), truth, {"guess": guess, "truth again": truth}, "strip.png", fps=25.0)
+    truth, prediction = motion(body, 25), motion(body, 25, seed=1)
+    motion_strip(body, motion(body, 50), truth, {"prediction": prediction, "truth again": truth}, "strip.png", fps=25.0)
     said = texts(drawn[0])
     times = [text for text in said if text.endswith(" ms")]
     assert times == [f"{time} ms" for time in (-400, -200, 0, 200, 400, 600, 800, 1000)]
     frames = slice(4, None, 5)
-    errors = np.asarray(mpjpe_mm(body, guess[None, frames], truth[None, frames]))[0]
+    errors = np.asarray(mpjpe_mm(body, prediction[None, frames], truth[None, frames]))[0]
     assert [text for text in said if text.endswith(" mm")] == [*(f"{error:.0f} mm" for error in errors), *["0 mm"] * 5]
     poses_and_ghosts = 8 + 2 * 2 * 5
     assert len(drawn[0].axes[0].collections) == poses_and_ghosts
@@ -243,12 +242,12 @@ def test_bones_are_coloured_by_their_side(body: Skeleton, drawn: list[Figure]):
 
 def test_the_root_does_not_enter_a_strip(tmp_path: Path):
     body = SKELETONS["h36m"]
-    history, truth, guess = motion(body, 50), motion(body, 25, 1), motion(body, 25, 2)
+    history, truth, prediction = motion(body, 50), motion(body, 25, 1), motion(body, 25, 2)
     pictures = []
     for moved, bent in ((0, 0), (1, 0), (0, 1)):
         truth[:, :6] += moved
         truth[:, 9] += bent
-        motion_strip(body, history, truth, {"guess": guess}, tmp_path / "strip.png", 25.0)
+        motion_strip(body, history, truth, {"prediction": prediction}, tmp_path / "strip.png", 25.0)
         pictures.append((tmp_path / "strip.png").read_bytes())
     assert pictures[0].startswith(PNG)
     assert pictures[0] == pictures[1] != pictures[2]
@@ -257,7 +256,10 @@ def test_the_root_does_not_enter_a_strip(tmp_path: Path):
 
 STRIPS = {
     "a history is too narrow": ({"history": np.zeros((50, 98))}, r"history has shape \[50, 98\]"),
-    "a prediction is too short": ({"predictions": {"guess": np.zeros((4, 99))}}, r"guess has shape \[4, 99\]"),
+    "a prediction is too short": (
+        {"predictions": {"prediction": np.zeros((4, 99))}},
+        r"prediction has shape \[4, 99\]",
+    ),
     "not finite": ({"truth": np.full((25, 99), np.nan)}, "truth holds values that are not finite"),
     "nothing to draw": ({"truth": None, "predictions": {}}, "there must be a future to draw"),
     "no distance": ({"every": 0}, "every=0 must be at least 1"),

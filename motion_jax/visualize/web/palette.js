@@ -17,7 +17,7 @@ function readTheme() {
     theme[name] = rgb(style.getPropertyValue(`--${name}`).trim());
   }
   theme.dark = root.dataset.theme === "dark";
-  theme.models = show.models.map((model) => onTheme(model.colour));
+  theme.models = comparison.models.map((model) => onTheme(model.colour));
   theme.sides = { left: onTheme(SIDES.left), right: onTheme(SIDES.right), centre: theme.soft };
   theme.key = theme.dark ? "dark" : "light";
 }
