@@ -10,7 +10,7 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor
 from motion_jax.visualize.comparison import Comparison
-from motion_jax.visualize.figures import INK, dress, new_figure, save
+from motion_jax.visualize.figures import INK, add_title, dress, new_figure, save
 
 
 def check_attention(runs: Sequence[Predictor]) -> None:
@@ -41,8 +41,7 @@ def attention_map(comparison: Comparison, path: str | Path) -> None:
     bar = figure.colorbar(panels[0].images[0], ax=list(panels), pad=0.02)
     bar.set_label("weight", fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8, colors=INK)
-    figure.suptitle(f"Attention: {scene.action}, {comparison.data} motion, window {scene.window}", fontsize=11, color=INK,
-                    x=0.01, ha="left")  # fmt: skip
+    add_title(figure, f"Attention: {scene.action}, {comparison.data} motion, window {scene.window}")
     save(figure, path)
 
 

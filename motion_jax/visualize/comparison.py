@@ -1,4 +1,4 @@
-"""What a page or a film shows: windows of a test protocol, what followed, and what each model made of them."""
+"""Comparisons: windows of a test protocol, what followed, and what each model predicts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Scene:
 
     action: str
     window: int  # its number in the protocol, from 0
-    source: str  # the clip, and the first frame of the history in it
+    clip: str  # its name
+    row: int  # of the recording, at which the history begins
     history: np.ndarray  # [S, D] raw, of the longest history that a model reads
     truth: np.ndarray  # [T, D] raw
     predictions: tuple[Prediction, ...]  # of each model
@@ -50,6 +51,7 @@ class Comparison:
     fps: float
     stride: int  # rows of the recording to a frame
     models: tuple[str, ...]  # distinct names
+    is_baseline: tuple[bool, ...]  # of each model: whether it is zero-velocity
     scenes: tuple[Scene, ...]
 
 
@@ -58,7 +60,7 @@ def make_comparison(
 ) -> Comparison:
     """Predicts windows `first` to `first + count - 1` of each action with every run, and with zero-velocity.
 
-    The windows are of the first run's first protocol; the errors are those that the judge averages.
+    The windows are of the first run's first protocol; the errors are those that `evaluate` averages.
 
     Args:
         runs: trained models of one data set, frame rate and number of predicted frames.
@@ -81,11 +83,19 @@ def make_comparison(
     longest = max(selections, key=lambda selection: selection.history.shape[1])
     sources = _sources(protocol, dataset, runs[0], longest.history.shape[1])
     scenes = tuple(
-        Scene(action, number, sources[row], longest.history[row], longest.truth[row], tuple(of_models))
+        Scene(action, number, *sources[row], longest.history[row], longest.truth[row], tuple(of_models))
         for (row, (action, number)), *of_models in zip(rows.items(), *predictions, strict=True)
     )
-    return Comparison(dataset.name, protocol, dataset.skeleton, runs[0].space.fps, runs[0].experiment.data.stride,
-                _names(models), scenes)  # fmt: skip
+    return Comparison(
+        dataset.name,
+        protocol,
+        dataset.skeleton,
+        runs[0].space.fps,
+        runs[0].experiment.data.stride,
+        _names(models),
+        tuple(run.experiment.model.name == ZERO_VELOCITY for run in models),
+        scenes,
+    )
 
 
 def _with_baseline(runs: Sequence[Predictor]) -> list[Predictor]:
@@ -135,10 +145,10 @@ def _prediction(
                                        strict=True)]  # fmt: skip
 
 
-def _sources(protocol: str, dataset: Dataset, run: Predictor, length: int) -> list[str]:
-    """Where each window of the protocol begins, in rows of the recording."""
+def _sources(protocol: str, dataset: Dataset, run: Predictor, length: int) -> list[tuple[str, int]]:
+    """Where each window of the protocol begins: the clip, and the row of its recording."""
     data = run.experiment.data
     windows = protocol_windows(protocol, dataset, data.source_length, data.target_length, data.stride)
     moved = SOURCE - length
-    return [f"{dataset.clips[window.clip].name}, row {(window.start + moved) * data.stride}"
+    return [(dataset.clips[window.clip].name, (window.start + moved) * data.stride)
             for chosen in windows.values() for window in chosen]  # fmt: skip

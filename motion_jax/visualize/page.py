@@ -20,7 +20,7 @@ import numpy as np
 from motion_jax.runtime.files import check_writable, written_atomically
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.comparison import Comparison, Prediction, Scene
-from motion_jax.visualize.figures import COLOURS
+from motion_jax.visualize.figures import styles
 from motion_jax.visualize.poses import Track, head, make_track
 
 SCRIPTS = ("data", "palette", "camera", "bodies", "timeline", "maps", "controls", "main")  # web/*.js, in this order
@@ -58,10 +58,11 @@ def encode(comparison: Comparison) -> dict[str, Any]:
     """What the page's script reads.
 
     Of a scene: `truth` the places of S + T frames, `[S+T, J, 3]` int16, each step `unit_mm`; `root` `[S+T, 12]`
-    float32, nine of the turn and three of the move (see `tracks.Track`). Of a model's prediction: the same of T frames, its
-    errors `[T]` float32, and its attention's weights `[T, columns]` uint16, the largest being `peak`.
+    float32, nine of the turn and three of the move (see `poses.Track`). Of a model's prediction: the same of T
+    frames, its errors `[T]` float32, and its attention's weights `[T, columns]` uint16, the largest being `peak`.
     """
     scenes = [_scene(comparison, scene) for scene in comparison.scenes]
+    looks = styles(zip(comparison.models, comparison.is_baseline, strict=True))
     return {
         "data": comparison.data,
         "protocol": comparison.protocol,
@@ -69,7 +70,7 @@ def encode(comparison: Comparison) -> dict[str, Any]:
         "past": len(comparison.scenes[0].history),
         "future": len(comparison.scenes[0].truth),
         "skeleton": _skeleton(comparison.skeleton),
-        "models": [{"name": name, "colour": COLOURS[n % len(COLOURS)]} for n, name in enumerate(comparison.models)],
+        "models": [{"name": name, "colour": colour} for name, (colour, _) in looks.items()],
         "scenes": scenes,
     }
 
@@ -84,7 +85,8 @@ def _scene(comparison: Comparison, scene: Scene) -> dict[str, Any]:
     return {
         "action": scene.action,
         "window": scene.window,
-        "source": scene.source,
+        "clip": scene.clip,
+        "begin_s": round(scene.row / comparison.stride / comparison.fps, 2),
         "unit_mm": unit,
         "truth": _places(truth, unit),
         "root": _root(truth),

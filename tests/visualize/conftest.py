@@ -29,9 +29,11 @@ def make_comparison(skeleton: Skeleton = H36M, s: int = S, t: int = T, models: i
 
     def scene(number: int) -> Scene:
         predictions = tuple(prediction(model == 0) for model in range(models))
-        return Scene("walking", number, f"test/walking_1, row {number}", motion(s), motion(t), predictions)
+        return Scene("walking", number, "test/walking_1", 100 * number, motion(s), motion(t), predictions)
 
-    return Comparison("h36m", "srnn", skeleton, 25.0, 2, names, tuple(map(scene, range(scenes))))
+    return Comparison(
+        "h36m", "srnn", skeleton, 25.0, 2, names, (False,) * (models - 1) + (True,), tuple(map(scene, range(scenes)))
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A comparison holds the windows and errors of the evaluation, of every model and of zero-velocity; attention is a distribution."""
+"""A comparison holds the windows and errors of the evaluation, of every model and of zero-velocity."""
 
 from __future__ import annotations
 
@@ -96,6 +96,7 @@ def test_without_attention_there_are_no_weights(run: Predictor, space: PoseSpace
 
 def test_a_comparison_holds_what_the_evaluation_scores(comparison: Comparison, run: Predictor, dataset: Dataset):
     assert comparison.models == ("ours", "Zero-velocity")
+    assert comparison.is_baseline == (False, True)
     assert [scene.action for scene in comparison.scenes] == [action for action in ACTIONS for _ in range(8)]
     assert [scene.window for scene in comparison.scenes] == [*range(8)] * 2
     reports = evaluate(run.predict_raw, dataset, run.space, run.experiment, "ours", ("free_running",))
@@ -112,9 +113,8 @@ def test_a_comparison_holds_what_the_evaluation_scores(comparison: Comparison, r
 
 def test_a_scene_says_where_it_was_taken(comparison: Comparison, dataset: Dataset):
     for scene in comparison.scenes:
-        name, row = scene.source.split(", row ")
-        clip = next(clip for clip in dataset.clips if clip.name == name)
-        rows = clip.frames[int(row) :: STRIDE]
+        clip = next(clip for clip in dataset.clips if clip.name == scene.clip)
+        rows = clip.frames[scene.row :: STRIDE]
         np.testing.assert_allclose(scene.history[:, 3:], rows[:S, 3:], atol=1e-6)
         np.testing.assert_allclose(scene.truth[:, 3:], rows[S : S + T, 3:], atol=1e-6)
 

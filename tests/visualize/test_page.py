@@ -21,6 +21,7 @@ import pytest
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import CMU
 from motion_jax.visualize.comparison import Comparison
+from motion_jax.visualize.figures import BASELINE, COLOURS
 from motion_jax.visualize.page import make_page, write_page
 from motion_jax.visualize.poses import make_track
 
@@ -112,7 +113,7 @@ HOSTILE = ("</script><script>alert(1)</script>", "<!--<script>", "{{script}}", "
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_text(comparison: Comparison, name: str):
-    scenes = tuple(dataclasses.replace(scene, action=name, source=name) for scene in comparison.scenes)
+    scenes = tuple(dataclasses.replace(scene, action=name, clip=name) for scene in comparison.scenes)
     plain = Elements(make_page(comparison))
     page = make_page(dataclasses.replace(comparison, data=name, models=(name, "other"), scenes=scenes))
     elements = Elements(page)
@@ -121,6 +122,16 @@ def test_names_are_text(comparison: Comparison, name: str):
     assert elements.texts("title")[0].startswith(f"{name}, other: predicted {name}")
     data = data_of(page)
     assert [data["models"][0]["name"], data["data"], *(scene["action"] for scene in data["scenes"])] == [name] * 4
+
+
+def test_the_baseline_has_its_own_colour(comparison: Comparison):
+    models = data_of(make_page(comparison))["models"]
+    assert [model["colour"] for model in models] == [COLOURS[0], BASELINE]
+
+
+def test_a_window_is_placed_in_its_recording_in_seconds(comparison: Comparison):
+    scenes = data_of(make_page(comparison))["scenes"]
+    assert [(scene["clip"], scene["begin_s"]) for scene in scenes] == [("test/walking_1", 0), ("test/walking_1", 2)]
 
 
 def test_the_script_finds_every_element_that_it_names(comparison: Comparison):

@@ -74,12 +74,18 @@ function set(change) {
   refresh();
 }
 
+// What is shown, in a sentence for someone who sees the page for the first time.
+function sayWhere(scene) {
+  const seconds = (frames) => `${+(frames / fps).toFixed(2)} s`, made = comparison.data === "synthetic";
+  const from = `It begins ${scene.begin_s} s into ${scene.clip}${made ? "" : ` of ${comparison.data}`}.`;
+  return `Given ${seconds(past)} of ${made ? "synthetic " : ""}motion, each model predicts the next ${seconds(future)}. ${from}`;
+}
+
 // What the controls say, after something other than time has changed.
 function refresh() {
   const scene = comparison.scenes[state.scene];
-  const title = $("title"), where = document.createElement("span");
-  where.textContent = `${comparison.data} \u00b7 ${scene.source}`;
-  title.replaceChildren(scene.action, where);
+  $("title").textContent = scene.action;
+  $("about").textContent = sayWhere(scene);
   [...$("models").children].forEach((button, m) => (button.ariaPressed = String(state.shown[m])));
   for (const name of ["layout", "colour"]) {
     document.querySelectorAll(`[data-${name}]`).forEach((button) => (button.ariaPressed = String(button.dataset[name] === state[name])));

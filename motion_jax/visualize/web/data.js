@@ -110,7 +110,7 @@ function readScene(packed) {
   const predictions = packed.predictions.map((prediction) => readPrediction(prediction, truth, packed.unit_mm));
   const all = predictions.flatMap((prediction) => [...prediction.joints]).sort((a, b) => a - b);
   const peak = Math.max(50, Math.ceil(all[Math.floor(0.95 * (all.length - 1))] / 50) * 50);
-  return { action: packed.action, window: packed.window, source: packed.source, truth, predictions, peak,
+  return { action: packed.action, window: packed.window, truth, predictions, peak,
            extents: [extent(truth, predictions, false), extent(truth, predictions, true)] };
 }
 

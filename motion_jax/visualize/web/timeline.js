@@ -26,7 +26,7 @@ function nice(value) {
 
 function charts(scene, height) {
   const tall = (height - MARGIN.top - MARGIN.bottom - MARGIN.between) / 2;
-  return [["euler", "Euler error, rad"], ["mm", "Mean joint distance, mm"]].map(([name, title], n) => ({
+  return [["euler", "Euler error, rad"], ["mm", "Joint distance, mm"]].map(([name, title], n) => ({
     name, title, top: MARGIN.top + n * (tall + MARGIN.between), height: tall,
     peak: nice(Math.max(1e-3, ...scene.predictions.map((prediction) => Math.max(...prediction[name])))),
   }));
@@ -54,7 +54,7 @@ function drawStill(ctx, scene, width, height) {
       ctx.fillRect(begin, y - 0.5, end - begin, 1);
       if (part !== 0.5 || chart.height > 44) write(ctx, `${label}`, begin - 5, y + 3.5, { size: 10.5, align: "right" });
     });
-    write(ctx, chart.title, begin, chart.top - 4, { size: 11 });
+    write(ctx, chart.title, begin, chart.top - 4, { size: 11, room: width - begin });
     scene.predictions.forEach((prediction, model) => state.shown[model] && drawLine(ctx, chart, prediction[chart.name], theme.models[model], width));
   }
   drawTicks(ctx, width, height);
@@ -103,8 +103,8 @@ function drawLook(ctx, scene, frame, width, height) {
 function drawCursor(ctx, scene, frame, width, height) {
   const x = frameToX(frame, width), row = target(frame);
   ctx.fillStyle = css(theme.ink);
-  ctx.fillRect(x - 0.75, MARGIN.top - 6, 1.5, height - MARGIN.top - MARGIN.bottom + 6);
-  disc(ctx, [x, MARGIN.top - 7], 5, css(theme.ink));
+  ctx.fillRect(x - 0.75, MARGIN.top - 2, 1.5, height - MARGIN.top - MARGIN.bottom + 2);
+  disc(ctx, [x, height - MARGIN.bottom], 5, css(theme.ink));
   if (row < 0) return;
   for (const chart of charts(scene, height)) {
     scene.predictions.forEach((prediction, model) => {
