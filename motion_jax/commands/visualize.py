@@ -110,7 +110,8 @@ def _write(comparison: Comparison, paths: Mapping[str, Path]) -> None:
             print(f"wrote {paths[name]}")
     if "output" in paths:
         size = write_page(comparison, paths["output"])
-        shown = f"{len(comparison.scenes)} windows, {len(comparison.models)} models, {size / 1e6:.2f} MB"
+        windows = len(comparison.scenes)
+        shown = f"{windows} window{'s' * (windows > 1)}, {len(comparison.models)} models, {size / 1e6:.2f} MB"
         print(f"wrote {paths['output']}: {shown}")
 
 

@@ -82,10 +82,11 @@ def make_comparison(
     ]
     longest = max(selections, key=lambda selection: selection.history.shape[1])
     sources = _sources(protocol, dataset, runs[0], longest.history.shape[1])
-    scenes = tuple(
-        Scene(action, number, *sources[row], longest.history[row], longest.truth[row], tuple(of_models))
-        for (row, (action, number)), *of_models in zip(rows.items(), *predictions, strict=True)
-    )
+    scenes = []
+    for (row, (action, number)), *of_models in zip(rows.items(), *predictions, strict=True):
+        clip, begin = sources[row]
+        windows = longest.history[row], longest.truth[row]
+        scenes.append(Scene(action, number, clip, begin, *windows, tuple(of_models)))
     return Comparison(
         dataset.name,
         protocol,
@@ -94,7 +95,7 @@ def make_comparison(
         runs[0].experiment.data.stride,
         _names(models),
         tuple(run.experiment.model.name == ZERO_VELOCITY for run in models),
-        scenes,
+        tuple(scenes),
     )
 
 

@@ -98,8 +98,7 @@ def action_curves(reports: Sequence[Report], path: str | Path) -> None:
     ((mode, protocol, metric),) = kinds
     actions = _distinct(itertools.chain.from_iterable(report.actions for report in reports))
     looks = _styles(reports)
-    figure, panels = _grid(len(actions), ACTION_COLUMNS, 2.3, 2.1, least=5.0)
-    columns = panels[0].get_gridspec().ncols
+    figure, panels, columns = _grid(len(actions), ACTION_COLUMNS, 2.3, 2.1, least=5.0)
     for number, (axes, action) in enumerate(zip(panels, actions, strict=True)):
         axes.sharey(panels[0])
         _draw_errors(axes, reports, looks, action)
@@ -127,7 +126,7 @@ def training_curves(workdirs: Sequence[str | Path], path: str | Path) -> None:
     runs = _read_runs([Workdir(folder) for folder in workdirs])
     logged = {name for log in runs.values() for row in log for name in row}
     measures = [measure for measure in MEASURES if logged.intersection((measure.line, measure.dots))]
-    figure, panels = _grid(len(measures), TRAINING_COLUMNS, 3.4, 2.6, least=4.6)
+    figure, panels, _ = _grid(len(measures), TRAINING_COLUMNS, 3.4, 2.6, least=4.6)
     for axes, measure in zip(panels, measures, strict=True):
         for number, (name, log) in enumerate(runs.items()):
             _draw_measure(axes, measure, name, log, style(number))
@@ -190,13 +189,16 @@ def _series(log: Sequence[Row], name: str) -> tuple[list[int], list[float]] | No
     return [row["step"] for row in rows], [float(np.mean(np.array(row[name], float))) for row in rows]
 
 
-def _grid(count: int, most: int, width: float, height: float, least: float) -> tuple[Figure, list[Axes]]:
-    """`count` panels of `width` x `height` inches in rows as even as can be; the figure is at least `least` wide."""
+def _grid(count: int, most: int, width: float, height: float, least: float) -> tuple[Figure, list[Axes], int]:
+    """`count` panels of `width` x `height` inches in rows as even as can be, and the number of columns.
+
+    The figure is at least `least` wide.
+    """
     rows = math.ceil(count / most)
     columns = math.ceil(count / rows)
     figure = new_figure(max(width * columns, least), height * rows + 0.9)
     grid = figure.add_gridspec(rows, columns)
-    return figure, [figure.add_subplot(grid[divmod(number, columns)]) for number in range(count)]
+    return figure, [figure.add_subplot(grid[divmod(number, columns)]) for number in range(count)], columns
 
 
 def _data_name(reports: Sequence[Report]) -> str:

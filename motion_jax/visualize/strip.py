@@ -128,7 +128,7 @@ def _draw(strip: Strip, title: str) -> Figure:
     width, height = strip.cell
     columns, rows = len(strip.times_ms), len(strip.rows)
     left, right, top = -0.6 * width, (columns - 0.4) * width, 0.83 * height
-    low = -(rows - (0.38 if strip.known else 0.48)) * height
+    low = -(rows - 0.42) * height
     scale = ROW_INCHES / height
     figure = new_figure((right - left) * scale + 0.1, (top - low) * scale + (0.4 if title else 0.1))
     axes = figure.add_subplot()
@@ -175,7 +175,7 @@ def _draw_row(axes: Axes, strip: Strip, row: Row, number: int) -> None:
     if row.begin:
         _name_row(axes, strip, row, number)
     elif row.name:
-        axes.text(-0.5 * width, (0.44 - number) * height, row.name, fontsize=9, color=INK, va="center")
+        axes.text(-0.5 * width, -(number + 0.52) * height, row.name, fontsize=9, color=INK, weight="bold")
 
 
 def _name_row(axes: Axes, strip: Strip, row: Row, number: int) -> None:

@@ -188,13 +188,18 @@ function savePicture() {
   });
 }
 
+function showKeys() {
+  $("keys").showModal();
+  $("keys").scrollTop = 0; // where its button lies below the screen, the focus has scrolled there
+}
+
 const KEYS = {
   " ": play, ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => choose(state.scene - 1),
   ArrowDown: () => choose(state.scene + 1), Home: () => step(-FRAMES), End: () => step(FRAMES), "+": () => zoom(1.15),
   "=": () => zoom(1.15), "-": () => zoom(1 / 1.15), "[": () => faster(-1), "]": () => faster(1),
   o: () => set({ layout: state.layout === "side" ? "overlay" : "side" }), m: () => set({ walk: !state.walk }),
   c: () => set({ colour: COLOURS[(COLOURS.indexOf(state.colour) + 1) % 3] }), g: () => set({ ghost: !state.ghost }),
-  r: resetView, d: () => { setTheme(!theme.dark); refresh(); }, s: savePicture, "?": () => $("keys").showModal(),
+  r: resetView, d: () => { setTheme(!theme.dark); refresh(); }, s: savePicture, "?": showKeys,
 };
 const TURNS = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, 0.08], ArrowDown: [0, -0.08] };
 
