@@ -1,17 +1,23 @@
-# Two commands: make quickstart, make test. Each sets up what it needs in .venv from the locked versions.
+# make quickstart: a first result. make check, test, test-all: see CONTRIBUTING.md. Each sets up what it needs in .venv,
+# from the locked versions.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-INPUTS := requirements.lock
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SMOKE := tests/test_config.py tests/test_floors.py tests/commands/test_quickstart.py
 
-.PHONY: quickstart test style types lock clean
+.PHONY: setup quickstart check style types smoke test test-all docs lock clean
+
+setup: $(READY)
+	@echo "The commands are in $(VENV): source $(BIN)/activate, then motion-jax --help"
 
 quickstart: $(READY)
-	$(BIN)/python -m launch.quickstart
+	$(BIN)/motion-jax quickstart
+	@echo
+	@echo "The commands are in $(VENV): run 'source $(BIN)/activate' first, or write $(BIN)/motion-jax"
 
-test: $(READY)
-	$(BIN)/python -m pytest -q -n auto
+check: style types smoke
 
 style: $(READY)
 	$(BIN)/ruff check .
@@ -20,10 +26,32 @@ style: $(READY)
 types: $(READY)
 	$(BIN)/pyright
 
-$(READY): $(INPUTS)
+smoke: $(READY)
+	$(BIN)/python -m pytest -q -n auto $(SMOKE)
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
+
+# What `make test` leaves out: the slow tests, among them that of the wheel.
+test-all: $(READY)
+	$(BIN)/python -m pytest -q -n auto -m slow
+
+docs: $(VENV)-docs/.ready
+	$(VENV)-docs/bin/mkdocs build --strict --quiet
+
+$(VENV)-docs/.ready: docs/requirements.lock
+	$(PYTHON) -m venv --clear $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.lock
+	@touch $@
+
+$(READY): $(VENV)/.locked pyproject.toml
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.locked: requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"error: Python 3.11 or newer is needed; {sys.executable} is {v[0]}.{v[1]}. Another one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PIP) --require-hashes -r requirements.lock
 	@touch $@
 
 # The lock holds exact versions and hashes for every supported Python and platform; needs uv.
@@ -32,4 +60,4 @@ lock:
 		--no-header --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) quickstart
+	rm -rf $(VENV) $(VENV)-docs dist site quickstart

@@ -11,13 +11,13 @@ builds; they could not be checked against it. The thesis prints, over 15 actions
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="AGED w/ adv+geo",
         data=DataConfig(validation="none"),
-        model=ModelConfig(name="aged", attention="none", adversarial=0.6),
+        model=model_config("aged", adversarial=0.6),
         train=TrainConfig(loss="geodesic", teacher_forcing=0.0),
     ).to_config_dict()

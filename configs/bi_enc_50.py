@@ -11,13 +11,13 @@ which are one-step errors.
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="Bi-Enc-50",
         data=DataConfig(validation="none"),
-        model=ModelConfig(bidirectional=True),
+        model=model_config(bidirectional=True),
         train=TrainConfig(teacher_forcing=0.5),
     ).to_config_dict()

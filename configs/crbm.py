@@ -9,13 +9,13 @@ are as recalled from the paper. Expected: no Euler errors of it are published th
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, OptimConfig
+from motion_jax.config import DataConfig, Experiment, OptimConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="CRBM",
         data=DataConfig(validation="none"),
-        model=ModelConfig(name="crbm", hidden=200, order=3, gibbs=1),
+        model=model_config("crbm", hidden=200, order=3, gibbs=1),
         optim=OptimConfig(name="momentum", learning_rate=1e-3, decay_rate=1.0, momentum=0.9, clip_kind="none"),
     ).to_config_dict()

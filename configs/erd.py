@@ -12,16 +12,16 @@ day or more on a GPU-less machine; the thesis prints, free-running, walking .93 
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, OptimConfig, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="ERD",
         data=DataConfig(validation="none", one_hot=False),
-        model=ModelConfig(name="erd", hidden=1000, layers=2),
+        model=model_config("erd", hidden=1000, layers=2, noise="fragkiadaki"),
         optim=OptimConfig(
             name="momentum", momentum=0.99, learning_rate=1e-3, decay_rate=0.1, decay_steps=3000, clip_norm=25.0
         ),
-        train=TrainConfig(steps=10_000, batch=100, noise="fragkiadaki"),
+        train=TrainConfig(steps=10_000, batch=100),
     ).to_config_dict()

@@ -13,14 +13,14 @@ each frame of each sequence. No row of the thesis; the published errors are [rec
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, OptimConfig, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="QuaterNet",
         data=DataConfig(target_length=10, one_hot=False, validation="none"),
-        model=ModelConfig(name="quaternet", hidden=1000, layers=2),
+        model=model_config("quaternet", hidden=1000, layers=2),
         optim=OptimConfig(name="adam", learning_rate=0.001, decay_rate=0.999, decay_steps=6, clip_norm=0.1),
         train=TrainConfig(
             steps=18_000, batch=60, loss="euler", teacher_forcing=1.0, forcing_schedule="exponential", coin="step"

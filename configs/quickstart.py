@@ -9,14 +9,14 @@ digit), free-running, in rad at 80 160 320 400 560 1000 ms: .222 .406 .699 .815 
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, OptimConfig, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="Bi-Enc-50 (small)",
         data=DataConfig(),
-        model=ModelConfig(hidden=64, bidirectional=True),
+        model=model_config(hidden=64, bidirectional=True),
         optim=OptimConfig(name="adam", learning_rate=5e-3, decay_rate=0.6, decay_steps=600),
         train=TrainConfig(steps=3000, teacher_forcing=0.5, coin="step", report_every=500),
         eval=EvalConfig(protocols="srnn"),

@@ -11,13 +11,13 @@ the thesis prints, free-running, over 15 actions of Human3.6M at 80/160/320/400 
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="Res. sup.",
         data=DataConfig(validation="none"),
-        model=ModelConfig(name="res_sup", cell="gru_reset_before"),
+        model=model_config("res_sup", cell="gru_reset_before"),
         train=TrainConfig(teacher_forcing=0.0),
     ).to_config_dict()

@@ -9,13 +9,13 @@ no row of the thesis.
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="Residual (SA)",
         data=DataConfig(validation="none", actions="walking"),
-        model=ModelConfig(name="res_sup", cell="gru_reset_before"),
+        model=model_config("res_sup", cell="gru_reset_before"),
         train=TrainConfig(teacher_forcing=0.0),
     ).to_config_dict()

@@ -8,13 +8,13 @@ All else as in configs/res_sup.py. Expected: hours on a GPU-less machine; no row
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="Res. unsup.",
         data=DataConfig(validation="none", one_hot=False),
-        model=ModelConfig(name="res_sup", cell="gru_reset_before"),
+        model=model_config("res_sup", cell="gru_reset_before"),
         train=TrainConfig(teacher_forcing=0.0),
     ).to_config_dict()

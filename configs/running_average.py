@@ -7,8 +7,8 @@ Expected: seconds; on Human3.6M, free running, walking .481 .745 1.017 1.169 at 
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import Experiment, ModelConfig
+from motion_jax.config import Experiment, model_config
 
 
 def get_config() -> ConfigDict:
-    return Experiment(name="Running average", model=ModelConfig(name="running_average")).to_config_dict()
+    return Experiment(name="Running average", model=model_config("running_average")).to_config_dict()

@@ -10,13 +10,13 @@ a GPU-less machine; no row of the thesis.
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="Sampling-based loss (SA)",
         data=DataConfig(validation="none", actions="walking"),
-        model=ModelConfig(name="res_sup", cell="gru_reset_before", residual=False),
+        model=model_config("res_sup", cell="gru_reset_before", residual=False),
         train=TrainConfig(teacher_forcing=0.0),
     ).to_config_dict()

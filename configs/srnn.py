@@ -9,16 +9,16 @@ the thesis prints, free-running, walking .81 .94 1.16 1.30 at 80/160/320/400 ms.
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, OptimConfig, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="SRNN",
         data=DataConfig(validation="none", one_hot=False),
-        model=ModelConfig(name="srnn", hidden=512),
+        model=model_config("srnn", hidden=512, noise="fragkiadaki"),
         optim=OptimConfig(
             name="momentum", momentum=0.99, learning_rate=1e-3, decay_rate=0.1, decay_steps=3000, clip_norm=25.0
         ),
-        train=TrainConfig(steps=10_000, batch=100, noise="fragkiadaki"),
+        train=TrainConfig(steps=10_000, batch=100),
     ).to_config_dict()

@@ -11,13 +11,13 @@ which are one-step errors.
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, Experiment, TrainConfig, model_config
 
 
 def get_config() -> ConfigDict:
     return Experiment(
         name="Uni-Enc-0",
         data=DataConfig(validation="none"),
-        model=ModelConfig(bidirectional=False),
+        model=model_config(bidirectional=False),
         train=TrainConfig(teacher_forcing=0.0),
     ).to_config_dict()

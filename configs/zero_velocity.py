@@ -8,8 +8,8 @@ running, walking .394 .678 .986 1.152 at 80/160/320/400 ms.
 
 from ml_collections import ConfigDict
 
-from motion_jax.config import Experiment, ModelConfig
+from motion_jax.config import Experiment, model_config
 
 
 def get_config() -> ConfigDict:
-    return Experiment(name="Zero-velocity", model=ModelConfig(name="zero_velocity")).to_config_dict()
+    return Experiment(name="Zero-velocity", model=model_config("zero_velocity")).to_config_dict()

@@ -37,7 +37,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     assert config.nav is not None
     for entry in config.nav:
         if "Adding things" in entry:
-            entry["Adding things"] = [{_title(path): path.name} for path in sorted(DOCS.glob("new_*.md"))]
+            entry["Adding things"] = [{_title(path): path.name} for path in sorted(DOCS.glob("adding_*.md"))]
         if "Python API" in entry:
             entry["Python API"] = [{"Overview": "api.md"}, *({name: uri} for name, (uri, _) in _reference().items())]
     if "CONTRIBUTING.md" in TOP:

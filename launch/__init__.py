@@ -1,1 +1,1 @@
-"""Commands: parse, call, print where the result lies."""
+"""Commands in a checkout: `python -m launch.NAME` is `motion-jax NAME`."""

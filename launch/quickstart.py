@@ -1,9 +1,6 @@
-"""A first result: trains a small model, scores it beside zero-velocity, and draws what it predicts.
+"""`motion-jax quickstart`, in a checkout."""
 
-python -m launch.quickstart --out=quickstart
-"""
-
-from motion_jax.commands import cli, quickstart
+from motion_jax.commands.dispatch import run
 
 if __name__ == "__main__":
-    cli.run(quickstart.main)
+    run("quickstart")

@@ -1,6 +1,31 @@
 """Human motion prediction in JAX."""
 
-from motion_jax.errors import UserError
-from motion_jax.inference.predictor import Predictor, load_predictor
+from __future__ import annotations
 
-__all__ = ["Predictor", "UserError", "load_predictor"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from motion_jax.errors import UserError
+    from motion_jax.inference.predictor import Predictor, load_predictor
+
+__version__ = "0.1.0"
+__all__ = ["Predictor", "UserError", "__version__", "load_predictor"]
+
+_HOMES = {
+    "Predictor": "motion_jax.inference.predictor",
+    "UserError": "motion_jax.errors",
+    "load_predictor": "motion_jax.inference.predictor",
+}
+"""Where each public name is defined. They are loaded when they are first used: `motion-jax --help` needs no JAX."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

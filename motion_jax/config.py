@@ -1,15 +1,19 @@
-"""The experiment, as frozen dataclasses: built once at the door, checked there, trusted behind it.
+"""The experiment, as frozen dataclasses: checked once, when they are made, and trusted from then on.
 
 Flags edit an `ml_collections.ConfigDict` (`Experiment().to_config_dict()`); `Experiment.from_config_dict` turns the
 result into these records. An unknown key, a wrong type or an impossible value fails here and names what is valid.
+
+What a model reads, it declares itself: a subclass of `ModelConfig` beside its `make`, registered under its name. Any
+other field is refused by name, and is in no saved configuration.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ml_collections
@@ -18,17 +22,12 @@ from motion_jax.errors import UserError
 
 DATASETS = ("synthetic", "h36m", "cmu", "folder")
 STATISTICS = ("martinez", "learn_traj_dep")
-CELLS = ("gru", "gru_reset_before", "lstm", "rnn")
-ATTENTIONS = (
-    "none", "linear", "location", "additive", "dot", "general", "concat", "scaled_dot", "multi_head",
-)  # fmt: skip
-OUTPUTS = ("hidden", "full", "combine")
 LOSSES = ("mse", "l1", "geodesic", "velocity", "position", "euler")
-NOISES = ("none", "fragkiadaki")
 PRECISIONS = ("float32", "tf32", "bf16")
 COINS = ("iteration", "sequence", "step")
 FORCING_SCHEDULES = ("constant", "linear", "exponential", "inverse_sigmoid")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+_OPTIMIZER_FIELDS = {"momentum": ("momentum", "nesterov", "rmsprop"), "weight_decay": ("adamw",)}
 CLIP_NORMS = ("l2", "l1", "none")
 MODES = ("free_running", "one_step")
 PROTOCOLS = ("srnn", "windows256")
@@ -54,11 +53,11 @@ class DataConfig:
     synthetic_seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("data.name", self.name, DATASETS)
-        _one_of("data.statistics", self.statistics, STATISTICS)
-        _at_least("data.source_length", self.source_length, 2)
-        _at_least("data.target_length", self.target_length, 1)
-        _at_least("data.stride", self.stride, 1)
+        one_of("data.name", self.name, DATASETS)
+        one_of("data.statistics", self.statistics, STATISTICS)
+        at_least("data.source_length", self.source_length, 2)
+        at_least("data.target_length", self.target_length, 1)
+        at_least("data.stride", self.stride, 1)
         if self.name != "synthetic" and not self.root:
             raise UserError(
                 f"data.root is empty: data.name={self.name!r} needs --config.data.root=DIR, the folder that holds "
@@ -68,24 +67,47 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Which network. Fields that a model does not read keep their defaults."""
+    """Which network. The fields of each are those of a subclass, declared beside its `make`.
 
-    name: str = "seq2seq"  # a key of `models.REGISTRY`
-    hidden: int = 1024  # H
-    layers: int = 1
-    bidirectional: bool = False
-    cell: str = "gru"
-    attention: str = "additive"
-    heads: int = 4  # of multi_head attention
-    output: str = "hidden"
-    residual: bool = True
-    window: int = 2  # frames that running_average averages
-    tied: bool = True  # res_sup: encoder and decoder share one cell
-    convolutional: bool = False  # quaternet: dilated convolutions over time in place of the recurrent network
-    unit_penalty: float = 0.01  # quaternet: weight of the quaternions' squared distance from unit norm
-    adversarial: float = 0.6  # aged: weight of what the discriminators say; 0: none
-    order: int = 3  # crbm: observed frames that condition the next
-    gibbs: int = 1  # crbm: steps of contrastive divergence
+    A subclass overrides `check` for what depends on the data, and names in `UNREAD` the fields of other groups that its
+    training does not read: an experiment that sets one of them is refused.
+    """
+
+    name: str  # a key of `models.REGISTRY`
+
+    UNREAD: typing.ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def width(self) -> int:
+        """H, the field `hidden`; 0 of a model that has none."""
+        return getattr(self, "hidden", 0)
+
+    def check(self, data: DataConfig) -> None:
+        """Raises `UserError` where the model cannot serve windows of `data`."""
+
+
+MODEL_CONFIGS: dict[str, type[ModelConfig]] = {}
+"""The fields of every model by its name, as `models.register` enters them."""
+
+FORCING = ("train.teacher_forcing", "train.coin", "train.forcing_schedule", "train.forcing_end")
+"""What a model leaves unread that learns from true frames alone."""
+
+DEFAULT_MODEL = "seq2seq"
+
+
+def model_config(name: str = DEFAULT_MODEL, **fields: Any) -> ModelConfig:
+    """The fields of the model called `name`: those given, and the defaults of the others.
+
+    Raises:
+        UserError: no such model, a field that it does not read, a wrong type or an impossible value.
+    """
+    return _build_model({"name": name, **fields}, "model.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ComputeConfig:
+    """How a network is computed, whichever it is. None of it changes what is computed beyond rounding."""
+
     precision: str = "float32"  # of matmul operands; state, gates, softmax, sums and parameters stay float32
     fast: bool = True  # gradients of weights formed once over time; False: the plain scan, for forward-mode
     micro_batch: int = 0  # sequences that a device computes at once, part after part; 0: by platform (README)
@@ -93,22 +115,9 @@ class ModelConfig:
     cuda_graphs: bool = False  # on a GPU, capture the loops over time as graphs; elsewhere nothing
 
     def __post_init__(self) -> None:
-        _at_least("model.hidden", self.hidden, 1)
-        _at_least("model.layers", self.layers, 1)
-        _one_of("model.cell", self.cell, CELLS)
-        _one_of("model.attention", self.attention, ATTENTIONS)
-        _one_of("model.output", self.output, OUTPUTS)
-        _one_of("model.precision", self.precision, PRECISIONS)
-        _at_least("model.micro_batch", self.micro_batch, 0)
-        _at_least("model.unroll", self.unroll, 1)
-        _at_least("model.heads", self.heads, 1)
-        _at_least("model.window", self.window, 1)
-        _at_least("model.unit_penalty", self.unit_penalty, 0)
-        _at_least("model.adversarial", self.adversarial, 0)
-        _at_least("model.order", self.order, 1)
-        _at_least("model.gibbs", self.gibbs, 1)
-        if self.attention == "multi_head" and self.hidden % self.heads:
-            raise UserError(f"model.heads={self.heads} must divide model.hidden={self.hidden}")
+        one_of("compute.precision", self.precision, PRECISIONS)
+        at_least("compute.micro_batch", self.micro_batch, 0)
+        at_least("compute.unroll", self.unroll, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,15 +134,21 @@ class OptimConfig:
     weight_decay: float = 1e-4  # of adamw
 
     def __post_init__(self) -> None:
-        _one_of("optim.name", self.name, OPTIMIZERS)
-        _one_of("optim.clip_kind", self.clip_kind, CLIP_NORMS)
-        _positive("optim.learning_rate", self.learning_rate)
-        _fraction("optim.decay_rate", self.decay_rate)
-        _positive("optim.decay_rate", self.decay_rate)
-        _at_least("optim.decay_steps", self.decay_steps, 1)
-        _positive("optim.clip_norm", self.clip_norm)
-        _fraction("optim.momentum", self.momentum)
-        _at_least("optim.weight_decay", self.weight_decay, 0)
+        one_of("optim.name", self.name, OPTIMIZERS)
+        one_of("optim.clip_kind", self.clip_kind, CLIP_NORMS)
+        positive("optim.learning_rate", self.learning_rate)
+        fraction("optim.decay_rate", self.decay_rate)
+        positive("optim.decay_rate", self.decay_rate)
+        at_least("optim.decay_steps", self.decay_steps, 1)
+        positive("optim.clip_norm", self.clip_norm)
+        fraction("optim.momentum", self.momentum)
+        at_least("optim.weight_decay", self.weight_decay, 0)
+        for field, readers in _OPTIMIZER_FIELDS.items():
+            if getattr(self, field) != getattr(OptimConfig, field) and self.name not in readers:
+                raise UserError(
+                    f"optim.{field}={getattr(self, field)}: {self.name} does not read it; {', '.join(readers)} "
+                    f"{'does' if len(readers) == 1 else 'do'}"
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +159,6 @@ class TrainConfig:
     batch: int = 16  # B, over all devices together
     seed: int = 0
     loss: str = "mse"
-    noise: str = "none"  # added to the inputs of erd, lstm_3lr and srnn; "fragkiadaki": growing by iteration
     teacher_forcing: float = 0.5  # probability that a step reads the true previous frame
     coin: str = "iteration"  # one coin for the whole batch, per sequence, or per step
     forcing_schedule: str = "constant"
@@ -159,14 +173,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "steps_per_dispatch", "log_every", "report_every", "checkpoint_every",
                      "keep_last"):  # fmt: skip
-            _at_least(f"train.{name}", getattr(self, name), 1)
-        _at_least("train.seed", self.seed, 0)
-        _one_of("train.loss", self.loss, LOSSES)
-        _one_of("train.noise", self.noise, NOISES)
-        _fraction("train.teacher_forcing", self.teacher_forcing)
-        _fraction("train.forcing_end", self.forcing_end)
-        _one_of("train.coin", self.coin, COINS)
-        _one_of("train.forcing_schedule", self.forcing_schedule, FORCING_SCHEDULES)
+            at_least(f"train.{name}", getattr(self, name), 1)
+        at_least("train.seed", self.seed, 0)
+        one_of("train.loss", self.loss, LOSSES)
+        fraction("train.teacher_forcing", self.teacher_forcing)
+        fraction("train.forcing_end", self.forcing_end)
+        one_of("train.coin", self.coin, COINS)
+        one_of("train.forcing_schedule", self.forcing_schedule, FORCING_SCHEDULES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,12 +193,12 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         for name in self.protocol_names:
-            _one_of("eval.protocols", name, PROTOCOLS)
+            one_of("eval.protocols", name, PROTOCOLS)
         for name in self.metric_names:
-            _one_of("eval.metrics", name, METRICS)
-        _at_least("eval.batch", self.batch, 1)
+            one_of("eval.metrics", name, METRICS)
+        at_least("eval.batch", self.batch, 1)
         for frame in self.frame_numbers:
-            _at_least("eval.frames", frame, 1)
+            at_least("eval.frames", frame, 1)
 
     @property
     def protocol_names(self) -> tuple[str, ...]:
@@ -212,7 +225,8 @@ class Experiment:
 
     name: str = "experiment"  # the row's name in tables
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    model: ModelConfig = dataclasses.field(default_factory=model_config)
+    compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
     optim: OptimConfig = dataclasses.field(default_factory=OptimConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
@@ -221,18 +235,42 @@ class Experiment:
         for frame in self.eval.frame_numbers:
             if frame > self.data.target_length:
                 raise UserError(f"eval.frames asks for frame {frame}, but data.target_length={self.data.target_length}")
-        if self.model.window > self.data.source_length:
-            raise UserError(
-                f"model.window={self.model.window}: must be at most data.source_length={self.data.source_length}"
-            )
+        self.model.check(self.data)
+        for path in self.model.UNREAD:
+            group, _, field = path.partition(".")
+            record = getattr(self, group)
+            if (value := getattr(record, field)) != getattr(type(record), field):  # the class holds the default
+                raise UserError(f"{path}={value!r}: model {self.model.name!r} does not read it: leave it out")
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain values, for JSON and for comparison."""
-        return dataclasses.asdict(self)
+        """Nested plain values, for JSON and for comparison, without what the model does not read."""
+        values = dataclasses.asdict(self)
+        for path in self.model.UNREAD:
+            group, _, field = path.partition(".")
+            del values[group][field]
+        return values
 
     def to_config_dict(self) -> ml_collections.ConfigDict:
         """The form that `--config.a.b=v` edits; config files return it."""
         return ml_collections.ConfigDict(self.to_dict())
+
+    def changed(self, changes: Mapping[str, Any]) -> Experiment:
+        """With other values of some fields, `{"model.hidden": 256, ...}`.
+
+        Another `model.name` keeps what both models read; the other fields of the new one have their defaults.
+
+        Raises:
+            UserError: an unknown field, one that the model does not read, a wrong type or an impossible value.
+        """
+        values = self.to_dict()
+        if (name := changes.get("model.name", self.model.name)) in MODEL_CONFIGS and name != self.model.name:
+            read = _names_of(MODEL_CONFIGS[name])
+            values["model"] = {field: value for field, value in values["model"].items() if field in read}
+        for path, value in changes.items():
+            *groups, last = path.split(".")
+            group: Any = functools.reduce(lambda part, key: part.setdefault(key, {}), groups, values)
+            group[last] = value
+        return Experiment.from_config_dict(values)
 
     @classmethod
     def from_config_dict(cls, config: Mapping[str, Any]) -> Experiment:
@@ -244,9 +282,32 @@ class Experiment:
     def from_json(cls, text: str, source: str) -> Experiment:
         """Reads what `json.dumps(to_dict())` wrote; `source` names it in errors."""
         try:
-            return cls.from_config_dict(json.loads(text))
+            values = json.loads(text)
+            if isinstance(values, dict) and "model" in values and "compute" not in values:
+                raise UserError("it was written by an earlier version of motion_jax, before 0.2: train anew")
+            return cls.from_config_dict(values)
         except (ValueError, TypeError) as error:  # no JSON, a UserError, or JSON that is no object
             raise UserError(f"{source}: not a config of this version: {error}") from None
+
+
+def _build_model(values: Mapping[str, Any], path: str) -> ModelConfig:
+    name = values.get("name", DEFAULT_MODEL)
+    if name not in MODEL_CONFIGS:
+        raise UserError(f"model.name={name!r}: must be one of {', '.join(sorted(MODEL_CONFIGS))}")
+    cls = MODEL_CONFIGS[name]
+    read = [field.name for field in dataclasses.fields(cls) if field.name != "name"]
+    for key in values:
+        if key != "name" and key not in read:
+            others = sorted(other for other, config in MODEL_CONFIGS.items() if key in _names_of(config))
+            known = f" ({', '.join(others)} {'does' if len(others) == 1 else 'do'})" if others else ""
+            raise UserError(
+                f"{path}{key}: model {name!r} does not read it{known}; it reads {', '.join(read) or 'no field'}"
+            )
+    return typing.cast(ModelConfig, _build(cls, {"name": name, **values}, path))
+
+
+def _names_of(cls: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(cls)}
 
 
 def _build(cls: type, values: Mapping[str, Any], path: str) -> Any:
@@ -262,7 +323,7 @@ def _convert(hint: type, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise UserError(f"config: {path}={value!r} must be a group of fields")
-        return _build(hint, value, f"{path}.")
+        return _build_model(value, f"{path}.") if hint is ModelConfig else _build(hint, value, f"{path}.")
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
@@ -274,21 +335,25 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _one_of(path: str, value: str, allowed: tuple[str, ...]) -> None:
+def one_of(path: str, value: str, allowed: Iterable[str]) -> None:
+    """Raises `UserError` unless `value` of the field `path` is among the names that are allowed."""
     if value not in allowed:
         raise UserError(f"{path}={value!r}: must be one of {', '.join(allowed)}")
 
 
-def _at_least(path: str, value: float, least: float) -> None:
+def at_least(path: str, value: float, least: float) -> None:
+    """Raises `UserError` where the field `path` is less, or NaN."""
     if not value >= least:
         raise UserError(f"{path}={value}: must be at least {least}")
 
 
-def _positive(path: str, value: float) -> None:
+def positive(path: str, value: float) -> None:
+    """Raises `UserError` unless the field `path` is a finite number above 0."""
     if not (value > 0 and value != float("inf")):
         raise UserError(f"{path}={value}: must be a positive number")
 
 
-def _fraction(path: str, value: float) -> None:
+def fraction(path: str, value: float) -> None:
+    """Raises `UserError` unless the field `path` lies between 0 and 1."""
     if not 0 <= value <= 1:
         raise UserError(f"{path}={value}: must lie between 0 and 1")

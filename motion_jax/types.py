@@ -8,8 +8,7 @@ H  hidden width   J  joints                        A  actions
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -60,22 +59,52 @@ class Batch(NamedTuple):
     future: Array  # [B, T, N] what came next
 
 
-class Model(NamedTuple):
-    """A model is two pure functions.
+class Init(Protocol):
+    """Fresh parameters; consumes `key`."""
 
-    `apply(params, history, future, forced)` predicts `[B, T, N]`. `forced` is `[B, T]` bool: where it is true, step t
-    reads the true frame t-1 of `future` in place of the model's own prediction (teacher forcing); step 0 always reads
-    the last frame of `history`. All false is free-running; all true is one-step. Where nothing is forced, `future`
-    lends only its length: its values reach neither the prediction nor the gradient.
+    def __call__(self, key: Array, /) -> Params: ...  # noqa: D102
+
+
+class Apply(Protocol):
+    """Predicts frames `[B, T, N]`.
+
+    `history` is `[B, S, N]`, `future` `[B, T, N]`, `forced` `[B, T]` bool: where it is true, step t reads the true
+    frame t-1 of `future` in place of the model's own prediction (teacher forcing); step 0 always reads the last frame
+    of `history`. All false is free-running; all true is one-step. Where nothing is forced, `future` lends only its
+    length: its values reach neither the prediction nor the gradient.
     """
 
-    init: Callable[[Array], Params]  # key -> params
-    apply: Callable[[Params, Array, Array, Array], Array]
-    attend: Callable[[Params, Array, Array, Array], tuple[Array, Array | None]] | None = None
-    """As `apply`, and the attention's weights `[B, T, S-1]` beside the prediction; None without attention."""
-    loss_and_grad: Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]] | None = None
-    """(params, batch, forced, key, step []) -> loss and gradient of one update, where they are not those of the
-    configured loss of `apply`; consumes `key`."""
-    prepare: Callable[[Params], Any] | None = None
-    """Parameters in the form that the computation reads (joined, in its precision), which `apply` and `attend` also
-    take: done once where many calls share the same parameters."""
+    def __call__(self, params: Any, history: Array, future: Array, forced: Array, /) -> Array: ...  # noqa: D102
+
+
+class Attend(Protocol):
+    """As `Apply`, and the attention's weights `[B, T, S-1]` beside the prediction; None without attention."""
+
+    def __call__(self, params: Any, history: Array, future: Array, forced: Array, /) -> tuple[Array, Array | None]: ...  # noqa: D102
+
+
+class LossAndGrad(Protocol):
+    """The loss and the gradient of one update; consumes `key`. `step` `[]` counts updates from 0."""
+
+    def __call__(  # noqa: D102
+        self, params: Any, batch: Batch, forced: Array, key: Array, step: Array, /
+    ) -> tuple[Array, Params]: ...
+
+
+class Prepare(Protocol):
+    """Parameters in the form that the computation reads (joined, in its precision)."""
+
+    def __call__(self, params: Any, /) -> Any: ...  # noqa: D102
+
+
+class Model(NamedTuple):
+    """A model is two pure functions, `init` and `apply`; the others are for models that need them."""
+
+    init: Init
+    apply: Apply
+    attend: Attend | None = None
+    """What shows where the model looks, if it has attention."""
+    loss_and_grad: LossAndGrad | None = None
+    """Where the loss and gradient of an update are not those of the configured loss of `apply`."""
+    prepare: Prepare | None = None
+    """Done once where many calls share the same parameters; `apply` and `attend` take what it returns too."""

@@ -1,4 +1,4 @@
-"""The door: what is right passes unchanged, what is wrong is named with what is allowed."""
+"""Configurations: what is right passes unchanged, what is wrong is named with what is allowed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import ml_collections
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, OptimConfig, TrainConfig, model_config
 from motion_jax.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
-GROUPS = {"data": DataConfig, "model": ModelConfig, "optim": OptimConfig, "train": TrainConfig, "eval": EvalConfig}
+GROUPS = {"data": DataConfig, "compute": ComputeConfig, "optim": OptimConfig, "train": TrainConfig, "eval": EvalConfig}
 
 
 def build(path: str, value) -> Experiment:
@@ -59,14 +59,14 @@ def test_a_flags_edit_arrives():
     config.optim.learning_rate = 0.5
     experiment = Experiment.from_config_dict(config)
     assert (experiment.model.hidden, experiment.optim.learning_rate) == (32, 0.5)
-    assert dataclasses.replace(experiment, model=ModelConfig(), optim=OptimConfig()) == Experiment()
+    assert dataclasses.replace(experiment, model=model_config(), optim=OptimConfig()) == Experiment()
 
 
 def test_missing_keys_keep_their_defaults():
-    assert Experiment.from_config_dict({"model": {"layers": 2}}) == Experiment(model=ModelConfig(layers=2))
+    assert Experiment.from_config_dict({"model": {"layers": 2}}) == Experiment(model=model_config(layers=2))
 
 
-def test_experiments_cannot_be_changed_behind_the_door():
+def test_an_experiment_cannot_be_changed_once_it_is_made():
     for record in (Experiment(), *(group() for group in GROUPS.values())):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(record, dataclasses.fields(record)[0].name, None)
@@ -79,6 +79,7 @@ def test_whole_numbers_are_taken_for_fractions_but_not_the_reverse():
 
 
 WRONG_TYPES = [("train.steps", "10"), ("train.steps", True), ("model.residual", 1), ("model.cell", None),
+               ("compute.fast", 1),
                ("optim.clip_norm", "5"), ("optim.clip_norm", False), ("data.actions", ["walking"])]  # fmt: skip
 
 
@@ -89,17 +90,18 @@ def test_a_wrong_type_is_named(path, value):
 
 
 def test_an_unknown_key_is_named_with_the_valid_ones():
-    with pytest.raises(UserError, match=r"unknown key model\.hiden; valid keys: adversarial, attention, .*hidden"):
-        build("model.hiden", 3)
-    with pytest.raises(UserError, match=r"unknown key modle; valid keys: data, eval, model"):
+    with pytest.raises(UserError, match=r"unknown key optim\.rate; valid keys: clip_kind, .*learning_rate"):
+        build("optim.rate", 3)
+    with pytest.raises(UserError, match=r"unknown key modle; valid keys: compute, data, eval, model"):
         build("modle", {})
     with pytest.raises(UserError, match=r"model=3 must be a group of fields"):
         build("model", 3)
 
 
 NAMES = [
-    "data.name", "data.statistics", "model.cell", "model.attention", "model.output", "optim.name", "optim.clip_kind",
-    "train.loss", "train.coin", "train.forcing_schedule", "eval.protocols", "eval.metrics",
+    "data.name", "data.statistics", "model.name", "model.cell", "model.attention", "model.output", "optim.name",
+    "optim.clip_kind", "compute.precision", "train.loss", "train.coin", "train.forcing_schedule", "eval.protocols",
+    "eval.metrics",
 ]  # fmt: skip
 
 
@@ -111,7 +113,8 @@ def test_a_wrong_name_is_shown_with_the_right_ones(path):
 
 IMPOSSIBLE = [
     ("data.source_length", 1), ("data.target_length", 0), ("data.stride", 0), ("model.hidden", 0), ("model.layers", 0),
-    ("model.heads", 0), ("model.window", 0), ("optim.learning_rate", 0.0), ("optim.learning_rate", math.nan),
+    ("model.heads", 0), ("compute.unroll", 0), ("compute.micro_batch", -1),
+    ("optim.learning_rate", 0.0), ("optim.learning_rate", math.nan),
     ("optim.learning_rate", math.inf), ("optim.decay_rate", 0.0), ("optim.decay_rate", 1.1), ("optim.decay_steps", 0),
     ("optim.clip_norm", -1.0), ("optim.momentum", 2.0), ("optim.momentum", math.nan), ("optim.weight_decay", -0.1),
     ("train.steps", 0), ("train.batch", -3), ("train.seed", -1), ("train.teacher_forcing", 1.5),
@@ -128,12 +131,12 @@ def test_an_impossible_number_is_named_with_its_bounds(path, value):
 
 def test_what_fits_no_other_field_is_refused():
     with pytest.raises(UserError, match=r"model\.heads=3 must divide model\.hidden=8"):
-        ModelConfig(hidden=8, heads=3, attention="multi_head")
-    assert ModelConfig(hidden=8, heads=3).heads == 3  # no heads, no matter
+        model_config(hidden=8, heads=3, attention="multi_head")
+    assert model_config(hidden=8, heads=3).heads == 3  # no heads, no matter
     with pytest.raises(UserError, match=r"frame 14, but data\.target_length=10"):
         Experiment(data=DataConfig(target_length=10))
     with pytest.raises(UserError, match=r"model\.window=5: must be at most data\.source_length=4"):
-        Experiment(model=ModelConfig(window=5), data=DataConfig(source_length=4))
+        Experiment(model=model_config("running_average", window=5), data=DataConfig(source_length=4))
     with pytest.raises(UserError, match=r"data\.root is empty: data\.name='h36m' needs --config\.data\.root=DIR"):
         DataConfig(name="h36m")
 
@@ -150,3 +153,41 @@ def test_lists_are_names_separated_by_commas():
 def test_a_file_that_holds_no_config_is_named(text):
     with pytest.raises(UserError, match=r"^runs/a/config\.json: not a config of this version: "):
         Experiment.from_json(text, "runs/a/config.json")
+
+
+UNREAD = [
+    ("erd", {"attention": "dot"}, r"model\.attention: model 'erd' does not read it \(seq2seq does\); it reads hidden"),
+    ("zero_velocity", {"hidden": 3}, r"model\.hidden: model 'zero_velocity' does not read it .*; it reads no field$"),
+    ("seq2seq", {"window": 3}, r"model\.window: model 'seq2seq' does not read it \(running_average does\); it reads"),
+    ("crbm", {"hiden": 3}, r"model\.hiden: model 'crbm' does not read it; it reads hidden, order, gibbs$"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "fields", "message"), UNREAD)
+def test_a_field_that_the_model_does_not_read_is_refused_by_name(name, fields, message):
+    with pytest.raises(UserError, match=message):
+        model_config(name, **fields)
+    with pytest.raises(UserError, match=message):
+        Experiment.from_config_dict({"model": {"name": name, **fields}})
+
+
+def test_a_setting_of_another_group_that_the_model_does_not_read_is_refused():
+    with pytest.raises(UserError, match=r"^train\.teacher_forcing=0\.25: model 'erd' does not read it"):
+        Experiment(model=model_config("erd"), train=TrainConfig(teacher_forcing=0.25))
+    saved = Experiment(model=model_config("erd")).to_dict()
+    assert saved["model"] == {"name": "erd", "hidden": 1024, "layers": 1, "noise": "none"}
+    assert not {"teacher_forcing", "coin"} & saved["train"].keys()
+    assert Experiment.from_config_dict(saved) == Experiment(model=model_config("erd"))
+
+
+@pytest.mark.parametrize(("name", "field", "value"), [("adam", "momentum", 0.5), ("sgd", "weight_decay", 0.1)])
+def test_a_field_that_the_optimiser_does_not_read_is_refused(name, field, value):
+    with pytest.raises(UserError, match=rf"optim\.{field}={value}: {name} does not read it; \w+"):
+        OptimConfig(name=name, **{field: value})
+
+
+def test_a_config_of_an_earlier_version_is_told_in_one_line():
+    old = json.dumps({"name": "Bi-Enc-50", "model": {"name": "seq2seq", "window": 2, "precision": "float32"}})
+    message = r"^runs/a/config\.json: .* written by an earlier version of motion_jax, before 0\.2: train anew$"
+    with pytest.raises(UserError, match=message):
+        Experiment.from_json(old, "runs/a/config.json")

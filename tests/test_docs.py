@@ -20,22 +20,25 @@ import jax
 import numpy as np
 import pytest
 
+import motion_jax.config
 import motion_jax.models
 from motion_jax.commands.cli import _check_key
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import MODEL_CONFIGS, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.formats import FORMATS
 from motion_jax.evaluation.metrics import METRICS
 from motion_jax.experiments.compare import compare
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.losses import LOSSES
-from motion_jax.models import REGISTRY
+from motion_jax.models import REGISTRY, Entry, register
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.loop import fit
 from motion_jax.types import Clip, Dataset
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / name for name in ("README.md", "BENCHMARKS.md", "CHANGELOG.md")] + sorted((ROOT / "docs").rglob("*.md"))
-NEW_MODEL = ROOT / "docs" / "new_model.md"
+PAGES = [ROOT / name for name in ("README.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted(
+    (ROOT / "docs").rglob("*.md")
+)
+ADDING_A_MODEL = ROOT / "docs" / "adding_a_model.md"
 COMMANDS = sorted(path.stem for path in (ROOT / "launch").glob("*.py") if path.stem != "__init__")
 MODULE = "motion_jax.models.linear_motion"  # which the page adds
 
@@ -63,7 +66,7 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
 def flags(command: str) -> set[str]:
     """What a command's own flags are called, read in its source: in one process only one command can define them."""
     source = (ROOT / "motion_jax" / "commands" / f"{command}.py").read_text()
-    names = set(re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source))
+    names = set(re.findall(r"(?:flags\.DEFINE|cli\.define)_\w+\(\s*\"(\w+)\"", source))
     loops = [node.generators[0].iter for node in ast.walk(ast.parse(source)) if isinstance(node, ast.DictComp)]
     tables = [table for table in loops if isinstance(table, ast.Tuple)]  # of flags that differ in name and default
     names |= {ast.literal_eval(row.elts[0]) for table in tables for row in table.elts if isinstance(row, ast.Tuple)}
@@ -213,7 +216,7 @@ def compiled_quickly() -> Iterator[None]:
 @pytest.fixture
 def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The page's model, imported under its name and put into the registry by the page's line."""
-    blocks = made(NEW_MODEL)
+    blocks = made(ADDING_A_MODEL)
     path = tmp_path / "linear_motion.py"
     path.write_text(blocks["motion_jax/models/linear_motion.py"])
     spec = importlib.util.spec_from_file_location(MODULE, path)
@@ -223,16 +226,18 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, MODULE, module)
     monkeypatch.setattr(motion_jax.models, "linear_motion", module, raising=False)
     spec.loader.exec_module(module)
-    line = eval("{" + blocks["REGISTRY in motion_jax/models/__init__.py"] + "}", {"linear_motion": module})
-    for name, make in line.items():
-        monkeypatch.setitem(REGISTRY, name, make)
+    monkeypatch.setattr("motion_jax.models.REGISTRY", dict(REGISTRY))
+    monkeypatch.setattr("motion_jax.config.MODEL_CONFIGS", dict(MODEL_CONFIGS))
+    monkeypatch.setattr("motion_jax.models.MODEL_CONFIGS", motion_jax.config.MODEL_CONFIGS)
+    line = blocks["the registry in motion_jax/models/__init__.py"]
+    exec(line, {"linear_motion": module, "register": register, "Entry": Entry})
     return module
 
 
 def _experiment() -> Experiment:
     """The page's configuration, small."""
     space: dict[str, Any] = {}
-    exec(made(NEW_MODEL)["configs/linear_motion.py"], space)
+    exec(made(ADDING_A_MODEL)["configs/linear_motion.py"], space)
     experiment = Experiment.from_config_dict(space["get_config"]())
     return dataclasses.replace(
         experiment,
@@ -257,7 +262,7 @@ def _dataset() -> Dataset:
 
 
 @pytest.mark.usefixtures("added")
-def test_the_new_model_is_trained_and_judged_in_both_modes(tmp_path: Path):
+def test_the_new_model_is_trained_and_evaluated_in_both_modes(tmp_path: Path):
     experiment, dataset = _experiment(), _dataset()
     assert fit(experiment, dataset, tmp_path / "run") == 4
     predictor = load_predictor(tmp_path / "run")
@@ -272,7 +277,7 @@ def test_the_new_model_is_trained_and_judged_in_both_modes(tmp_path: Path):
 @pytest.mark.usefixtures("added")
 def test_the_tests_on_the_page_pass():
     space: dict[str, Any] = {}
-    exec(made(NEW_MODEL)["tests/models/test_linear_motion.py"], space)
+    exec(made(ADDING_A_MODEL)["tests/models/test_linear_motion.py"], space)
     tests = [test for name, test in space.items() if name.startswith("test_")]
     assert len(tests) == 2
     for test in tests:
@@ -287,8 +292,8 @@ def test_the_new_model_keeps_the_laws_of_every_model():
     assert spec.loader is not None
     laws = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(laws)
-    for name, fields in eval("{" + made(NEW_MODEL)["OTHERS in tests/models/test_api.py"] + "}").items():
-        laws.CASES[name] = ModelConfig(**({"hidden": laws.H} | fields))
+    for name, fields in eval("{" + made(ADDING_A_MODEL)["OTHERS in tests/models/test_api.py"] + "}").items():
+        laws.CASES[name] = model_config(**fields)
         for law in _laws(laws):
             law(name)
 

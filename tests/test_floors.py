@@ -18,6 +18,7 @@ FLOORS = (
     ("inference",),
     ("experiments", "export", "visualize", "benchmark"),
     ("commands",),
+    ("__main__",),
 )
 SAME_FLOOR = {
     ("types", "skeletons"),
@@ -29,7 +30,7 @@ SAME_FLOOR = {
     ("data", "losses"),
 }
 """Within a floor: the alphabet is read by its neighbours. Rooms that work on several runs may use each other."""
-TOP = FLOORS[-2]
+TOP = FLOORS[-3]
 FLOOR = {
     ("types", "skeleton"),
     ("bodies", "skeleton"),

@@ -7,8 +7,9 @@ The base is Uni-Enc-50 with Table 6's values: at full size a matter of days with
 --config.model.hidden=256 --config.train.steps=10000. Nothing of the kind is published.
 """
 
-from motion_jax.config import CELLS, DataConfig, Experiment, TrainConfig
+from motion_jax.config import DataConfig, Experiment, TrainConfig
 from motion_jax.experiments.sweep import Sweep
+from motion_jax.nn.cells import CELLS
 
 
 def get_sweep() -> Sweep:

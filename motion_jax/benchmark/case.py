@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, OptimConfig, TrainConfig, model_config
 from motion_jax.data.packed_clips import FIRST_START
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
@@ -51,10 +51,13 @@ class Case:
         """The config that the library is given. `none` forced: every step reads a prediction, the longer way."""
         return Experiment(
             data=DataConfig(one_hot=False, validation="none", source_length=self.source, target_length=self.target),
-            model=ModelConfig(
+            model=model_config(
                 hidden=self.hidden, layers=self.layers, bidirectional=self.bidirectional, cell=self.cell,
-                attention=self.attention, precision=self.precision, fast=self.fast,
-                micro_batch=self.micro_batch, unroll=self.unroll, cuda_graphs=self.cuda_graphs,
+                attention=self.attention,
+            ),
+            compute=ComputeConfig(
+                precision=self.precision, fast=self.fast, micro_batch=self.micro_batch, unroll=self.unroll,
+                cuda_graphs=self.cuda_graphs,
             ),
             optim=OptimConfig(),
             train=TrainConfig(batch=self.batch, teacher_forcing=0.0, steps_per_dispatch=self.per_dispatch),

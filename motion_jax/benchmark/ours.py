@@ -73,8 +73,8 @@ def _build_infer(case: Case) -> Built:
     model, predictor = make(experiment, space), Predictor(params, experiment, space, 0)
     rows, weights = (history, future, codes, forced), prepare_params(model, params)
     begun = time.perf_counter()
-    program = raw_program(model, space, experiment.model)
-    compiled = program.lower(weights, rows, num_microbatches(case.batch, experiment.model)).compile()
+    program = raw_program(model, space, experiment.compute)
+    compiled = program.lower(weights, rows, num_microbatches(case.batch, experiment)).compile()
     compile_s, memory = time.perf_counter() - begun, planned_memory(compiled)
 
     def call() -> None:

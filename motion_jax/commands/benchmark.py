@@ -21,6 +21,8 @@ from motion_jax.benchmark.case import WORKS
 from motion_jax.benchmark.growth import growths
 from motion_jax.benchmark.page import page
 from motion_jax.benchmark.run import measure
+from motion_jax.nn.attention import ATTENTIONS
+from motion_jax.nn.cells import CELLS
 from motion_jax.runtime import devices, timing
 from motion_jax.runtime.files import check_writable
 
@@ -31,7 +33,7 @@ _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by comm
 )}  # fmt: skip
 _NAMES = {name: (flags.DEFINE_string(name, default, f"{', '.join(allowed)}; several separated by commas."), allowed)
           for name, default, allowed in (
-    ("work", "train", WORKS), ("attention", "additive", config.ATTENTIONS), ("cell", "gru", config.CELLS),
+    ("work", "train", WORKS), ("attention", "additive", ("none", *ATTENTIONS)), ("cell", "gru", tuple(CELLS)),
     ("precision", "float32", config.PRECISIONS),
 )}  # fmt: skip
 _PEER = flags.DEFINE_string("peer", "", f"Also time these: {', '.join(peers.PEERS)}; several separated by commas.")

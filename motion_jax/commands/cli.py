@@ -1,19 +1,29 @@
-"""The door of every command: flags in, and a user's mistake out as one line."""
+"""The command line of every command: flags in, and a user's mistake out as one line."""
 
 from __future__ import annotations
 
+import dataclasses
+import logging as python_logging
+import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn, cast
 
+import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from motion_jax.config import Experiment
+from motion_jax.commands import usage
+from motion_jax.commands.shipped import find_config
+from motion_jax.config import DEFAULT_MODEL, MODEL_CONFIGS, Experiment
 from motion_jax.errors import UserError
+from motion_jax.runtime import streams
+from motion_jax.runtime.backend import check_backend
 from motion_jax.runtime.compilation import keep_compiled
 from motion_jax.runtime.devices import use_cores
+from motion_jax.runtime.files import user_path
 
 CONFIG = "config"  # the flag's name
 
@@ -21,25 +31,48 @@ _MISTAKE = 2  # exit status
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _CONFIG_FAILED = "Error whilst parsing config file"  # how ml_collections begins, before a whole traceback
 
+flags.disclaim_key_flags()  # what is defined here belongs to the command that asks for it
 
-def run(main: Callable[[list[str]], None], *, keep: bool = True) -> NoReturn:
+
+def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = True) -> NoReturn:
     """Parses the flags, calls `main(argv)` and exits.
 
-    Compiled programs are kept for the next command (see `compilation.keep_compiled`), unless `keep` is false: a command
-    that measures compiling must compile.
+    Args:
+        main: the body of the command; the docstring of its module is what `--help` shows.
+        keep: whether compiled programs are kept for the next command (see `compilation.keep_compiled`); not where
+            compiling is measured.
+        device: whether a device that JAX_PLATFORMS names must be there before anything is done.
 
     Exit status 0; 2 after a user's mistake (`UserError`, a wrong flag, a config file that does not load), which is
     told in one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program and shows its traceback.
     """
 
+    def parse(argv: list[str]) -> list[str]:
+        if usage.wanted(argv):
+            print(usage.text(argv[0], sys.modules[main.__module__].__doc__ or "", argv))
+            sys.exit(0)
+        return _parse(argv)
+
     def begin(argv: list[str]) -> None:
+        _print_plain_warnings()
         if keep:
             keep_compiled()
         use_cores()
-        main(argv)
+        if device:
+            check_backend()
+        try:
+            main(argv)
+        except (RuntimeError, AssertionError):  # of JAX, where the first use of a device fails
+            check_backend()
+            raise
 
+    logging.use_absl_handler()  # it replaces what libraries have set up for the streams as they are
+    streams.survive_closed_pipes()
     try:
-        app.run(begin, flags_parser=_parse)
+        try:
+            app.run(begin, flags_parser=parse)
+        finally:
+            streams.flush()
     except UserError as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -48,15 +81,67 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True) -> NoReturn:
     raise AssertionError("app.run does not return")
 
 
-def define_config(default: str | None = None) -> flags.FlagHolder:
-    """Defines `--config=FILE`, whose fields `--config.a.b=value` changes."""
-    help_text = "A configuration file; --config.a.b=value changes one of its fields."
+def define_config(default: str | None = None, any_model: bool = False) -> flags.FlagHolder:
+    """Defines `--config=NAME`, a shipped configuration or a file, whose fields `--config.a.b=value` changes.
+
+    Args:
+        default: the configuration where none is named.
+        any_model: whether the fields of every model can be changed, not only those of the configuration's own.
+    """
+    help_text = "A shipped configuration, such as bi_enc_50, or a file; --config.GROUP.FIELD=VALUE changes a field."
     try:
         if default is not None:  # then it reads the overrides already here
             _check_overrides(sys.argv)
-        return config_flags.DEFINE_config_file(CONFIG, default, help_text, lock_config=True)
+        holder = config_flags.DEFINE_config_file(CONFIG, None, help_text)
+        flags.FLAGS[CONFIG].parser = _ConfigParser(flags.FLAGS[CONFIG].parser, any_model)
+        if default is not None and not usage.wanted(sys.argv):
+            flags.set_default(holder, default)
+        return holder
     except (flags.Error, UserError) as error:  # it looks into a --flagfile already here
         _fail(str(error))
+
+
+def define_path(name: str, default: str | None, help: str, *, required: bool = False) -> flags.FlagHolder[Any]:
+    """Defines a flag that takes a path, in which `~` means a home folder."""
+    return flags.DEFINE(_PathParser(), name, default, help, serializer=flags.ArgumentSerializer(), required=required)
+
+
+class _ConfigParser(flags.ArgumentParser):
+    """Loads shipped configurations by name, and files as `loader` does."""
+
+    def __init__(self, loader: flags.ArgumentParser, any_model: bool) -> None:
+        self._loader = loader
+        self._any_model = any_model
+
+    def parse(self, argument: str) -> Any:
+        file, colon, rest = argument.partition(":")  # the rest is for a get_config that takes an argument
+        config = self._loader.parse(f"{find_config(file)}{colon}{rest}")
+        if isinstance(config, ml_collections.ConfigDict) and isinstance(config.get("model"), ml_collections.ConfigDict):
+            overrides = dict(_overrides(sys.argv))
+            config.model = _model_fields(config.model.to_dict(), overrides.get("model.name"), self._any_model)
+            for path in overrides:
+                _check_read(path, config)
+        return config
+
+    def flag_type(self) -> str:
+        return "config"
+
+
+class _PathParser(flags.ArgumentParser):
+    """A path as the user typed it."""
+
+    def parse(self, argument: str) -> str:
+        return str(user_path(argument)) if argument else argument
+
+    def flag_type(self) -> str:
+        return "path"
+
+
+def absolute(experiment: Experiment) -> Experiment:
+    """With `data.root` and `data.cache` in full, so that what is recorded holds in any current folder."""
+    data = experiment.data
+    paths = {name: str(user_path(path).absolute()) for name in ("root", "cache") if (path := getattr(data, name))}
+    return dataclasses.replace(experiment, data=dataclasses.replace(data, **paths))
 
 
 def experiment(flag: flags.FlagHolder) -> Experiment:
@@ -68,9 +153,9 @@ def experiment(flag: flags.FlagHolder) -> Experiment:
     if flag.value is None and flag.present:
         raise UserError(f"--{CONFIG}: its get_config() must return a configuration; it returns None")
     if flag.value is None:
-        raise UserError(f"--{CONFIG}=FILE is missing: name a configuration, such as configs/quickstart.py")
+        raise UserError(f"--{CONFIG}=NAME is missing: name a configuration, such as quickstart or a file of your own")
     try:
-        return Experiment.from_config_dict(flag.value)
+        return absolute(Experiment.from_config_dict(flag.value))
     except OSError as error:  # ml_collections reports a file that it could not read when its value is first used
         raise UserError(_unreadable(error)) from None
 
@@ -90,21 +175,70 @@ def _parse(argv: list[str]) -> list[str]:
     return rest
 
 
+def _print_plain_warnings() -> None:
+    """What the program and its libraries warn of is one line that begins like an error's, without place and time."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        print("warning:", " ".join(str(message).split()), file=sys.stderr)
+
+    warnings.showwarning = cast(Any, show)
+    cast(Any, logging.get_absl_handler()).setFormatter(_PlainFormatter())
+
+
+class _PlainFormatter(python_logging.Formatter):
+    def format(self, record: python_logging.LogRecord) -> str:
+        level = "" if record.levelno <= python_logging.INFO else f"{record.levelname.lower()}: "
+        return level + super().format(record)
+
+
 def _fail(message: str) -> NoReturn:
     print("error:", " ".join(message.split()), file=sys.stderr)
     sys.exit(_MISTAKE)
 
 
+def _overrides(argv: list[str]) -> Iterator[tuple[str, str]]:
+    """Path and text of each `--config.PATH=TEXT`."""
+    for argument in argv[1:]:
+        name, _, text = argument.lstrip("-").partition("=")
+        name = name.removeprefix("no")
+        if name.startswith(f"{CONFIG}."):
+            yield name.removeprefix(f"{CONFIG}."), text
+
+
 def _check_overrides(argv: list[str]) -> None:
     """Names the valid keys beside an unknown one, which ml_collections does not."""
-    for argument in argv[1:]:
-        name = argument.lstrip("-").partition("=")[0].removeprefix("no")
-        if name.startswith(f"{CONFIG}."):
-            _check_key(name)
+    for path, _ in _overrides(argv):
+        _check_key(f"{CONFIG}.{path}")
+
+
+def _model_fields(values: Mapping[str, Any], name: str | None, any_model: bool) -> ml_collections.ConfigDict:
+    """The group `model` with all the fields of its model, or of the one that is named instead, or of every model.
+
+    What the configuration sets stays, where the model reads it.
+    """
+    name = name or values.get("name", DEFAULT_MODEL)
+    if name not in MODEL_CONFIGS:
+        return ml_collections.ConfigDict({**values, "name": name})  # refused where the experiment is made
+    chosen = list(MODEL_CONFIGS.values()) if any_model else [MODEL_CONFIGS[name]]
+    known: dict[str, Any] = {field.name: field.default for config in chosen for field in dataclasses.fields(config)}
+    kept = values if name == values.get("name", DEFAULT_MODEL) else {k: v for k, v in values.items() if k in known}
+    return ml_collections.ConfigDict({**known, **kept, "name": name})
+
+
+def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
+    """Refuses a field that there is, but that the configuration's model does not read."""
+    group, _, field = path.partition(".")
+    if isinstance(config.get(group), ml_collections.ConfigDict) and field and field not in config[group]:
+        read = ", ".join(name for name in config.model if name != "name") or "no field"
+        of_model = f"; it reads {read}" if group == "model" else ""
+        raise UserError(f"--{CONFIG}.{path}: model {config.model.name!r} does not read it{of_model}")
 
 
 def _check_key(name: str) -> None:
     fields: Any = Experiment().to_dict()
+    fields["model"] = {
+        field.name: field.default for config in MODEL_CONFIGS.values() for field in dataclasses.fields(config)
+    }
     for part in name.split(".")[1:]:
         if not isinstance(fields, Mapping):
             raise UserError(f"--{name}: {fields!r} has no fields")
@@ -114,9 +248,15 @@ def _check_key(name: str) -> None:
 
 
 def _explain(error: Exception) -> str:
+    if _CONFIG_FAILED in str(error):
+        return _explain_config(error)
+    if isinstance(error.__context__, UserError) and _CONFIG_FAILED not in str(error.__context__):
+        return str(error.__context__)  # raised by a parser of ours
     if isinstance(error, flags.UnrecognizedFlagError) and error.flagname.startswith(f"{CONFIG}."):
-        return f"--{error.flagname} changes a field of a config file, but no --{CONFIG}=FILE is given"
-    if isinstance(error, flags.Error) and _CONFIG_FAILED not in str(error):
+        return f"--{error.flagname} changes a field of a config file, but no --{CONFIG}=NAME is given"
+    if isinstance(error, flags.Error):
+        if missing := re.fullmatch(r"flag --(\w+)=None: Flag --\1 must have a value other than None\.", str(error)):
+            return f"--{missing[1]} is missing: {flags.FLAGS[missing[1]].help}"
         return str(error)
     return _explain_config(error)
 

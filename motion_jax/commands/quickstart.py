@@ -1,13 +1,11 @@
 """A first result: trains a small model, scores it beside zero-velocity, and draws what it predicts.
 
-python -m launch.quickstart --out=quickstart
+motion-jax quickstart --out=quickstart
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from absl import flags
 
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
@@ -24,14 +22,16 @@ from motion_jax.visualize.curves import action_curves, error_curves, training_cu
 from motion_jax.visualize.figures import check_drawable
 from motion_jax.visualize.strip import motion_strip
 
-_CONFIG = cli.define_config(str(Path(__file__).parents[2] / "configs" / "quickstart.py"))
-_OUT = flags.DEFINE_string("out", "quickstart", "Folder of the run, its tables and pictures; a run there is resumed.")
+_CONFIG = cli.define_config("quickstart")
+_OUT = cli.define_path("out", "quickstart", "Folder of the run, its tables and pictures; a run there is resumed.")
 
-NEXT = """Next, on recordings (text trees of Human3.6M or CMU, see README.md):
-  python -m launch.prepare  --dataset=h36m --source=FOLDER --out=prepared/h36m
-  python -m launch.train    --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50 \\
-      --config.data.name=h36m --config.data.root=prepared/h36m
-  python -m launch.evaluate --workdir=runs/bi_enc_50 --markdown=report.md"""
+NEXT = """Next, on recordings of your own (BVH, Acclaim or HTR files, such as recordings/WHO/WHAT_1.bvh):
+  motion-jax prepare   --dataset=folder --source=recordings --out=prepared/own
+  motion-jax train     --config=quickstart --workdir=runs/own \\
+                       --config.data.name=folder --config.data.root=prepared/own
+  motion-jax evaluate  --workdir=runs/own --markdown=own.md
+  motion-jax predict   --workdir=runs/own --input=walk.bvh --output=walk_future.bvh
+  motion-jax visualize --workdir=runs/own --output=own.html"""
 
 
 def main(_: list[str]) -> None:
@@ -39,8 +39,10 @@ def main(_: list[str]) -> None:
     experiment, out = cli.experiment(_CONFIG), Path(_OUT.value).absolute()
     check_writable(out / "report.json")
     check_drawable(out / "prediction.png")
+    print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
     dataset = open_dataset(experiment.data)
     print(f"training {experiment.name} on {len(dataset.clips)} clips of {dataset.name} motion", flush=True)
+    print("compiling the training step; programs that were kept are read instead", flush=True)
     fit(experiment, dataset, out / "run")
     predictor = load_predictor(out / "run")
     reports = compare([predictor], dataset)

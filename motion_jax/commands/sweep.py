@@ -1,7 +1,7 @@
 """Trains every member of a sweep from several seeds, and prints one table: mean and deviation, the two modes apart.
 
-python -m launch.sweep --sweep=configs/sweeps/attention.py --workdir=runs/sweeps/attention --seeds=3
-python -m launch.sweep --sweep=configs/sweeps/cell.py --workdir=runs/sweeps/cell --config.model.hidden=256 \
+motion-jax sweep --sweep=attention --workdir=runs/sweeps/attention --seeds=3
+motion-jax sweep --sweep=cell --workdir=runs/sweeps/cell --config.model.hidden=256 \
     --config.data.name=h36m --config.data.root=prepared/h36m
 
 Stopped at any moment, the same command goes on where it was: finished runs are not trained or scored again.
@@ -16,24 +16,27 @@ from absl import flags
 from ml_collections import config_flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.shipped import find_sweep
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
 from motion_jax.experiments import sweep
 from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
 
-_SWEEP = flags.DEFINE_string("sweep", None, "A sweep's file, such as configs/sweeps/attention.py.", required=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs: MEMBER/seedN, and their tables.", required=True)
+_SWEEP = flags.DEFINE_string("sweep", None, "A shipped sweep, such as attention, or a file.", required=True)
+_WORKDIR = cli.define_path("workdir", None, "Folder of the runs: MEMBER/seedN, and their tables.", required=True)
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of a member, from train.seed upwards.", lower_bound=1)
-_PLOT = flags.DEFINE_string("plot", "", "Draw error against horizon here, a panel for each mode.")
-_FIELDS = str(Path(__file__).parents[2] / "configs" / "uni_enc_50.py")  # of it only the names and types are read
-_CONFIG = cli.define_config(_FIELDS)
+_PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel for each mode.")
+_FIELDS = "uni_enc_50"  # of it only the names and types are read
+_CONFIG = cli.define_config(_FIELDS, any_model=True)
 
 
 def main(_: list[str]) -> None:
     """Plans, trains, scores, writes."""
     folder = Path(_WORKDIR.value)
-    runs = sweep.plan(sweep.load_sweep(_SWEEP.value), _changes(), _SEEDS.value, folder)
+    members = sweep.load_sweep(str(find_sweep(_SWEEP.value)))
+    runs = [run._replace(experiment=cli.absolute(run.experiment))
+            for run in sweep.plan(members, _changes(), _SEEDS.value, folder)]  # fmt: skip
     if _PLOT.value:
         check_drawable(_PLOT.value)
     reports, failed = sweep.run_all(runs)

@@ -1,8 +1,8 @@
 """Trains a model, with progress, checkpoints and automatic resume.
 
-python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50
-python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/small --config.model.hidden=256
-python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50 --tensorboard
+motion-jax train --config=bi_enc_50 --workdir=runs/bi_enc_50
+motion-jax train --config=bi_enc_50 --workdir=runs/small --config.model.hidden=256
+motion-jax train --config=my_config.py --workdir=runs/mine --tensorboard
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from motion_jax.train.loop import fit
 from motion_jax.train.tensorboard import check_tensorboard
 
 _CONFIG = cli.define_config()
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; a run that lies there is resumed.", required=True)
+_WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that lies there is resumed.", required=True)
 _BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
 
 
@@ -25,8 +25,10 @@ def main(_: list[str]) -> None:
     experiment = cli.experiment(_CONFIG)
     if _BOARD.value:
         check_tensorboard()
+    print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
     dataset = open_dataset(experiment.data)
     devices = ", ".join(str(device) for device in jax.local_devices())
     print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}")
+    print("compiling the training step; programs that were kept are read instead", flush=True)
     steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
     print(f"trained {steps} steps; the run lies in {_WORKDIR.value}")

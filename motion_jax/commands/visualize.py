@@ -1,8 +1,8 @@
 """Shows what models predict: one HTML page that opens from disk, pictures, animations, and curves for a paper.
 
-python -m launch.visualize --workdir=runs/bi_enc_50,runs/uni_enc_50 --output=page.html
-python -m launch.visualize --workdir=runs/bi_enc_50 --action=walking --window=3 --png=strip.png --gif=walking.gif
-python -m launch.visualize --workdir=runs --attention=attention.pdf --curves=errors.pdf --training=training.pdf
+motion-jax visualize --workdir=runs/bi_enc_50,runs/uni_enc_50 --output=page.html
+motion-jax visualize --workdir=runs/bi_enc_50 --action=walking --window=3 --png=strip.png --gif=walking.gif
+motion-jax visualize --workdir=runs --attention=attention.pdf --curves=errors.pdf --training=training.pdf
 
 Zero-velocity is always among the models. The page shows --windows of each action, pictures and animations the first.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from absl import flags
 
+from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
 from motion_jax.errors import UserError
 from motion_jax.experiments.compare import compare
@@ -31,17 +32,17 @@ from motion_jax.visualize.page import write_page
 from motion_jax.visualize.strip import motion_strip
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
-_OUTPUT = flags.DEFINE_string("output", "", "Write the page here (.html).")
-_ACTION = flags.DEFINE_list("action", [], "Actions to comparison, separated by commas; none: all.")
+_OUTPUT = cli.define_path("output", "", "Write the page here (.html).")
+_ACTION = flags.DEFINE_list("action", [], "Actions to show, separated by commas; none: all.")
 _WINDOW = flags.DEFINE_integer("window", 0, "Number of the first test window of an action, from 0.", lower_bound=0)
 _WINDOWS = flags.DEFINE_integer("windows", 4, "How many windows of each action the page shows.", lower_bound=1)
-_PNG = flags.DEFINE_string("png", "", "Draw a strip of poses here (.png, .pdf, .svg).")
-_GIF = flags.DEFINE_string("gif", "", "Write an animation here (.gif).")
-_MP4 = flags.DEFINE_string("mp4", "", "Write an animation here (.mp4); needs ffmpeg.")
-_CURVES = flags.DEFINE_string("curves", "", "Draw the free-running error of each action here (.png, .pdf, .svg).")
-_TRAINING = flags.DEFINE_string("training", "", "Draw what the runs measured while they trained here.")
-_ATTENTION = flags.DEFINE_string("attention", "", "Draw the attention's weights here (.png, .pdf, .svg).")
-_ROOT = flags.DEFINE_string("root", "", "Where the data lies now, if not where the runs were trained.")
+_PNG = cli.define_path("png", "", "Draw a strip of poses here (.png, .pdf, .svg).")
+_GIF = cli.define_path("gif", "", "Write an animation here (.gif).")
+_MP4 = cli.define_path("mp4", "", "Write an animation here (.mp4); needs ffmpeg.")
+_CURVES = cli.define_path("curves", "", "Draw the free-running error of each action here (.png, .pdf, .svg).")
+_TRAINING = cli.define_path("training", "", "Draw what the runs measured while they trained here.")
+_ATTENTION = cli.define_path("attention", "", "Draw the attention's weights here (.png, .pdf, .svg).")
+_ROOT = cli.define_path("root", "", "Where the data lies now, if not where the runs were trained.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
 
 SCENES = (_OUTPUT, _PNG, _GIF, _MP4, _ATTENTION)  # what needs predictions
@@ -49,7 +50,7 @@ SCENES = (_OUTPUT, _PNG, _GIF, _MP4, _ATTENTION)  # what needs predictions
 
 def main(_: list[str]) -> None:
     """Checks the outputs, predicts, writes."""
-    paths = {flag.name: user_path(flag.value) for flag in (*SCENES, _CURVES, _TRAINING) if flag.value}
+    paths = {flag.name: Path(flag.value) for flag in (*SCENES, _CURVES, _TRAINING) if flag.value}
     _check_outputs(paths)
     folders = [user_path(name) for name in _WORKDIR.value]
     if "training" in paths:
@@ -87,7 +88,7 @@ def _open(runs: list[Predictor]) -> Dataset:
     if len(names := {run.experiment.data.name for run in runs}) > 1:
         raise UserError(f"--workdir: runs that are shown together need one data set, not {', '.join(sorted(names))}")
     data = runs[0].experiment.data
-    return open_dataset(dataclasses.replace(data, root=str(user_path(_ROOT.value))) if _ROOT.value else data)
+    return open_dataset(dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data)
 
 
 def _draw_curves(runs: list[Predictor], dataset: Dataset, path: Path) -> None:

@@ -23,7 +23,8 @@ from motion_jax.data.manifest import Manifest
 from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import content_key, hash_tree, read_tree
 from motion_jax.errors import UserError
-from motion_jax.runtime.cache_folder import cache_folder
+from motion_jax.runtime.cache_folder import cache_folder, temporary_folder
+from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 
 _LOGGED = 3  # warnings that an opening repeats; launch.prepare lists them all
@@ -51,7 +52,8 @@ def open_dataset(config: DataConfig) -> Dataset:
 
     Raises:
         UserError: there is no such data, an action is unknown or absent, the audit found errors (all are listed), the
-            prepared folder is damaged or of another data set, or the cache cannot be written.
+            prepared folder is damaged or of another data set, or `cache` names a place that cannot be written. Where
+            the usual place cannot be, nothing is cached, which is warned of.
     """
     opened = _open_root(config) if config.root else _open_synthetic(config)
     dataset = _choose(opened.dataset, config.actions)
@@ -64,7 +66,7 @@ def open_dataset(config: DataConfig) -> Dataset:
 
 
 def _open_root(config: DataConfig) -> _Opened:
-    root = Path(config.root).expanduser()
+    root = user_path(config.root)
     if is_prepared(root):
         dataset = read_prepared(root)
         if dataset.name != config.name:
@@ -82,26 +84,26 @@ def _open_tree(layout: Layout, config: DataConfig, root: Path) -> _Opened:
     hashes = hash_tree(layout, root, config.actions)
     key = content_key(layout, choose_actions(config.actions, layout.actions), hashes)
 
+    place = _place(config)
+
     def build() -> Path:
         tree = read_tree(layout, root, config.actions)
         raise_errors(audit(tree, config), tree.root)
         dataset = tree.dataset()
-        entry = cache_folder(config.cache) / dataset.key  # not `key`: a file may have changed since it was hashed
-        _write_entry(dataset, entry, tree.hashes, audit_tree(tree, config))
-        return entry
+        entry = place / dataset.key  # not `key`: a file may have changed since it was hashed
+        return _write_entry(dataset, entry, tree.hashes, audit_tree(tree, config), config)
 
-    return _open_entry(cache_folder(config.cache) / key, build, find_tree(layout, root))
+    return _open_entry(place / key, build, find_tree(layout, root))
 
 
 def _open_synthetic(config: DataConfig) -> _Opened:
-    entry = cache_folder(config.cache) / _synthetic_key(config.synthetic_seed)
+    entry = _place(config) / _synthetic_key(config.synthetic_seed)
 
     def build() -> Path:
         from motion_jax.data import synthetic  # takes a while to make, so nothing of it is loaded without need
 
         logging.info("making the synthetic data set, once; it will be kept in %s", entry)
-        _write_entry(synthetic.make_synthetic(config.synthetic_seed), entry, {}, ())
-        return entry
+        return _write_entry(synthetic.make_synthetic(config.synthetic_seed), entry, {}, (), config)
 
     return _open_entry(entry, build, Path())
 
@@ -124,11 +126,34 @@ def _open_entry(entry: Path, build: Callable[[], Path], origin: Path) -> _Opened
     return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
 
 
-def _write_entry(dataset: Dataset, entry: Path, hashes: dict[str, str], findings: Sequence[Finding]) -> None:
+def _place(config: DataConfig) -> Path:
+    """Where cache entries lie: the temporary folder where no home folder can be told."""
+    try:
+        return cache_folder(config.cache)
+    except UserError as error:
+        if config.cache:
+            raise
+        _warn_uncached(error)
+        return temporary_folder()
+
+
+def _write_entry(
+    dataset: Dataset, entry: Path, hashes: dict[str, str], findings: Sequence[Finding], config: DataConfig
+) -> Path:
+    """Returns where it lies: in the temporary folder, with a warning, where the usual place cannot be written."""
     try:
         write_dataset(dataset, entry, hashes, findings)
     except UserError as error:
-        raise UserError(f"{error} (data.cache names another place for parsed data)") from None
+        if config.cache:
+            raise UserError(f"{error} (data.cache names another place for parsed data)") from None
+        _warn_uncached(error)
+        entry = temporary_folder() / entry.name
+        write_dataset(dataset, entry, hashes, findings)
+    return entry
+
+
+def _warn_uncached(error: UserError) -> None:
+    logging.warning("parsed data cannot be kept: %s; each run parses anew", error)
 
 
 def _choose(dataset: Dataset, actions: str) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from motion_jax.config import MODES
+from motion_jax.config import MODES, model_config
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import evaluate
 from motion_jax.evaluation.scores import Report, combine
@@ -69,8 +69,7 @@ def _check_seeds(row: list[Predictor]) -> None:
 
 def zero_velocity(run: Predictor) -> Predictor:
     """The baseline that repeats the last frame, in the space and with the windows of `run`."""
-    model = dataclasses.replace(run.experiment.model, name=ZERO_VELOCITY)
-    experiment = dataclasses.replace(run.experiment, name="Zero-velocity", model=model)
+    experiment = dataclasses.replace(run.experiment, name="Zero-velocity", model=model_config(ZERO_VELOCITY))
     return Predictor((), experiment, run.space, step=0)
 
 

@@ -144,13 +144,8 @@ def _baseline(run: Run, dataset: Dataset) -> list[Report]:
 
 
 def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experiment:
-    values = base.to_dict()
-    for field, value in fields.items():
-        *groups, last = field.split(".")
-        group: Any = functools.reduce(lambda part, key: part.setdefault(key, {}), groups, values)
-        group[last] = value
     try:
-        return Experiment.from_config_dict(values)
+        return base.changed(fields)
     except UserError as error:
         raise UserError(f"sweep, member {name!r}: {error}") from None
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from motion_jax.config import ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.export.program import OUTPUT, inputs_of, program
 from motion_jax.export.readme import loading
@@ -24,7 +23,7 @@ SECONDS = 1.0  # of timing
 LEAST = 10  # calls timed
 _LONGEST = 600  # seconds that a fresh process may take
 _CLOSE = {"float32": 1e-4, "tf32": 2e-2, "bf16": 2e-2}
-"""By `model.precision`: how far a number may be off, of itself or of 1, whichever is larger."""
+"""By `compute.precision`: how far a number may be off, of itself or of 1, whichever is larger."""
 
 _MEASURE = """
 import json
@@ -74,7 +73,7 @@ def check(predictor: Predictor, folder: Path, name: str) -> Check:
         said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise UserError(f"--format={name}: a fresh process cannot run it: {said}; --nocheck writes it all the same")
     found = Check(*json.loads(done.stdout.splitlines()[-1]))
-    _compare(predictor.experiment.model, name, found)
+    _compare(predictor.experiment.compute.precision, name, found)
     return found
 
 
@@ -86,8 +85,8 @@ def time_jit(predictor: Predictor, example: dict[str, np.ndarray]) -> dict[str, 
     return {"milliseconds": float(np.median(samples.wall_ms)), "cpu_milliseconds": float(np.median(samples.cpu_ms))}
 
 
-def _compare(model: ModelConfig, name: str, found: Check) -> None:
-    allowed = _CLOSE[model.precision]
+def _compare(precision: str, name: str, found: Check) -> None:
+    allowed = _CLOSE[precision]
     if not found.relative <= allowed:  # NaN is not close
         raise UserError(
             f"--format={name}: its future is {found.relative:.1e} away from the original's, and {allowed:.0e} is "

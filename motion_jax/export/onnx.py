@@ -20,7 +20,7 @@ OPSET = 21  # onnxruntime 1.18 and later; nothing here needs a newer one
 
 
 def export_onnx(predictor: Predictor, path: Path | str) -> None:
-    """Writes the model as one ONNX file, for any batch, computed in float32 whatever `model.precision` says.
+    """Writes the model as one ONNX file, for any batch, computed in float32 whatever `compute.precision` says.
 
     The program is traced before jax2onnx sees it: while it traces, it replaces functions of `jax.numpy` by its own,
     which know no symbolic batch.

@@ -49,17 +49,17 @@ def program(predictor: Predictor, **changes: Any) -> Callable[..., Array]:
 
     Args:
         predictor: the model.
-        changes: fields of `model` that the program has otherwise.
+        changes: fields of `compute` that the program has otherwise.
 
     Returns:
         `(history [B, S, D] float32, action [B] int32) -> [B, T, D] float32`, to be traced. `action` counts from 0 in
         the order of `space.actions`; `NO_ACTION` where it is not known. Any other number would be a mistake that a
         compiled program cannot tell, so it gives NaN. A model without actions has no such argument.
     """
-    model = dataclasses.replace(predictor.experiment.model, fast=False, cuda_graphs=False, **changes)
+    compute = dataclasses.replace(predictor.experiment.compute, fast=False, cuda_graphs=False, **changes)
     space, length = predictor.space, predictor.target_length
-    plain = make(dataclasses.replace(predictor.experiment, model=model), space)
-    run, weights = raw_program(plain, space, model), prepare_params(plain, predictor.params)
+    plain = make(dataclasses.replace(predictor.experiment, compute=compute), space)
+    run, weights = raw_program(plain, space, compute), prepare_params(plain, predictor.params)
 
     def predict(history: Array, action: Array | None = None) -> Array:
         batch, _, columns = history.shape

@@ -59,7 +59,7 @@ class Predictor:
         model = make(experiment, space)
         self._weights = prepare_params(model, params)
         self._shared: dict[int, Params] = {}  # the same, by the number of devices that hold them
-        self._predict = raw_predict(model, space, experiment.model)
+        self._predict = raw_predict(model, space, experiment)
         self._attention = _attention(model, space) if model.attend else None
 
     @property
@@ -124,7 +124,7 @@ class Predictor:
 
     def predict_raw(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         """What the judge calls: see `evaluate.Predict`."""
-        devices = sharing_cores(len(history), self.experiment.model.hidden)
+        devices = sharing_cores(len(history), self.experiment.model.width)
         return self._predict(self._held_by(devices), history, future, codes, mode)
 
     def _held_by(self, devices: int) -> Params:

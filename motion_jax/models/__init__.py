@@ -1,32 +1,66 @@
-"""Every model by name: `make(experiment, space)` builds its two pure functions."""
+"""Models by name: the fields that each reads, and the function that makes it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple, Protocol
 
-from motion_jax.config import Experiment
+from absl import logging
+
+from motion_jax.config import MODEL_CONFIGS, Experiment, ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.models import aged, baselines, crbm, erd, lstm_3lr, quaternet, res_sup, seq2seq, srnn
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Model
 
-REGISTRY: dict[str, Callable[[Experiment, PoseSpace], Model]] = {
-    "seq2seq": seq2seq.make,
-    "res_sup": res_sup.make,
-    "erd": erd.make,
-    "lstm_3lr": lstm_3lr.make,
-    "srnn": srnn.make,
-    "aged": aged.make,
-    "quaternet": quaternet.make,
-    "crbm": crbm.make,
-    "zero_velocity": baselines.make_zero_velocity,
-    "running_average": baselines.make_running_average,
-}
+ENTRY_POINTS = "motion_jax.models"
+"""The group by which an installed package adds models: each name leads to an `Entry`."""
+
+
+class Make(Protocol):
+    """A model of its own fields (an instance of `Entry.fields`), the whole experiment, and the space it works in."""
+
+    def __call__(self, config: Any, experiment: Experiment, space: PoseSpace, /) -> Model: ...  # noqa: D102
+
+
+class Entry(NamedTuple):
+    """A model's own fields, and how it is made of them."""
+
+    fields: type[ModelConfig]
+    make: Make
+
+
+REGISTRY: dict[str, Entry] = {}
+
+
+def register(name: str, entry: Entry) -> None:
+    """Adds a model. Raises `UserError` where the name is taken, or is not that of the entry's fields."""
+    if name in REGISTRY:
+        raise UserError(f"model {name!r}: there is one of that name already")
+    if entry.fields.__dataclass_fields__["name"].default != name:
+        raise UserError(f"model {name!r}: the default of {entry.fields.__name__}.name must be the same")
+    REGISTRY[name] = entry
+    MODEL_CONFIGS[name] = entry.fields
+
+
+register("seq2seq", Entry(seq2seq.Seq2SeqConfig, seq2seq.make))
+register("res_sup", Entry(res_sup.ResSupConfig, res_sup.make))
+register("erd", Entry(erd.ErdConfig, erd.make))
+register("lstm_3lr", Entry(lstm_3lr.Lstm3lrConfig, lstm_3lr.make))
+register("srnn", Entry(srnn.SrnnConfig, srnn.make))
+register("aged", Entry(aged.AgedConfig, aged.make))
+register("quaternet", Entry(quaternet.QuaterNetConfig, quaternet.make))
+register("crbm", Entry(crbm.CrbmConfig, crbm.make))
+register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
+register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))
+
+for _point in entry_points(group=ENTRY_POINTS):
+    try:
+        register(_point.name, _point.load())
+    except Exception as error:  # whatever the package does; the models of this one work without it
+        logging.warning("model %r of the package %s is left out: %s", _point.name, _point.dist, error)
 
 
 def make(experiment: Experiment, space: PoseSpace) -> Model:
-    """The model that `experiment.model.name` names. Raises `UserError` for an unknown name."""
-    name = experiment.model.name
-    if name not in REGISTRY:
-        raise UserError(f"model.name={name!r}: must be one of {', '.join(sorted(REGISTRY))}")
-    return REGISTRY[name](experiment, space)
+    """The model that `experiment.model` describes. Raises `UserError` where it cannot serve data of this space."""
+    return REGISTRY[experiment.model.name].make(experiment.model, experiment, space)

@@ -22,12 +22,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import Experiment
+from motion_jax.config import Experiment, ModelConfig, at_least
 from motion_jax.losses import make_loss
 from motion_jax.models import seq2seq
-from motion_jax.models.seq2seq import Seq2SeqParams, Seq2SeqWeights
+from motion_jax.models.seq2seq import Seq2SeqConfig, Seq2SeqParams, Seq2SeqWeights
 from motion_jax.nn.cells import CELLS
-from motion_jax.nn.deferred_grad.products import Compute, product
+from motion_jax.nn.deferred_grad.products import Compute, compute_of, product
 from motion_jax.nn.dense import Dense, dense_weights, init_dense
 from motion_jax.nn.scans import encode
 from motion_jax.pose_space import PoseSpace
@@ -57,14 +57,31 @@ class AGEDParams(NamedTuple):
     judges: Discriminators | None
 
 
-def make(experiment: Experiment, space: PoseSpace) -> Model:
+@dataclasses.dataclass(frozen=True)
+class AgedConfig(ModelConfig):
+    """The fields of `aged`."""
+
+    name: str = "aged"
+    hidden: int = 1024  # H, of the predictor and the discriminators
+    layers: int = 1  # of the predictor
+    cell: str = "gru"  # of the predictor
+    adversarial: float = 0.6  # weight of what the discriminators say; 0: none
+
+    def __post_init__(self) -> None:
+        self.predictor()
+        at_least("model.adversarial", self.adversarial, 0)
+
+    def predictor(self) -> Seq2SeqConfig:
+        """The network that predicts. Raises `UserError` for an impossible field."""
+        return Seq2SeqConfig(hidden=self.hidden, layers=self.layers, cell=self.cell, attention="none")
+
+
+def make(config: AgedConfig, experiment: Experiment, space: PoseSpace) -> Model:
     """The predictor's forward pass; `loss_and_grad` holds the gradients of both players, for one optimiser."""
-    config = experiment.model
-    plain = dataclasses.replace(config, attention="none", output="hidden", residual=True, bidirectional=False)
-    predictor = seq2seq.make(dataclasses.replace(experiment, model=plain), space)
+    predictor = seq2seq.make(config.predictor(), experiment, space)
     assert predictor.prepare is not None
     prepare_predictor = predictor.prepare
-    loss, compute = make_loss(experiment.train.loss, space), Compute(config.precision, config.fast, config.unroll)
+    loss, compute = make_loss(experiment.train.loss, space), compute_of(experiment.compute)
 
     def init(key: Array) -> AGEDParams:
         predictor_key, judges_key = jax.random.split(key)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import Experiment
+from motion_jax.config import DataConfig, Experiment, ModelConfig, at_least
+from motion_jax.errors import UserError
 from motion_jax.geometry.field_euler import field_euler
 from motion_jax.geometry.rotations import matrix_from_euler, rotvec_from_matrix
 from motion_jax.pose_space import PoseSpace
@@ -14,9 +17,32 @@ from motion_jax.types import Array, Model
 ROOT_TRANSLATION = 3  # columns in front of the joints' exponential maps
 
 
-def make_zero_velocity(experiment: Experiment, space: PoseSpace) -> Model:
+@dataclasses.dataclass(frozen=True)
+class ZeroVelocityConfig(ModelConfig):
+    """No fields."""
+
+    name: str = "zero_velocity"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunningAverageConfig(ModelConfig):
+    """The fields of `running_average`."""
+
+    name: str = "running_average"
+    window: int = 2  # k, frames that are averaged
+
+    def __post_init__(self) -> None:
+        at_least("model.window", self.window, 1)
+
+    def check(self, data: DataConfig) -> None:
+        """Raises `UserError` if fewer frames are observed than are averaged."""
+        if self.window > data.source_length:
+            raise UserError(f"model.window={self.window}: must be at most data.source_length={data.source_length}")
+
+
+def make_zero_velocity(config: ZeroVelocityConfig, experiment: Experiment, space: PoseSpace) -> Model:
     """The last known frame, held. In one-step mode this is "repeat the true previous frame"."""
-    del experiment, space
+    del config, experiment, space
 
     def apply(params: tuple, history: Array, future: Array, forced: Array) -> Array:
         del params
@@ -26,12 +52,13 @@ def make_zero_velocity(experiment: Experiment, space: PoseSpace) -> Model:
     return Model(lambda key: (), apply)
 
 
-def make_running_average(experiment: Experiment, space: PoseSpace) -> Model:
+def make_running_average(config: RunningAverageConfig, experiment: Experiment, space: PoseSpace) -> Model:
     """The mean of the last k known frames in Euler angles, held; k is `model.window`.
 
     Free-running it is constant: it averages what was observed, never its own predictions.
     """
-    k = experiment.model.window
+    del experiment
+    k = config.window
 
     def apply(params: tuple, history: Array, future: Array, forced: Array) -> Array:
         del params

@@ -21,16 +21,25 @@ adds no noise to its first guess, because `apply` is a pure function. `train.los
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import Experiment
+from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least
 from motion_jax.errors import UserError
 from motion_jax.losses import mse
 from motion_jax.nn.decoder import DecoderInputs
-from motion_jax.nn.deferred_grad.products import Compute, Operand, concat_operands, contract, make_operand, product
+from motion_jax.nn.deferred_grad.products import (
+    Compute,
+    Operand,
+    compute_of,
+    concat_operands,
+    contract,
+    make_operand,
+    product,
+)
 from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
 from motion_jax.nn.dense import Dense, dense_weights
 from motion_jax.pose_space import PoseSpace
@@ -63,16 +72,36 @@ class Biases(NamedTuple):
     hidden: Array  # [C, H]
 
 
-def make(experiment: Experiment, space: PoseSpace) -> Model:
-    """Raises `UserError` if fewer frames are observed than condition a frame."""
-    config, order = experiment.model, experiment.model.order
-    if order > experiment.data.source_length:
-        raise UserError(
-            f"model.order={order}: must be at most data.source_length={experiment.data.source_length}, "
-            f"for so many frames are observed before the first that is predicted"
-        )
+@dataclasses.dataclass(frozen=True)
+class CrbmConfig(ModelConfig):
+    """The fields of `crbm`."""
+
+    name: str = "crbm"
+    hidden: int = 1024  # H, hidden units
+    order: int = 3  # observed frames that condition the next
+    gibbs: int = 1  # steps of contrastive divergence
+
+    UNREAD: ClassVar[tuple[str, ...]] = FORCING
+
+    def __post_init__(self) -> None:
+        at_least("model.hidden", self.hidden, 1)
+        at_least("model.order", self.order, 1)
+        at_least("model.gibbs", self.gibbs, 1)
+
+    def check(self, data: DataConfig) -> None:
+        """Raises `UserError` if fewer frames are observed than condition a frame."""
+        if self.order > data.source_length:
+            raise UserError(
+                f"model.order={self.order}: must be at most data.source_length={data.source_length}, "
+                f"for so many frames are observed before the first that is predicted"
+            )
+
+
+def make(config: CrbmConfig, experiment: Experiment, space: PoseSpace) -> Model:
+    """Learns by contrastive divergence; predicts by mean-field updates from the last frame."""
+    order = config.order
     # The default gradients: learning differentiates no loop, and mean-field is a loop within a step.
-    compute = Compute(config.precision, False, config.unroll)
+    compute = compute_of(experiment.compute)._replace(fast=False)
 
     def init(key: Array) -> CrbmParams:
         return init_params(key, order, space.width, config.hidden)

@@ -9,7 +9,10 @@ and write the output; the paper's own text was not at hand.
 
 from __future__ import annotations
 
-from motion_jax.config import Experiment
+import dataclasses
+from typing import ClassVar
+
+from motion_jax.config import FORCING, Experiment, ModelConfig, at_least, one_of
 from motion_jax.models import next_frame
 from motion_jax.nn.cells import CELLS
 from motion_jax.nn.stack import Stack
@@ -17,8 +20,24 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Model
 
 
-def make(experiment: Experiment, space: PoseSpace) -> Model:
+@dataclasses.dataclass(frozen=True)
+class Lstm3lrConfig(ModelConfig):
+    """The fields of `lstm_3lr`."""
+
+    name: str = "lstm_3lr"
+    hidden: int = 1024  # H
+    layers: int = 1
+    noise: str = "none"  # added to the frames that it learns from; "fragkiadaki": growing by iteration
+
+    UNREAD: ClassVar[tuple[str, ...]] = FORCING
+
+    def __post_init__(self) -> None:
+        at_least("model.hidden", self.hidden, 1)
+        at_least("model.layers", self.layers, 1)
+        one_of("model.noise", self.noise, next_frame.NOISES)
+
+
+def make(config: Lstm3lrConfig, experiment: Experiment, space: PoseSpace) -> Model:
     """The network of the paper, its widths scaled with `model.hidden`."""
-    config = experiment.model
     stack = Stack(CELLS["lstm"], (max(1, config.hidden // 2),), config.hidden, config.layers, (space.width,))
-    return next_frame.make_stacked(experiment, space, stack)
+    return next_frame.make_stacked(experiment, space, stack, config.noise)

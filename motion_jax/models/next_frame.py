@@ -23,11 +23,13 @@ import jax.numpy as jnp
 from motion_jax.config import Experiment
 from motion_jax.losses import make_loss
 from motion_jax.nn.decoder import DecoderInputs
-from motion_jax.nn.deferred_grad.products import Compute
+from motion_jax.nn.deferred_grad.products import Compute, compute_of
 from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
 from motion_jax.nn.stack import Stack, init_stack, stack_embed, stack_read, stack_step, stack_weights, stack_zeros
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
+
+NOISES = ("none", "fragkiadaki")
 
 NOISE = ((250, 0.01), (500, 0.05), (1000, 0.1), (1300, 0.2), (2000, 0.3), (2500, 0.5), (3300, 0.7))
 """From which iteration on, what standard deviation, of normalised frames; none before."""
@@ -67,10 +69,10 @@ def noise_deviation(step: Array) -> Array:
     return jnp.array([0.0, *deviations])[jnp.searchsorted(jnp.array(starts), step, side="right")]
 
 
-def make(experiment: Experiment, space: PoseSpace, network: Network) -> Model:
-    """The model of a network: how it predicts, and how it learns."""
-    compute = Compute(experiment.model.precision, experiment.model.fast, experiment.model.unroll)
-    loss, noisy = make_loss(experiment.train.loss, space), experiment.train.noise == "fragkiadaki"
+def make(experiment: Experiment, space: PoseSpace, network: Network, noise: str) -> Model:
+    """The model of a network: how it predicts, and how it learns, with the noise of that name."""
+    compute = compute_of(experiment.compute)
+    loss, noisy = make_loss(experiment.train.loss, space), noise == "fragkiadaki"
 
     def prepare(params: Params) -> Prepared:
         return Prepared(network.weights(params))
@@ -102,10 +104,9 @@ def make(experiment: Experiment, space: PoseSpace, network: Network) -> Model:
     return Model(network.init, apply, loss_and_grad=loss_and_grad, prepare=prepare)
 
 
-def make_stacked(experiment: Experiment, space: PoseSpace, stack: Stack) -> Model:
+def make_stacked(experiment: Experiment, space: PoseSpace, stack: Stack, noise: str) -> Model:
     """The model of a plain stack of layers, which reads and writes frames of width N."""
-    config = experiment.model
-    compute = Compute(config.precision, config.fast, config.unroll)
+    compute = compute_of(experiment.compute)
     network = Network(
         init=lambda key: init_stack(key, stack, space.width),
         weights=lambda params: stack_weights(stack, params, compute),
@@ -114,7 +115,7 @@ def make_stacked(experiment: Experiment, space: PoseSpace, stack: Stack) -> Mode
         step=functools.partial(stack_step, stack),
         read=stack_read,
     )
-    return make(experiment, space, network)
+    return make(experiment, space, network, noise)
 
 
 def add_noise(key: Array, frames: Array, deviation: Array, motion: int) -> Array:

@@ -23,6 +23,7 @@ dilations 1, 2, 4, ..., leaky rectifiers and skip connections (`nn.convolution`)
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,14 +31,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import Experiment, ModelConfig
+from motion_jax.config import DataConfig, Experiment, ModelConfig, at_least, one_of
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
 from motion_jax.models.quaternions import Layout, align, align_sequence, layout, to_frames, to_quaternions, turn
 from motion_jax.nn import cells, convolution
 from motion_jax.nn.cells import CELLS, Cell
 from motion_jax.nn.deferred_grad.gates import save_for_backward
-from motion_jax.nn.deferred_grad.products import Compute, Operand, product
+from motion_jax.nn.deferred_grad.products import Compute, Operand, compute_of, product
 from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
 from motion_jax.nn.dense import Dense, dense_weights
 from motion_jax.nn.scans import init_layers, scan
@@ -87,11 +88,38 @@ class Carry(NamedTuple):
     frame: Array  # [B, N] the last prediction
 
 
-def make(experiment: Experiment, space: PoseSpace) -> Model:
-    """Raises `UserError` where convolutions see more frames than there are, or no joint moves."""
-    config, loss = experiment.model, make_loss(experiment.train.loss, space)
-    core, parts = _core(experiment), _layout(space)
-    compute = Compute(config.precision, config.fast, config.unroll)
+@dataclasses.dataclass(frozen=True)
+class QuaterNetConfig(ModelConfig):
+    """The fields of `quaternet`."""
+
+    name: str = "quaternet"
+    hidden: int = 1024  # H
+    layers: int = 1
+    cell: str = "gru"  # of the recurrent network
+    convolutional: bool = False  # dilated convolutions over time in place of the recurrent network
+    unit_penalty: float = 0.01  # weight of the quaternions' squared distance from unit norm
+
+    def __post_init__(self) -> None:
+        at_least("model.hidden", self.hidden, 1)
+        at_least("model.layers", self.layers, 1)
+        one_of("model.cell", self.cell, CELLS)
+        at_least("model.unit_penalty", self.unit_penalty, 0)
+
+    def check(self, data: DataConfig) -> None:
+        """Raises `UserError` where convolutions see more frames than there are."""
+        field = convolution.receptive_field(self.layers)
+        if self.convolutional and field > data.source_length:
+            raise UserError(
+                f"model.layers={self.layers}: convolutions over {field} frames need data.source_length of at least as "
+                f"many; it is {data.source_length}"
+            )
+
+
+def make(config: QuaterNetConfig, experiment: Experiment, space: PoseSpace) -> Model:
+    """Raises `UserError` where no joint moves."""
+    loss = make_loss(experiment.train.loss, space)
+    core, parts = _core(config), _layout(space)
+    compute = compute_of(experiment.compute)
     translated = parts.angles.start
     inputs = 4 * parts.joints + translated + len(space.actions)
 
@@ -168,15 +196,9 @@ def _layout(space: PoseSpace) -> Layout:
     return parts
 
 
-def _core(experiment: Experiment) -> Core:
-    config, source = experiment.model, experiment.data.source_length
+def _core(config: QuaterNetConfig) -> Core:
     if not config.convolutional:
         return _recurrent(config, CELLS[config.cell])
-    if convolution.receptive_field(config.layers) > source:
-        raise UserError(
-            f"model.layers={config.layers}: convolutions over {convolution.receptive_field(config.layers)} frames need "
-            f"data.source_length of at least as many; it is {source}"
-        )
     return Core(
         init=lambda key, inputs: (convolution.init_convolutions(key, inputs, config.hidden, config.layers), None),
         weights=dense_weights,
@@ -185,7 +207,7 @@ def _core(experiment: Experiment) -> Core:
     )
 
 
-def _recurrent(config: ModelConfig, cell: Cell) -> Core:
+def _recurrent(config: QuaterNetConfig, cell: Cell) -> Core:
     def init(key: Array, inputs: int) -> tuple[tuple, Array]:
         layers_key, initial_key = jax.random.split(key)
         layers = init_layers(layers_key, cell, inputs, config.hidden, config.layers, bidirectional=False)

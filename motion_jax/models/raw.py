@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.config import ModelConfig
+from motion_jax.config import ComputeConfig, Experiment
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.backend import compiler_options
 from motion_jax.runtime.devices import merge_microbatches, num_microbatches, shard_batch, split_microbatches
@@ -20,17 +20,17 @@ from motion_jax.types import Array, Model, Params
 RawPredict = Callable[[Params, np.ndarray, np.ndarray, np.ndarray, str], Array]
 
 
-def raw_predict(model: Model, space: PoseSpace, config: ModelConfig) -> RawPredict:
+def raw_predict(model: Model, space: PoseSpace, experiment: Experiment) -> RawPredict:
     """`(params, history [B, S, D], future [B, T, D], codes [B, A], mode) -> [B, T, D]`, raw frames, jitted.
 
     The devices that hold the parameters share the batch.
     """
-    run = raw_program(model, space, config)
+    run = raw_program(model, space, experiment.compute)
 
     def predict(params: Params, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         batch, length = future.shape[:2]
         rows, devices = shard_batch(params, (history, future, codes, forcing_of_mode(mode, batch, length)))
-        return run(params, rows, num_microbatches(batch // devices, config))
+        return run(params, rows, num_microbatches(batch // devices, experiment))
 
     return predict
 
@@ -40,7 +40,7 @@ def prepare_params(model: Model, params: Params) -> Any:
     return jax.jit(model.prepare)(params) if model.prepare else jax.device_put(params)
 
 
-def raw_program(model: Model, space: PoseSpace, config: ModelConfig) -> Any:
+def raw_program(model: Model, space: PoseSpace, config: ComputeConfig) -> Any:
     """What `raw_predict` calls, jitted: `(params, rows, count) -> [B, T, D]`.
 
     `rows` are history, future, codes and `forced` `[B, T]`; they are computed in `count` parts (static), in turn.

@@ -14,18 +14,38 @@ from __future__ import annotations
 
 import dataclasses
 
-from motion_jax.config import Experiment
+from motion_jax.config import Experiment, ModelConfig
 from motion_jax.models import seq2seq
-from motion_jax.models.seq2seq import Seq2SeqParams, Seq2SeqWeights
+from motion_jax.models.seq2seq import Seq2SeqConfig, Seq2SeqParams, Seq2SeqWeights
 from motion_jax.nn.decoder import DecoderParams, DecoderWeights
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
 
 
-def make(experiment: Experiment, space: PoseSpace) -> Model:
+@dataclasses.dataclass(frozen=True)
+class ResSupConfig(ModelConfig):
+    """The fields of `res_sup`."""
+
+    name: str = "res_sup"
+    hidden: int = 1024  # H
+    layers: int = 1
+    cell: str = "gru"
+    residual: bool = True  # the read-out is added to the last frame
+    tied: bool = True  # encoder and decoder share one cell
+
+    def __post_init__(self) -> None:
+        self.untied()
+
+    def untied(self) -> Seq2SeqConfig:
+        """The same network with a cell each. Raises `UserError` for an impossible field."""
+        return Seq2SeqConfig(
+            hidden=self.hidden, layers=self.layers, cell=self.cell, residual=self.residual, attention="none"
+        )
+
+
+def make(config: ResSupConfig, experiment: Experiment, space: PoseSpace) -> Model:
     """Tied, the parameters are those of the decoder alone; else those of seq2seq."""
-    config = dataclasses.replace(experiment.model, attention="none", bidirectional=False, output="hidden")
-    untied = seq2seq.make(dataclasses.replace(experiment, model=config), space)
+    untied = seq2seq.make(config.untied(), experiment, space)
     return _tie(untied) if config.tied else untied
 
 

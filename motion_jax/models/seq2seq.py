@@ -6,12 +6,14 @@ Uni-Enc-0 and Uni-Enc-100 (Tables 8-15) are fields of the config: `bidirectional
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import Experiment
+from motion_jax.config import Experiment, ModelConfig, at_least, one_of
+from motion_jax.errors import UserError
 from motion_jax.nn.attention import ATTENTIONS, Sizes
 from motion_jax.nn.cells import CELLS, CellWeights
 from motion_jax.nn.decoder import (
@@ -23,10 +25,37 @@ from motion_jax.nn.decoder import (
     decoder_weights,
     init_decoder,
 )
-from motion_jax.nn.deferred_grad.products import Compute
+from motion_jax.nn.deferred_grad.products import compute_of
 from motion_jax.nn.scans import encode, init_layers
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
+
+OUTPUTS = ("hidden", "full", "combine")
+
+
+@dataclasses.dataclass(frozen=True)
+class Seq2SeqConfig(ModelConfig):
+    """The fields of `seq2seq`."""
+
+    name: str = "seq2seq"
+    hidden: int = 1024  # H
+    layers: int = 1
+    bidirectional: bool = False  # of the encoder
+    cell: str = "gru"
+    attention: str = "additive"  # "none", or a key of `nn.attention.ATTENTIONS`
+    heads: int = 4  # of multi_head attention
+    output: str = "hidden"  # what the read-out reads: "hidden", "full", or as "combine" does
+    residual: bool = True  # the read-out is added to the last frame
+
+    def __post_init__(self) -> None:
+        at_least("model.hidden", self.hidden, 1)
+        at_least("model.layers", self.layers, 1)
+        at_least("model.heads", self.heads, 1)
+        one_of("model.cell", self.cell, CELLS)
+        one_of("model.attention", self.attention, ("none", *ATTENTIONS))
+        one_of("model.output", self.output, OUTPUTS)
+        if self.attention == "multi_head" and self.hidden % self.heads:
+            raise UserError(f"model.heads={self.heads} must divide model.hidden={self.hidden}")
 
 
 class Seq2SeqParams(NamedTuple):
@@ -43,12 +72,11 @@ class Seq2SeqWeights(NamedTuple):
     decoder: DecoderWeights
 
 
-def make(experiment: Experiment, space: PoseSpace) -> Model:
+def make(config: Seq2SeqConfig, experiment: Experiment, space: PoseSpace) -> Model:
     """The encoder reads the first S-1 observed frames, the decoder starts from the last one (Martinez 2017)."""
-    config = experiment.model
     cell = CELLS[config.cell]
     decoder = Decoder(cell, ATTENTIONS.get(config.attention), config.output, config.residual)
-    compute = Compute(config.precision, config.fast, config.unroll)
+    compute = compute_of(experiment.compute)
     sizes = Sizes(space.width, config.hidden, experiment.data.source_length - 1, config.heads)
 
     def init(key: Array) -> Seq2SeqParams:

@@ -16,20 +16,21 @@ input. That code has no action code: here the spine reads and writes it. The pap
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import Experiment
+from motion_jax.config import FORCING, Experiment, ModelConfig, at_least, one_of
 from motion_jax.models import next_frame
 from motion_jax.models.body_graph import EDGES, NODES, Selections, edge_selections, part_selections
 from motion_jax.models.next_frame import Network
 from motion_jax.nn.cells import CELLS, CellWeights, Gates, LSTMParams, LSTMState
 from motion_jax.nn.deferred_grad.gates import save_for_backward
-from motion_jax.nn.deferred_grad.products import Compute, Operand, contract, make_operand, product
+from motion_jax.nn.deferred_grad.products import Compute, Operand, compute_of, contract, make_operand, product
 from motion_jax.nn.dense import Dense
 from motion_jax.nn.mlp import init_mlp
 from motion_jax.pose_space import PoseSpace
@@ -89,10 +90,24 @@ class States(NamedTuple):
     nodes: LSTMState
 
 
-def make(experiment: Experiment, space: PoseSpace) -> Model:
+@dataclasses.dataclass(frozen=True)
+class SrnnConfig(ModelConfig):
+    """The fields of `srnn`."""
+
+    name: str = "srnn"
+    hidden: int = 1024  # H of the nodes; every other width is scaled with it
+    noise: str = "none"  # added to the frames that it learns from; "fragkiadaki": growing by iteration
+
+    UNREAD: ClassVar[tuple[str, ...]] = FORCING
+
+    def __post_init__(self) -> None:
+        at_least("model.hidden", self.hidden, 1)
+        one_of("model.noise", self.noise, next_frame.NOISES)
+
+
+def make(config: SrnnConfig, experiment: Experiment, space: PoseSpace) -> Model:
     """The network of the paper, its widths scaled with `model.hidden`. Raises `UserError` as `part_selections` does."""
-    config = experiment.model
-    compute = Compute(config.precision, config.fast, config.unroll)
+    compute = compute_of(experiment.compute)
     selections = part_selections(space)
     network = Network(
         init=functools.partial(_init, selections, config.hidden),
@@ -102,7 +117,7 @@ def make(experiment: Experiment, space: PoseSpace) -> Model:
         step=_step,
         read=_read,
     )
-    return next_frame.make(experiment, space, network)
+    return next_frame.make(experiment, space, network, config.noise)
 
 
 def _init(selections: Selections, hidden: int, key: Array) -> SrnnParams:

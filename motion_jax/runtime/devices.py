@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from motion_jax.config import Experiment, ModelConfig
+from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.types import Array, Model
 
@@ -49,15 +49,15 @@ def data_mesh(experiment: Experiment, model: Model) -> Mesh:
     """
     batch, count = experiment.train.batch, jax.local_device_count()
     if jax.default_backend() == "cpu":
-        return mesh_of(1 if model.loss_and_grad else sharing_cores(batch, experiment.model.hidden))
+        return mesh_of(1 if model.loss_and_grad else sharing_cores(batch, experiment.model.width))
     if batch % count:
         raise UserError(f"train.batch={batch}: must be a multiple of the {count} local devices")
     return mesh_of(count)
 
 
-def sharing_cores(batch: int, hidden: int) -> int:
-    """How many devices of a CPU share `batch`; 1 on other platforms, where one device predicts."""
-    if jax.default_backend() != "cpu" or hidden > _NARROW:
+def sharing_cores(batch: int, width: int) -> int:
+    """How many devices of a CPU share `batch`, by `ModelConfig.width`; 1 on other platforms, where one predicts."""
+    if jax.default_backend() != "cpu" or not 0 < width <= _NARROW:
         return 1
     most = min(jax.local_device_count(), batch // _LEAST)
     return next((count for count in range(most, 1, -1) if batch % count == 0), 1)
@@ -68,20 +68,21 @@ def mesh_of(count: int) -> Mesh:
     return Mesh(np.array(jax.local_devices()[:count]), (DATA,))
 
 
-def num_microbatches(batch: int, config: ModelConfig) -> int:
+def num_microbatches(batch: int, experiment: Experiment) -> int:
     """In how many equal parts, one after another, a device computes `batch` sequences: the fewest within the limit.
 
-    The limit is `config.micro_batch` if it is set. The platform's own choice is left where no divisor is near it.
+    The limit is `compute.micro_batch` if it is set. The platform's own choice is left where no divisor is near it.
     """
-    limit = config.micro_batch or _at_once(batch, config.hidden)
+    chosen = experiment.compute.micro_batch
+    limit = chosen or _at_once(batch, experiment.model.width)
     count = next(count for count in range(1, batch + 1) if batch % count == 0 and batch // count <= limit)
-    return count if config.micro_batch or 2 * batch // count >= limit else 1
+    return count if chosen or 2 * batch // count >= limit else 1
 
 
-def _at_once(batch: int, hidden: int) -> int:
+def _at_once(batch: int, width: int) -> int:
     if jax.default_backend() != "cpu":
         return batch
-    return _AT_ONCE if hidden <= _NARROW else _AT_ONCE_WIDE
+    return _AT_ONCE if 0 < width <= _NARROW else _AT_ONCE_WIDE
 
 
 def split_microbatches(rows: Any, count: int) -> Any:

@@ -92,7 +92,7 @@ def machine() -> dict[str, Any]:
     """What a figure depends on: command, commit, processor, devices, versions, thread settings."""
     affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return {
-        "command": shlex.join(["python", *sys.orig_argv[1:]]),
+        "command": _command(),
         "commit": commit(),
         "processor": _processor(),
         "cores": len(affinity) if affinity else os.cpu_count(),
@@ -106,6 +106,13 @@ def machine() -> dict[str, Any]:
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS", ""),
     }
+
+
+def _command() -> str:
+    """As it was typed, without the folders of the interpreter and of the installed script."""
+    first, *others = sys.orig_argv[1:] or [""]
+    script = Path(first).name == "motion-jax"
+    return shlex.join(["motion-jax", *others] if script else ["python", first, *others])
 
 
 def commit() -> str:

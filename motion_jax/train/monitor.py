@@ -42,7 +42,7 @@ class Monitor:
         self._experiment = experiment
         self._space = space
         self._loss = _model_loss(model, make_loss(experiment.train.loss, space))
-        self._predict = raw_predict(model, space, experiment.model)
+        self._predict = raw_predict(model, space, experiment)
         self._test = pack_clips(splits.test, space, experiment.data) if splits.test else None
         self._srnn = select("srnn", dataset, space, experiment) if splits.test else None
         self._validation = self._fixed_windows(pack_clips(splits.validation, space, experiment.data)

@@ -46,7 +46,7 @@ def make_train_steps(
     The state is donated: the caller's is gone.
     """
     config, data = experiment.train, experiment.data
-    count = num_microbatches(config.batch // mesh.size, experiment.model)
+    count = num_microbatches(config.batch // mesh.size, experiment)
     loss_and_grad = model.loss_and_grad or _by_loss(model, loss, mesh, count)
     everywhere = NamedSharding(mesh, PartitionSpec())
     shared = NamedSharding(mesh, PartitionSpec(DATA))
@@ -68,7 +68,7 @@ def make_train_steps(
         static_argnums=2,
         donate_argnums=0,
         out_shardings=everywhere,
-        compiler_options=compiler_options(experiment.model),
+        compiler_options=compiler_options(experiment.compute),
     )
     def chunk(state: TrainState, packed: PackedClips, count: int) -> tuple[TrainState, StepMetrics]:
         return jax.lax.scan(lambda state, _: update(state, packed), state, length=count)

@@ -13,9 +13,9 @@ from jax.extend.core import jaxprs_in_params
 
 from motion_jax.benchmark.case import Case
 from motion_jax.benchmark.counts import ATTENTIONS, GATES, MEMORY_PASSES, flops, sequential_steps, traffic, weight_count
-from motion_jax.config import ATTENTIONS as ALLOWED_ATTENTIONS
-from motion_jax.config import CELLS
 from motion_jax.models import make
+from motion_jax.nn.attention import ATTENTIONS as KINDS
+from motion_jax.nn.cells import CELLS
 from motion_jax.teacher_forcing import forcing_of_mode
 
 BASE = Case("infer", batch=3, hidden=8, per_dispatch=1, source=6, target=4, fast=False)
@@ -26,7 +26,7 @@ CHANGES = [
     {"layers": 2, "bidirectional": True, "cell": "lstm", "attention": "scaled_dot"},
     {"source": 2, "target": 7, "batch": 1},
     *({"cell": cell} for cell in CELLS[1:]),
-    *({"attention": attention} for attention in ALLOWED_ATTENTIONS if attention != "additive"),
+    *({"attention": attention} for attention in ("none", *KINDS) if attention != "additive"),
 ]
 
 
@@ -68,7 +68,7 @@ def test_operations_are_those_of_the_traced_program(change: dict[str, Any]):
 
 def test_every_kind_is_counted():
     assert GATES.keys() == set(CELLS)
-    assert ATTENTIONS.keys() == set(ALLOWED_ATTENTIONS)
+    assert ATTENTIONS.keys() == {"none", *KINDS}
 
 
 @pytest.mark.parametrize("work", ["train", "infer"])

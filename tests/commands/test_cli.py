@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +19,18 @@ from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.layouts import CMU
 from motion_jax.data.prepared import read_manifest, read_prepared
 
+Done = tuple[int, str, str]  # exit status, stdout, stderr
+Forked = Callable[..., list[Any]]  # see conftest.py
+
 PROGRAM = """
 import os, signal
-from absl import flags
+from absl import flags, logging
 from motion_jax.commands import cli
 from motion_jax.errors import UserError
 CONFIG = cli.define_config()
-FAIL = flags.DEFINE_enum("fail", "no", ["no", "user", "bug", "interrupt"], "how to fail")
+FAIL = flags.DEFINE_enum("fail", "no", ["no", "user", "bug", "interrupt", "warn"], "how to fail")
+FOLDER = cli.define_path("folder", "", "a folder")
+NUMBER = flags.DEFINE_integer("number", 3, "a number")
 def main(argv):
     if FAIL.value == "user":
         raise UserError("a mistake\\n  in two lines")
@@ -32,10 +39,17 @@ def main(argv):
     if FAIL.value == "interrupt":
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us deaf to it
         os.kill(os.getpid(), signal.SIGINT)
+    if FAIL.value == "warn":
+        import warnings
+        logging.info("not shown")
+        logging.warning("of the %s", "program")
+        warnings.warn("of a library")
     experiment = cli.experiment(CONFIG)
-    print(experiment.train.steps, experiment.model.residual, experiment.data.name)
+    data = experiment.data
+    print(experiment.train.steps, experiment.model.residual, data.name, data.root, data.cache, FOLDER.value)
 cli.run(main)
 """
+"""A command with a flag of every kind."""
 
 GOOD = "from motion_jax.config import Experiment\ndef get_config(): return Experiment().to_config_dict()\n"
 
@@ -53,11 +67,12 @@ CONFIGS = {
 }
 
 WRONG = {
-    "no_config": ("", "--config=FILE is missing"),
-    "config_without_name": ("--config=", "--config: Path to config file is an empty string"),
-    "config_absent": ("--config=absent.py", "--config: .*No such file or directory: 'absent.py'"),
-    "config_absent_and_override": ("--config=absent.py --config.train.steps=3", ".*No such file .*: 'absent.py'"),
-    "config_is_a_folder": ("--config=.", "--config: .*"),
+    "no_config": ("", "--config=NAME is missing: name a configuration, such as quickstart"),
+    "config_without_name": ("--config=", "--config=: is a folder; name a file, or one of those shipped: aged, "),
+    "config_absent": ("--config=absent.py", "--config=absent.py: no such file; shipped are aged, bi_enc_50, "),
+    "config_absent_and_override": ("--config=absent.py --config.train.steps=3", "--config=absent.py: no such file; "),
+    "config_nearly_named": ("--config=bi_enc_5", r"--config=bi_enc_5: no such file \(did you mean bi_enc_50\?\); "),
+    "config_is_a_folder": ("--config=.", "--config=.: is a folder; name a file, or one of those shipped: "),
     "config_syntax": ("--config=syntax.py", "--config: .*syntax.py:1: it must be Python: invalid syntax"),
     "config_name_error": ("--config=name.py", "--config: .*name.py:2: NameError: name 'undefined' is not defined"),
     "config_value_error": ("--config=value.py", "--config: .*value.py:1: ValueError: invalid literal .* 'many'"),
@@ -66,7 +81,7 @@ WRONG = {
     "config_raises_user_error": ("--config=user.py", "data.name='hm36': must be one of synthetic, h36m, cmu"),
     "config_cannot_open": ("--config=open.py", "--config: .*'absent.txt'"),
     "config_returns_unknown_key": ("--config=other.py", "config: unknown key stepz; valid keys: data, eval, model"),
-    "override_without_config": ("--config.train.steps=3", "--config.train.steps changes .* no --config=FILE is given"),
+    "override_without_config": ("--config.train.steps=3", "--config.train.steps changes .* no --config=NAME is given"),
     "unknown_key": ("--config=good.py --config.train.stepz=3", "--config.train.stepz: unknown key .*, steps,"),
     "unknown_group": ("--config=good.py --config.trian.steps=3", "--config.trian.steps: unknown key 'trian'; .*train"),
     "key_of_a_number": ("--config=good.py --config.train.steps.x=3", "--config.train.steps.x: 100000 has no fields"),
@@ -78,10 +93,11 @@ WRONG = {
     "missing_value": ("--config=good.py --config.data.root", "Missing value for flag --config.data.root"),
     "impossible_value": ("--config=good.py --config.train.batch=0", "train.batch=0: must be at least 1"),
     "unknown_flag": ("--confg=good.py", "Unknown command line flag 'confg'. Did you mean: config"),
-    "wrong_choice": ("--fail=often", r"flag --fail=often: value should be one of <no\|user\|bug\|interrupt>"),
+    "wrong_choice": ("--fail=often", r"flag --fail=often: value should be one of <no\|user\|bug\|interrupt\|warn>"),
     "stray_argument": ("--config=good.py train", "unexpected argument 'train'"),
     "flag_file_absent": ("--flagfile=absent.txt", ".*absent.txt"),
     "raised_by_main": ("--fail=user", "a mistake in two lines"),
+    "home_of_nobody": ("--folder=~nobody-has-this-name/x", "~nobody-has-this-name/x: whose home folder '~' means "),
 }  # fmt: skip
 
 
@@ -94,50 +110,64 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _run(*command: str, cwd: Path, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+def _run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     root = str(Path(__file__).absolute().parents[2])
     environment = os.environ | {"PYTHONPATH": root, "JAX_PLATFORMS": "cpu"} | env
-    return subprocess.run(
-        [sys.executable, *command], cwd=cwd, env=environment, input=stdin, capture_output=True, text=True
-    )
+    return subprocess.run([sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def _assert_mistake(done: subprocess.CompletedProcess[str], message: str) -> None:
-    assert done.returncode == 2, done
-    assert re.fullmatch(f"error: {message}.*\n", done.stderr), done.stderr
+@pytest.fixture(scope="module")
+def mistakes(program: Path, forked: Forked) -> dict[str, Done]:
+    done = forked(PROGRAM, [line.split() for line, _ in WRONG.values()], program)
+    return dict(zip(WRONG, done, strict=True))
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_mistake_is_told_in_one_line(program: Path, case: str):
-    arguments, message = WRONG[case]
-    _assert_mistake(_run("program.py", *arguments.split(), cwd=program), message)
+def test_a_mistake_is_told_in_one_line(mistakes: dict[str, Done], case: str):
+    status, _, complaints = mistakes[case]
+    assert status == 2, complaints
+    assert re.fullmatch(f"error: {WRONG[case][1]}.*\n", complaints), complaints
 
 
-def test_a_config_file_without_a_result(program: Path):
-    done = _run("program.py", "--config=none.py", cwd=program)
-    assert done.returncode == 2
-    assert (
-        done.stderr.splitlines()[-1] == "error: --config: its get_config() must return a configuration; it returns None"
-    )
+def test_what_the_flags_say_is_what_is_done(program: Path, forked: Forked):
+    fields = [
+        "--config.train.steps=7",
+        "--noconfig.model.residual",
+        "--config.data.root=here",
+        "--config.data.cache=~/c",
+    ]
+    lines = [
+        ["--config=none.py"],
+        ["--config=good.py", *fields, "--folder=~/runs"],
+        ["--config=configs/zero_velocity.py"],
+        ["--fail=interrupt"],
+        ["--fail=bug"],
+        ["--config=good.py", "--fail=warn"],
+    ]
+    none, good, named, interrupted, bug, warned = forked(PROGRAM, lines, program, HOME="/the/home")
+    assert none.status == 2
+    message = "error: --config: its get_config() must return a configuration; it returns None"
+    assert none.complaints.splitlines()[-1] == message
+    assert good == (0, f"7 False synthetic {program}/here /the/home/c /the/home/runs\n", "")
+    assert (named.status, named.complaints) == (0, "")
+    assert interrupted[::2] == (128 + signal.SIGINT, "interrupted\n")
+    assert bug.status == 1
+    assert "Traceback" in bug.complaints
+    assert "ZeroDivisionError" in bug.complaints
+    assert warned.complaints == "warning: of the program\nwarning: of a library\n"
 
 
-def test_flags_edit_the_experiment(program: Path):
-    done = _run(
-        "program.py", "--config=good.py", "--config.train.steps=7", "--noconfig.model.residual", cwd=program
-    )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (0, "7 False synthetic\n", "")
-
-
-def test_an_interruption_is_not_an_error(program: Path):
-    done = _run("program.py", "--fail=interrupt", cwd=program)
-    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "interrupted\n")
-
-
-def test_a_fault_of_the_program_shows_its_traceback(program: Path):
-    done = _run("program.py", "--fail=bug", cwd=program)
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
-    assert "ZeroDivisionError" in done.stderr
+def test_help_shows_the_commands_own_flags_first(program: Path, forked: Forked):
+    usual, full = forked(PROGRAM, [["--help"], ["--helpfull", "--nonsense"]], program)
+    assert (usual.status, usual.complaints) == (full.status, full.complaints) == (0, "")
+    own, others = usual.out.split("Flags of libraries")
+    assert re.findall(r"^  (--\S+)", own, re.MULTILINE) == [
+        "--config=NAME", "--fail=no|user|bug|interrupt|warn", "--folder=PATH", "--number=NUMBER",
+    ]  # fmt: skip
+    assert "how to fail (default: no)" in own
+    assert "--verbosity" in others
+    assert "Logging verbosity level" in full.out
+    assert "Logging verbosity level" not in usual.out
 
 
 def test_an_unknown_key_of_a_command_with_a_config_of_its_own(tmp_path: Path):
@@ -172,41 +202,27 @@ def test_prepare_writes_what_it_read(tree: Path):
     assert len(read_manifest(tree.parent / "out").sources) == 6
 
 
-FORKING = """
-import os, sys
-from motion_jax.commands import prepare
-from motion_jax.commands import cli
-for line in sys.stdin.read().split("\\n"):
-    if not os.fork():
-        sys.argv = ["prepare", *line.split()]
-        cli.run(prepare.main)
-    print("exit", os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
-"""
-"""Runs the command once a line; loading it takes longest, so every run is a copy of one process."""
+PREPARING = "from motion_jax.commands import prepare; cli.run(prepare.main)"
 
 
-def _exits(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stdout.splitlines() if line.startswith("exit")]
-
-
-def test_prepare_accepts_duplicates_when_told_so(tree: Path):
+def test_prepare_accepts_duplicates_when_told_so(tree: Path, forked: Forked):
     shutil.copy(tree / "test/walking/walking_1.txt", tree / "train/walking/walking_2.txt")
     command = "--dataset=cmu --source=tree --actions=walking"
     lines = [f"{command} --out=a", f"{command} --out=b --allow_duplicates --audit_only"]
     lines.append(f"{command} --out=c --allow_duplicates")
-    done = _run("-c", FORKING, cwd=tree.parent, stdin="\n".join(lines))
-    assert _exits(done) == ["exit 2", "exit 0", "exit 0"], done
+    done = forked(PREPARING, [line.split() for line in lines], tree.parent)
+    assert [each.status for each in done] == [2, 0, 0], done
     message = (
         "error: tree/train/walking/walking_2.txt: the train file has the same content as test/walking/walking_1.txt"
     )
-    assert done.stderr.startswith(message)
-    assert done.stderr.count("\n") == 1
-    assert "findings: 1 errors, 0 warnings" in done.stdout
+    assert done[0].complaints.startswith(message)
+    assert done[0].complaints.count("\n") == 1
+    assert "findings: 1 errors, 0 warnings" in done[0].out
     assert sorted(path.name for path in tree.parent.iterdir()) == ["c", "tree"]
 
 
 PREPARE = {
-    "": "--dataset=None: Flag --dataset must have a value",
+    "": "--dataset is missing: ",
     "--dataset=h36": "--dataset=h36: value should be one of <synthetic|h36m|cmu|folder>",
     "--dataset=cmu --out=out": "--source='': with --dataset=cmu it must name the folder",
     "--dataset=cmu --source=tree": "--out is missing",
@@ -221,12 +237,13 @@ PREPARE = {
 }
 
 
-def test_prepare_refuses_what_cannot_be(tree: Path):
-    done = _run("-c", FORKING, cwd=tree.parent, stdin="\n".join(PREPARE))
-    assert _exits(done) == ["exit 2"] * len(PREPARE), done
-    for line, message in zip(done.stderr.splitlines(), PREPARE.values(), strict=True):
-        assert line.startswith("error: ")
-        assert message in line
+def test_prepare_refuses_what_cannot_be(tree: Path, forked: Forked):
+    done = forked(PREPARING, [line.split() for line in PREPARE], tree.parent)
+    for (status, _, complaints), message in zip(done, PREPARE.values(), strict=True):
+        assert status == 2, complaints
+        assert complaints.startswith("error: ")
+        assert complaints.count("\n") == 1
+        assert message in complaints
     assert not (tree.parent / "out").exists()
 
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import MODES, DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import MODES, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.evaluation.brief import averages_table
 from motion_jax.evaluation.scores import Report
@@ -23,7 +23,7 @@ from motion_jax.types import Clip, Dataset
 EXPERIMENT = Experiment(
     name="Small",
     data=DataConfig(source_length=10, target_length=5),
-    model=ModelConfig(hidden=4, attention="none"),
+    model=model_config(hidden=4, attention="none"),
     eval=EvalConfig(protocols="srnn", metrics="euler_error_rad", frames="1,5"),
 )
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.config import ATTENTIONS, CELLS, MODES, Experiment, TrainConfig
+from motion_jax.config import MODES, Experiment, TrainConfig
 from motion_jax.data.prepared import write_dataset
 from motion_jax.errors import UserError
 from motion_jax.evaluation.report import read_json, write_json
 from motion_jax.evaluation.scores import Report
 from motion_jax.experiments import sweep
 from motion_jax.experiments.sweep import Sweep, load_sweep, plan, run_all
+from motion_jax.nn.attention import ATTENTIONS
+from motion_jax.nn.cells import CELLS
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Clip, Dataset
 
@@ -49,8 +51,13 @@ WRONG = {
     "a hidden folder": ({"..": {}}, {}, r"member '\.\.': a name must be"),
     "the seed": ({"a": {"train.seed": 1}}, {}, r"member 'a': must not set train\.seed"),
     "the name": ({"a": {"name": "b"}}, {}, r"member 'a': must not set name"),
-    "an unknown field": ({"a": {"model.cel": "gru"}}, {}, r"member 'a': config: unknown key model\.cel"),
+    "an unknown field": ({"a": {"model.cel": "gru"}}, {}, r"member 'a': model\.cel: model 'seq2seq' does not read it"),
     "an unknown group": ({"a": {"modle.cell": "gru"}}, {}, r"member 'a': config: unknown key modle"),
+    "a field that its model does not read": (
+        {"a": {"model.name": "erd", "model.cell": "lstm"}},
+        {},
+        r"member 'a': model\.cell: model 'erd' does not read it \(aged, quaternet, res_sup, seq2seq do\)",
+    ),
     "an impossible value": ({"a": {"model.cell": "gur"}}, {}, r"member 'a': model\.cell='gur': must be one of"),
     "what members differ in": ({"a": {"model.cell": "gru"}}, {"model.cell": "rnn"}, r"--config\.model\.cell: the mem"),
     "the rows' name": ({"a": {}}, {"name": "b"}, r"--config\.name: the rows of a sweep are named"),
@@ -69,7 +76,7 @@ FILES = {
     "x = 1": r"KeyError: 'get_sweep'",
     "def get_sweep(): return 3": r"must return a Sweep with members; it returns 3",
     "def get_sweep(): return int('many')": r"ValueError: invalid literal",
-    "from motion_jax.config import ModelConfig\ndef get_sweep(): return ModelConfig(cell='gur')": r"model\.cell='gur'",
+    "from motion_jax.config import model_config as m\ndef get_sweep(): return m(cell='gur')": r"model\.cell='gur'",
 }
 
 
@@ -84,7 +91,7 @@ def test_a_file_that_is_no_sweep(text: str, tmp_path: Path):
 
 
 SHIPPED = {
-    "attention": {"model.attention": set(ATTENTIONS)},
+    "attention": {"model.attention": {"none", *ATTENTIONS}},
     "cell": {"model.cell": set(CELLS)},
     "residual": {"model.residual": {True, False}, "model.bidirectional": {True, False}},
     "forcing": {"train.teacher_forcing": {0, 0.25, 0.5, 0.75, 1}},
@@ -169,12 +176,12 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path):
 
 
 SWEEP = """
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config, TrainConfig
 from motion_jax.experiments.sweep import Sweep
 def get_sweep():
     base = Experiment(
         data=DataConfig(name="h36m", root="data", validation="none", source_length=8, target_length=4),
-        model=ModelConfig(hidden=4, attention="none"),
+        model=model_config(hidden=4, attention="none"),
         train=TrainConfig(steps=100, batch=2, steps_per_dispatch=2),
         eval=EvalConfig(protocols="srnn", metrics="euler_error_rad", frames="2,4"),
     )

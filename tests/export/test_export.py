@@ -16,7 +16,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.export import export_onnx, export_stablehlo, folder, load_exported, write_export
 from motion_jax.export.card import CARD, make_card, read_card
@@ -38,16 +38,16 @@ S, T, H = 5, 4, 8
 ACTIONS = ("walking", "eating")
 KEPT = (0, 1, 4, 6, 7, 8, 21, 22, 52, 76)  # of every part of the body
 MODELS = {
-    "seq2seq": ModelConfig(bidirectional=True, attention="multi_head", heads=2, hidden=H),
-    "srnn": ModelConfig(name="srnn", hidden=H),
-    "quaternet": ModelConfig(name="quaternet", hidden=H),
-    "res_sup": ModelConfig(name="res_sup", hidden=H),
-    "erd": ModelConfig(name="erd", hidden=H),
-    "lstm_3lr": ModelConfig(name="lstm_3lr", hidden=H),
-    "aged": ModelConfig(name="aged", hidden=H),
-    "crbm": ModelConfig(name="crbm", hidden=H, order=2),
-    "running_average": ModelConfig(name="running_average"),
-    "zero_velocity": ModelConfig(name="zero_velocity"),
+    "seq2seq": model_config(bidirectional=True, attention="multi_head", heads=2, hidden=H),
+    "srnn": model_config("srnn", hidden=H),
+    "quaternet": model_config("quaternet", hidden=H),
+    "res_sup": model_config("res_sup", hidden=H),
+    "erd": model_config("erd", hidden=H),
+    "lstm_3lr": model_config("lstm_3lr", hidden=H),
+    "aged": model_config("aged", hidden=H),
+    "crbm": model_config("crbm", hidden=H, order=2),
+    "running_average": model_config("running_average"),
+    "zero_velocity": model_config("zero_velocity"),
 }
 RUN = ("seq2seq", "quaternet")  # compiled too, which is what takes long
 

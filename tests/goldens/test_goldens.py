@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, ModelConfig, model_config
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.nn.attention import ATTENTIONS, Sizes, attend
@@ -24,11 +23,11 @@ HERE = Path(__file__).parent
 KEY = jax.random.key(0)  # any: the values are replaced
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 SEQ2SEQ = {
-    "additive_uni": ModelConfig(hidden=4),
-    "additive_bi": ModelConfig(hidden=4, bidirectional=True),
-    "general_uni": ModelConfig(hidden=4, attention="general"),
-    "additive_full": ModelConfig(hidden=4, output="full", residual=False),
-    "none_combine": ModelConfig(hidden=4, attention="none", output="combine"),
+    "additive_uni": model_config(hidden=4),
+    "additive_bi": model_config(hidden=4, bidirectional=True),
+    "general_uni": model_config(hidden=4, attention="general"),
+    "additive_full": model_config(hidden=4, output="full", residual=False),
+    "none_combine": model_config(hidden=4, attention="none", output="combine"),
 }
 # In float32, and by default autodiff, two of them, before and after the step: each is a compilation.
 BOTH = ("additive_bi", "general_uni")
@@ -109,9 +108,7 @@ def test_whole_model_and_its_gradients(name, dtype, fast):
     with jax.enable_x64(dtype == "float64"):
         case = below("seq2seq", f"{name}/", dtype)
         history, future = case["history"], case["future"]
-        model = make(
-            experiment(dataclasses.replace(SEQ2SEQ[name], fast=fast), history, future), space(history.shape[-1])
-        )
+        model = make(experiment(SEQ2SEQ[name], history, future, fast), space(history.shape[-1]))
         params = fill(jax.eval_shape(model.init, KEY), below("seq2seq", f"{name}/params/", dtype))
 
         @jax.jit
@@ -130,9 +127,9 @@ def test_whole_model_and_its_gradients(name, dtype, fast):
             jax.tree.map(lambda a, b: assert_close(a, b, dtype), gradients, expected)
 
 
-def experiment(model: ModelConfig, history: np.ndarray, future: np.ndarray) -> Experiment:
+def experiment(model: ModelConfig, history: np.ndarray, future: np.ndarray, fast: bool) -> Experiment:
     data = DataConfig(source_length=history.shape[1], target_length=future.shape[1])
-    return Experiment(model=model, data=data, eval=EvalConfig(frames="1"))
+    return Experiment(model=model, compute=ComputeConfig(fast=fast), data=data, eval=EvalConfig(frames="1"))
 
 
 def space(width: int) -> PoseSpace:

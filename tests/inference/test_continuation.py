@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.formats import Motion
 from motion_jax.data.formats.text import integrate_root
 from motion_jax.errors import UserError
@@ -28,7 +28,7 @@ def predictor(name: str = "zero_velocity", skeleton: Skeleton = BODY, mean: floa
     data = DataConfig(name="folder", root="made", source_length=S, target_length=T)
     columns = skeleton.columns
     space = PoseSpace(np.full(columns, mean), np.ones(columns), tuple(range(columns)), (), skeleton, FPS)
-    experiment = Experiment(data=data, model=ModelConfig(name=name), eval=EvalConfig(frames="2"))
+    experiment = Experiment(data=data, model=model_config(name), eval=EvalConfig(frames="2"))
     return Predictor((), experiment, space, step=0)
 
 

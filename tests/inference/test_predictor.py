@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.formats import read_motion
 from motion_jax.data.frame_files import read_frames, write_frames
@@ -36,7 +36,7 @@ S, T, STRIDE = 6, 3, 2
 ACTIONS = ("walking", "eating")
 EXPERIMENT = Experiment(
     data=DataConfig(name="h36m", root="absent", source_length=S, target_length=T, stride=STRIDE),
-    model=ModelConfig(hidden=4, attention="none"),
+    model=model_config(hidden=4, attention="none"),
     eval=EvalConfig(protocols="srnn", metrics="euler_error_rad", frames="1,3", batch=16),
 )
 
@@ -182,7 +182,7 @@ def test_compiled_once_for_each_batch_shape(predictor: Predictor, space: PoseSpa
         return model.apply(params, history, future, forced)
 
     counted = Predictor(predictor.params, EXPERIMENT, space, 0)
-    counted._predict = raw_predict(Model(model.init, apply), space, ModelConfig())
+    counted._predict = raw_predict(Model(model.init, apply), space, Experiment())
     for length in (S, S + 1, S + 5):
         for action in ("walking", "eating", None):
             counted(_frames(length), action)
@@ -197,8 +197,9 @@ def test_compiled_once_for_each_batch_shape(predictor: Predictor, space: PoseSpa
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_batch_in_parts_is_predicted_as_the_whole(predictor: Predictor, size: int):
-    model = dataclasses.replace(EXPERIMENT.model, micro_batch=size)
-    parted = Predictor(predictor.params, dataclasses.replace(EXPERIMENT, model=model), predictor.space, 0)
+    parted = Predictor(
+        predictor.params, dataclasses.replace(EXPERIMENT, compute=ComputeConfig(micro_batch=size)), predictor.space, 0
+    )
     history = np.stack([_frames(S, seed) for seed in range(7)])
     whole = predictor(history)
     assert np.abs(whole[:-1] - whole[1:]).max(axis=(1, 2)).min() > 1e-3

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.expmap import write_expmap
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import differentiate_root, integrate_root
@@ -49,7 +49,7 @@ def _predictor(skeleton: Skeleton, model: str = "seq2seq") -> Predictor:
     """Every column is kept; parameters are moved by noise, as a new network may be one that holds still."""
     rng = np.random.default_rng(0)
     data = DataConfig(name="h36m", root="absent", source_length=S, target_length=T, stride=STRIDE)
-    network = ModelConfig(name=model, hidden=8, attention="none")
+    network = model_config(name=model, hidden=8, attention="none")
     experiment = Experiment(data=data, model=network, eval=EvalConfig(frames="1,3"))
     columns = skeleton.columns
     space = PoseSpace(rng.normal(0, 0.3, columns), rng.uniform(0.5, 2, columns), tuple(range(columns)), ("walking",),
@@ -264,7 +264,7 @@ def test_compiled_once_in_the_constructor(absolute: Predictor):
         return model.apply(params, history, future, forced)
 
     counted = Predictor(absolute.params, absolute.experiment, absolute.space, 0)
-    counted._predict = raw_predict(Model(model.init, apply), absolute.space, ModelConfig())
+    counted._predict = raw_predict(Model(model.init, apply), absolute.space, Experiment())
     stream = StreamingPredictor(counted, "walking", period=0)
     assert traced == [1]
     times = np.cumsum(np.random.default_rng(5).uniform(0.01, 0.3, 60))

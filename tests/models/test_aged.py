@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, TrainConfig, model_config
 from motion_jax.losses import make_loss
 from motion_jax.models import make
 from motion_jax.models.aged import (
@@ -46,7 +46,7 @@ quick = functools.partial(jax.jit, compiler_options=QUICK)
 
 def build(loss: str = "geodesic", **fields: Any) -> Model:
     data = DataConfig(source_length=S, target_length=T)
-    config = ModelConfig(**({"name": "aged", "hidden": H} | fields))
+    config = model_config(**({"name": "aged", "hidden": H} | fields))
     return make(Experiment(model=config, data=data, train=TrainConfig(loss=loss), eval=EvalConfig(frames="1")), SPACE)
 
 

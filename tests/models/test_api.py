@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +11,18 @@ import pytest
 from flax import serialization
 from jax.test_util import check_grads
 
-from motion_jax.config import ATTENTIONS, CELLS, OUTPUTS, DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import (
+    ComputeConfig,
+    DataConfig,
+    EvalConfig,
+    Experiment,
+    model_config,
+)
 from motion_jax.errors import UserError
 from motion_jax.models import REGISTRY, make
+from motion_jax.models.seq2seq import OUTPUTS
+from motion_jax.nn.attention import ATTENTIONS
+from motion_jax.nn.cells import CELLS
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Model
@@ -40,20 +47,20 @@ SEQ2SEQ = {
 }
 # Every other model, small.
 OTHERS = {
-    "res_sup-tied": {"name": "res_sup", "cell": "gru_reset_before", "layers": 2},
-    "res_sup-untied": {"name": "res_sup", "tied": False},
+    "res_sup-tied": {"name": "res_sup", "hidden": H, "cell": "gru_reset_before", "layers": 2},
+    "res_sup-untied": {"name": "res_sup", "hidden": H, "tied": False},
     "erd": {"name": "erd", "hidden": 20, "layers": 2},
-    "lstm_3lr": {"name": "lstm_3lr", "layers": 3},
+    "lstm_3lr": {"name": "lstm_3lr", "hidden": H, "layers": 3},
     "srnn": {"name": "srnn", "hidden": 16},
-    "quaternet": {"name": "quaternet", "layers": 2},
-    "quaternet-conv": {"name": "quaternet", "layers": 2, "convolutional": True},
-    "aged": {"name": "aged"},
-    "crbm": {"name": "crbm", "order": 2},
+    "quaternet": {"name": "quaternet", "hidden": H, "layers": 2},
+    "quaternet-conv": {"name": "quaternet", "hidden": H, "layers": 2, "convolutional": True},
+    "aged": {"name": "aged", "hidden": H},
+    "crbm": {"name": "crbm", "hidden": H, "order": 2},
 }
 CASES = {
-    **{f"seq2seq-{name}": ModelConfig(**({"hidden": H} | fields)) for name, fields in SEQ2SEQ.items()},
-    **{case: ModelConfig(**({"hidden": H} | fields)) for case, fields in OTHERS.items()},
-    **{name: ModelConfig(name=name) for name in ("zero_velocity", "running_average")},
+    **{f"seq2seq-{name}": model_config(**({"hidden": H} | fields)) for name, fields in SEQ2SEQ.items()},
+    **{case: model_config(**fields) for case, fields in OTHERS.items()},
+    **{name: model_config(name) for name in ("zero_velocity", "running_average")},
 }
 # Parameters that add the same to every score: the softmax drops them, so their gradient is rounding. Discriminators.
 CANCELLED = {
@@ -77,14 +84,14 @@ def windows(dtype: str = "float32", seed: int = 0) -> tuple[np.ndarray, np.ndarr
     return tuple(rng.normal(size=(B, length, N)).astype(dtype) for length in (S, T))
 
 
-def build(case: str, **fields: Any) -> Model:
+def build(case: str, precision: str = "float32") -> Model:
     rng = np.random.default_rng(1)
     columns, kept = (99, WHOLE_BODY) if case == "srnn" else (COLUMNS, (0, 1, 3, 4, 5, 7, 8))
     std = np.where(np.isin(np.arange(columns), kept), rng.uniform(0.1, 0.4, columns), 1)
     space = PoseSpace(rng.normal(size=columns, scale=0.1), std, kept, ACTIONS, H36M, 25.0)
     data = DataConfig(source_length=S, target_length=T)
     return make(
-        Experiment(model=dataclasses.replace(CASES[case], **fields), data=data, eval=EvalConfig(frames="1")), space
+        Experiment(model=CASES[case], compute=ComputeConfig(precision), data=data, eval=EvalConfig(frames="1")), space
     )
 
 
@@ -117,7 +124,7 @@ def compiled(case: str):
 
 def test_the_cases_cover_every_value_of_the_fields():
     seq2seq = [config for config in CASES.values() if config.name == "seq2seq"]
-    for field, values in {"cell": CELLS, "attention": ATTENTIONS, "output": OUTPUTS}.items():
+    for field, values in {"cell": CELLS, "attention": ("none", *ATTENTIONS), "output": OUTPUTS}.items():
         assert {getattr(config, field) for config in seq2seq} == set(values)
 
 
@@ -127,7 +134,7 @@ def test_the_cases_cover_every_model():
 
 def test_a_name_that_is_no_model_is_refused():
     with pytest.raises(UserError, match=r"model\.name='transformer': must be one of .*seq2seq"):
-        make(Experiment(model=ModelConfig(name="transformer")), PoseSpace(np.zeros(3), np.ones(3), (0,), (), "", 25.0))
+        make(Experiment(model=model_config("transformer")), PoseSpace(np.zeros(3), np.ones(3), (0,), (), "", 25.0))
 
 
 @cases

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.models import make
 from motion_jax.pose_space import PoseSpace
@@ -32,7 +32,8 @@ MIXED = np.array([[True, False, True, False], [False, True, False, False]])
 
 def build(name: str, window: int = 2) -> Model:
     data = DataConfig(source_length=S, target_length=T)
-    return make(Experiment(model=ModelConfig(name=name, window=window), data=data, eval=EvalConfig(frames="1")), SPACE)
+    config = model_config(name, **({} if name == "zero_velocity" else {"window": window}))
+    return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1")), SPACE)
 
 
 @functools.cache

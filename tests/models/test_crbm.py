@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.models import make
 from motion_jax.models.crbm import (
@@ -41,7 +41,7 @@ COMPUTE = Compute(fast=False)
 
 def build(source: int = S, target: int = T, **fields: int) -> Model:
     space = PoseSpace(np.zeros(N), np.ones(N), tuple(range(N)), (), H36M, 25.0)
-    config = ModelConfig(**{"name": "crbm", "hidden": 8, "order": ORDER, **fields})
+    config = model_config(**{"name": "crbm", "hidden": 8, "order": ORDER, **fields})
     data = DataConfig(source_length=source, target_length=target)
     return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1")), space)
 

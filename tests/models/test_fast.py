@@ -13,9 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from motion_jax.config import ATTENTIONS, CELLS, OUTPUTS, DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.losses import mse
 from motion_jax.models import make
+from motion_jax.models.seq2seq import OUTPUTS
+from motion_jax.nn.attention import ATTENTIONS as KINDS
+from motion_jax.nn.cells import CELLS
 from motion_jax.nn.deferred_grad.products import Operand
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
@@ -28,6 +31,7 @@ MASKS = {
     "mixed": np.array([[True, False, True], [False, True, False]]),
 }
 TOLERANCE = {"float32": 2e-5, "float64": 1e-10}  # of a leaf's largest gradient
+ATTENTIONS = ("none", *KINDS)
 FIELDS = {
     "attention": ATTENTIONS,
     "cell": CELLS,
@@ -68,11 +72,12 @@ IN_FLOAT32 = COVERING[::9]
 CASES = [(case, "float64") for case in COVERING] + [(case, "float32") for case in IN_FLOAT32]
 
 
-def build(**fields) -> Model:
-    config = ModelConfig(**({"hidden": H, "heads": 2} | fields))
+def build(fast: bool = True, precision: str = "float32", **fields) -> Model:
+    config = model_config(**({"hidden": H, "heads": 2} | fields))
+    compute = ComputeConfig(fast=fast, precision=precision)
     data = DataConfig(source_length=S, target_length=T)
     space = PoseSpace(np.zeros(N), np.ones(N), tuple(range(N)), (), H36M, 25.0)
-    return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1")), space)
+    return make(Experiment(model=config, compute=compute, data=data, eval=EvalConfig(frames="1")), space)
 
 
 def windows(dtype: str):

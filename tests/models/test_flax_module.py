@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.models.flax_module import MotionModule
@@ -25,7 +25,7 @@ KEY = jax.random.key(0)
 
 def build(name: str = "seq2seq") -> Model:
     experiment = Experiment(
-        model=ModelConfig(name=name, hidden=5, attention="dot"),
+        model=model_config(name, hidden=5, attention="dot"),
         data=DataConfig(source_length=S, target_length=T),
         eval=EvalConfig(frames="1"),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.models import make
 from motion_jax.models.next_frame import add_noise, noise_deviation
 from motion_jax.pose_space import PoseSpace
@@ -20,7 +20,7 @@ from motion_jax.types import Batch, Model
 
 B, S, T, N, H = 2, 4, 3, 5, 8
 ACTIONS = ("walking", "eating")  # the last two of N
-MODELS = {"erd": ModelConfig(name="erd", layers=2), "lstm_3lr": ModelConfig(name="lstm_3lr", layers=3)}
+MODELS = {"erd": model_config("erd", layers=2), "lstm_3lr": model_config("lstm_3lr", layers=3)}
 RNG = np.random.default_rng(0)
 BATCH = Batch(*(RNG.normal(size=(B, length, N)).astype(np.float32) for length in (S, T)))
 FREE = np.zeros((B, T), bool)
@@ -30,8 +30,8 @@ KEYS = jax.random.split(jax.random.key(0), 2)
 def build(name: str, hidden: int = H, noise: str = "none") -> Model:
     space = PoseSpace(np.zeros(N - 2), np.ones(N - 2), tuple(range(N - 2)), ACTIONS, H36M, 25.0)
     data = DataConfig(source_length=S, target_length=T)
-    config = dataclasses.replace(MODELS[name], hidden=hidden)
-    return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1"), train=TrainConfig(noise=noise)), space)
+    config = dataclasses.replace(MODELS[name], hidden=hidden, noise=noise)
+    return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1")), space)
 
 
 def shapes(model: Model) -> list[tuple[int, ...]]:

@@ -14,7 +14,7 @@ import optax
 import pytest
 from scipy.spatial.transform import Rotation
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, TrainConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, TrainConfig, model_config
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
 from motion_jax.models import make, quaternet
@@ -53,7 +53,7 @@ def x64() -> Iterator[None]:
 
 
 def experiment(**fields: Any) -> Experiment:
-    config = ModelConfig(**({"name": "quaternet", "hidden": H, "layers": LAYERS} | fields))
+    config = model_config(**({"name": "quaternet", "hidden": H, "layers": LAYERS} | fields))
     data = DataConfig(source_length=S, target_length=T)
     return Experiment(model=config, data=data, train=TrainConfig(loss="euler"), eval=EvalConfig(frames="1"))
 

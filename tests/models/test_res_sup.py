@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.models.seq2seq import Seq2SeqParams
@@ -16,7 +16,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 
 B, S, T, N, H = 2, 5, 4, 3, 8
-CONFIG = ModelConfig(name="res_sup", hidden=H, cell="gru_reset_before")
+CONFIG = model_config("res_sup", hidden=H, cell="gru_reset_before")
 RNG = np.random.default_rng(0)
 HISTORY, FUTURE = (RNG.normal(size=(B, length, N)).astype(np.float32) for length in (S, T))
 FREE = np.zeros((B, T), bool)

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.models import make
 from motion_jax.models.body_graph import part_selections
@@ -46,9 +46,10 @@ def space(kept=KEPT, body: Skeleton = H36M, actions=ACTIONS) -> PoseSpace:
     return PoseSpace(np.zeros(columns), np.ones(columns), tuple(kept), actions, body, 25.0)
 
 
-def build(where: PoseSpace | None = None, hidden: int = H, **fields) -> Model:
-    data, config = DataConfig(source_length=S, target_length=T), ModelConfig(name="srnn", hidden=hidden, **fields)
-    return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1")), where or space())
+def build(where: PoseSpace | None = None, hidden: int = H, fast: bool = True) -> Model:
+    data, config = DataConfig(source_length=S, target_length=T), model_config("srnn", hidden=hidden)
+    experiment = Experiment(model=config, compute=ComputeConfig(fast=fast), data=data, eval=EvalConfig(frames="1"))
+    return make(experiment, where or space())
 
 
 def parameters(model: Model):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from motion_jax.config import ATTENTIONS as NAMES
 from motion_jax.nn import attention
 from motion_jax.nn.attention import ATTENTIONS, Sizes, softmax_context
 from motion_jax.nn.deferred_grad.products import Compute, make_operand
@@ -33,10 +32,6 @@ def make(kind: str, dtype: str = "float32"):
 def ask(kind: str, params, states, h, x):
     """Context and weights."""
     return attention.attend(ATTENTIONS[kind], params, states, h, x)
-
-
-def test_every_name_of_the_config_is_an_attention():
-    assert {*ATTENTIONS, "none"} == set(NAMES)
 
 
 @kinds

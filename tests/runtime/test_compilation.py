@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import jax
 import pytest
 
-from motion_jax.runtime.compilation import compiled_folder, keep_compiled
+from motion_jax.runtime.compilation import compiled_folder, keep_compiled, prune
 
 DIR = "jax_compilation_cache_dir"
 TIME, SIZE = "jax_persistent_cache_min_compile_time_secs", "jax_persistent_cache_min_entry_size_bytes"
@@ -74,6 +75,7 @@ def test_another_kind_of_processor_has_another_folder(monkeypatch: pytest.Monkey
 
 COMMAND = """
 import sys
+import time
 import jax
 from motion_jax.commands import cli
 assert jax.config.values["jax_compilation_cache_dir"] is None, "the library turned it on"
@@ -125,7 +127,83 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path):
     said, complained = _end(_begin(tmp_path / "file"))
     assert said[2] == "None"
     assert "compiled programs cannot be kept: " in complained
-    assert f"Not a directory: '{tmp_path}/file/motion_jax/compiled/" in complained
+    assert f"{tmp_path}/file: " in complained
+
+
+@pytest.mark.parametrize("place", ["", "..", "../.."])
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_a_folder_that_others_may_write_to_is_not_trusted(place: str, mode: int, caplog: pytest.LogCaptureFixture):
+    """Whoever put a program there would run code as its user."""
+    compiled_folder().mkdir(mode=0o700, parents=True)
+    for folder in (compiled_folder(), *compiled_folder().parents[:2]):
+        folder.chmod(0o700)
+    assert keep_compiled() == compiled_folder()
+    jax.config.update(DIR, None)
+    (compiled_folder() / place).chmod(mode)
+    assert keep_compiled() is None
+    assert jax.config.values[DIR] is None
+    assert "may be written by others, who could run code as you (chmod go-w" in caplog.text
+
+
+def test_a_folder_of_another_user_is_not_trusted(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    assert keep_compiled() == compiled_folder()
+    jax.config.update(DIR, None)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert keep_compiled() is None
+    assert "belongs to another user" in caplog.text
+
+
+def test_an_open_umask_leaves_the_folder_private():
+    before = os.umask(0)
+    try:
+        assert keep_compiled() == compiled_folder()
+    finally:
+        os.umask(before)
+    for folder in (compiled_folder(), *compiled_folder().parents[:2]):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def _fill(folder: Path, ages_s: list[float], size: int) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"jit_{number}-cache" for number in range(len(ages_s))]
+    for path, age in zip(paths, ages_s, strict=True):
+        path.write_bytes(bytes(size))
+        os.utime(path, (time.time() - age, time.time() - age - 1000))
+    return paths
+
+
+def test_what_is_no_longer_used_is_removed(tmp_path: Path):
+    """By age, then by size, the longest unused first; what is in use, and what is no entry, stays."""
+    hour, day = 3600, 24 * 3600
+    here = _fill(tmp_path / "kind_a", [40 * day, 20 * day, 2 * day, 60], 100)
+    there = _fill(tmp_path / "kind_b", [31 * day, 10 * day, 0.5 * hour], 100)
+    other = tmp_path / "kind_a" / "notes"
+    other.write_bytes(bytes(1000))
+    os.utime(other, (0, 0))
+    assert prune(tmp_path, max_bytes=450, max_age_s=30 * day) == 3
+    assert [path.exists() for path in here] == [False, False, True, True]
+    assert [path.exists() for path in there] == [False, True, True]
+    assert prune(tmp_path, max_bytes=450, max_age_s=30 * day) == 0
+    assert prune(tmp_path, max_bytes=0) == 2
+    assert [path for path in (*here, *there) if path.exists()] == [here[3], there[2]]
+    assert other.exists()
+
+
+def test_starting_prunes_its_own_place_only(tmp_path: Path):
+    old = _fill(compiled_folder(), [1e7], 10) + _fill(tmp_path / "mine" / "kind", [1e7], 10)
+    for folder in (compiled_folder(), *compiled_folder().parents[:2]):
+        folder.chmod(0o700)
+    keep_compiled()
+    assert [path.exists() for path in old] == [False, True]
+    jax.config.update(DIR, None)
+    keep_compiled(tmp_path / "mine")
+    assert old[1].exists()
+    jax.config.update(DIR, None)
+    (again,) = _fill(compiled_folder(), [1e7], 10)
+    jax.config.update("jax_compilation_cache_max_size", 1000)  # then JAX prunes
+    keep_compiled()
+    jax.config.update("jax_compilation_cache_max_size", -1)
+    assert again.exists()
 
 
 def test_no_home_is_a_warning(monkeypatch: pytest.MonkeyPatch):

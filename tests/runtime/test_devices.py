@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from motion_jax.config import ModelConfig
+from motion_jax.config import ComputeConfig, Experiment, model_config
 from motion_jax.runtime import devices
 from motion_jax.runtime.devices import (
     merge_microbatches,
@@ -22,7 +22,7 @@ from motion_jax.runtime.devices import (
 @pytest.mark.parametrize("hidden", [64, 1024])
 @pytest.mark.parametrize("asked", [0, 1, 6, 16, 1000])
 def test_parts_are_equal_and_within_the_limit(hidden: int, asked: int):
-    config = ModelConfig(hidden=hidden, micro_batch=asked)
+    config = Experiment(model=model_config(hidden=hidden), compute=ComputeConfig(micro_batch=asked))
     for batch in range(1, 300):
         count = num_microbatches(batch, config)
         assert batch % count == 0
@@ -32,7 +32,7 @@ def test_parts_are_equal_and_within_the_limit(hidden: int, asked: int):
 
 
 def test_the_platform_chooses(monkeypatch: pytest.MonkeyPatch):
-    narrow, wide = ModelConfig(hidden=512), ModelConfig(hidden=513)
+    narrow, wide = (Experiment(model=model_config(hidden=hidden)) for hidden in (512, 513))
     assert [num_microbatches(batch, narrow) for batch in (1, 16, 17, 24, 128, 1024)] == [
         1,
         1,
@@ -44,7 +44,7 @@ def test_the_platform_chooses(monkeypatch: pytest.MonkeyPatch):
     assert [num_microbatches(batch, wide) for batch in (16, 128, 512)] == [1, 1, 4]
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert [num_microbatches(batch, narrow) for batch in (16, 1024)] == [1, 1]
-    assert num_microbatches(1024, ModelConfig(micro_batch=256)) == 4
+    assert num_microbatches(1024, Experiment(compute=ComputeConfig(micro_batch=256))) == 4
     assert sharing_cores(1024, 256) == 1
 
 

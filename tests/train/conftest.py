@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig, OptimConfig, TrainConfig
+from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, OptimConfig, TrainConfig, model_config
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.prepared import write_dataset
 from motion_jax.data.splits import split_clips
@@ -85,11 +86,18 @@ def data_root(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def configure(data_root: Path) -> Configure:
     """`configure(**fields of train)`, also `data=`, `model=`, `optim=`: dicts of theirs."""
 
-    def build(data: dict[str, Any] = {}, model: dict[str, Any] = {}, optim: dict[str, Any] = {}, **train) -> Experiment:  # noqa: B006
+    def build(
+        data: Mapping[str, Any] = MappingProxyType({}),
+        model: Mapping[str, Any] = MappingProxyType({}),
+        optim: Mapping[str, Any] = MappingProxyType({}),
+        micro_batch: int = 0,
+        **train: Any,
+    ) -> Experiment:
         every = {"log_every": 4, "report_every": 10, "checkpoint_every": 5}
         return Experiment(
             data=DataConfig(**{"name": "h36m", "root": str(data_root), "source_length": 8, "target_length": 4, **data}),
-            model=ModelConfig(**{"hidden": 8, "attention": "none", **model}),
+            model=model_config(**{"hidden": 8, **({} if "name" in model else {"attention": "none"}), **model}),
+            compute=ComputeConfig(micro_batch=micro_batch),
             optim=OptimConfig(**{"name": "adam", "learning_rate": 0.003, **optim}),
             train=TrainConfig(**{"steps": 20, "batch": 8, "steps_per_dispatch": 5, **every, **train}),
             eval=EvalConfig(protocols="srnn", frames="2,4"),

@@ -98,7 +98,7 @@ def test_the_number_of_updates_in_a_dispatch_does_not_matter(configure: Configur
 
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(configure: Configure, dataset: Dataset):
     optim = {"name": "sgd", "learning_rate": 0.1, "clip_norm": 1e9}
-    runs = [_run(configure(optim=optim, coin="step", model={"micro_batch": size}), dataset, [2]) for size in (8, 2, 1)]
+    runs = [_run(configure(optim=optim, coin="step", micro_batch=size), dataset, [2]) for size in (8, 2, 1)]
     (whole, metrics), parted = runs[0], runs[1:]
     assert metrics.loss[0] != metrics.loss[1]
     for state, other in parted:
@@ -160,7 +160,7 @@ def windows(mesh):
     assert len(drawn.history.sharding.device_set) == len(mesh.devices)
     return [np.asarray(part) for part in drawn]
 
-raw = raw_predict(model, space, experiment.model)
+raw = raw_predict(model, space, experiment)
 rows = [rng.normal(size=(32, length, space.columns)).astype("float32")
         for rng in [np.random.default_rng(0)] for length in (8, 4)]
 codes = np.zeros((32, len(space.actions)), "float32")
@@ -174,7 +174,7 @@ for name, mesh in meshes.items():
 said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["1"]), windows(meshes["8"])))
 for name, mesh in meshes.items():
     chunk, sharding = make_train_steps(model, optimizer, mse, experiment, mesh)
-    state, placed = jax.device_put((init_state(model, optimizer, 0), bank), sharding)
+    state, placed = jax.device_put((init_state(model, optimizer, 0), packed), sharding)
     state, metrics = chunk(state, placed, 3)
     said["loss " + name] = np.asarray(metrics.loss).tolist()
 Checkpoints(folder).save(10, state)
@@ -187,7 +187,7 @@ print(json.dumps(said))
 
 
 def test_eight_devices_train_as_one(configure: Configure, tmp_path: Path, compiled: dict[str, str]):
-    experiment = configure(batch=64, coin="sequence", model={"micro_batch": 4})
+    experiment = configure(batch=64, coin="sequence", micro_batch=4)
     call = [sys.executable, "-c", ON_EIGHT, json.dumps(experiment.to_dict()), str(tmp_path / "last")]
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     done = subprocess.run(call, capture_output=True, text=True, env=os.environ | compiled | flags)

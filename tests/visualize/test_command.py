@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.models import make
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     experiment = Experiment(
         name="ours",
         data=DataConfig(source_length=6, target_length=5),
-        model=ModelConfig(hidden=4),
+        model=model_config(hidden=4),
         eval=EvalConfig(protocols="srnn", frames="1,5"),
     )
     space = PoseSpace(np.zeros(99), np.ones(99), tuple(range(6, 99)), ("walking",), H36M, 25.0)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import evaluate, select
 from motion_jax.inference.predictor import Predictor
@@ -24,7 +24,7 @@ ACTIONS = ("walking", "eating")
 EXPERIMENT = Experiment(
     name="ours",
     data=DataConfig(name="h36m", root="absent", source_length=S, target_length=T, stride=STRIDE),
-    model=ModelConfig(hidden=8, attention="additive"),
+    model=model_config(hidden=8, attention="additive"),
     eval=EvalConfig(protocols="srnn", metrics="euler_error_rad,mpjpe_mm", frames="1,2,3", batch=16),
 )
 
@@ -86,7 +86,7 @@ def test_weights_are_a_distribution_over_the_observed_frames(run: Predictor):
 
 
 def test_without_attention_there_are_no_weights(run: Predictor, space: PoseSpace):
-    blind = predictor(space, dataclasses.replace(EXPERIMENT, model=ModelConfig(hidden=8, attention="none")))
+    blind = predictor(space, dataclasses.replace(EXPERIMENT, model=model_config(hidden=8, attention="none")))
     assert blind.attend(np.zeros((S, 99)))[1] is None
     assert (blind.attends, run.attends) == (False, True)
     check_attention([blind, run])

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from motion_jax.config import ComputeConfig
 from motion_jax.types import Array
 
 
@@ -21,6 +22,11 @@ class Compute(NamedTuple):
 
 
 DEFAULT = Compute()
+
+
+def compute_of(config: ComputeConfig) -> Compute:
+    """The part of the configuration that networks read."""
+    return Compute(config.precision, config.fast, config.unroll)
 
 
 class _Precision(NamedTuple):
