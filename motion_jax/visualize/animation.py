@@ -13,7 +13,7 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, written_atomically
 from motion_jax.visualize.comparison import Comparison, Scene
-from motion_jax.visualize.figures import INK, new_figure
+from motion_jax.visualize.figures import INK, NOTE, new_figure
 from motion_jax.visualize.poses import GHOST, SIDES, PoseLines, add_pose, make_track, project, set_pose
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ DPI = 100
 PANEL, HEADER, FOOTER = (2.4, 3.1), 0.62, 0.22  # inches: a body with its name and error, the title, the bar of time
 COLUMNS = 4  # panels in a row, at most
 HOLD = 0.8  # seconds that the last frame stays
-NOTE = "#666666"
 SUFFIXES = (".gif", ".mp4")
 
 

@@ -20,6 +20,7 @@ BASELINE = "#7A7A7A"
 """Of zero-velocity, in every picture and however many models stand beside it."""
 LINES = ("-", "--", ":", "-.")  # the next kind begins where the colours are used up
 INK = "#262626"
+NOTE = "#666666"
 FAINT = "#8C8C8C"
 DPI = 150
 SUFFIXES = (".png", ".pdf", ".svg")

@@ -13,7 +13,7 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import frame_positions
 from motion_jax.skeletons.skeleton import Skeleton
-from motion_jax.visualize.figures import FAINT, INK, add_title, new_figure, save
+from motion_jax.visualize.figures import FAINT, INK, NOTE, add_title, new_figure, save
 from motion_jax.visualize.poses import GHOST, SIDES, add_pose, project, set_pose
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 OBSERVED = 2  # poses of the history that a strip shows
 ROW_INCHES = 1.75
-NOTE = "#666666"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
