@@ -73,7 +73,7 @@ class PoseSpace:
         """Reads `to_json`'s text; `source` names it in errors."""
         try:
             fields = json.loads(text)
-            return cls(
+            space = cls(
                 mean=np.asarray(fields["mean"], np.float64),
                 std=np.asarray(fields["std"], np.float64),
                 kept=tuple(int(column) for column in fields["kept"]),
@@ -81,6 +81,9 @@ class PoseSpace:
                 skeleton=_skeleton(fields["skeleton"]),
                 fps=float(fields["fps"]),
             )
+            if space.mean.shape != space.std.shape or not set(space.kept) <= set(range(len(space.mean))):
+                raise ValueError("mean, std and kept are not of the same columns")
+            return space
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{source}: not a pose space of this version: {error}") from None
 

@@ -100,8 +100,7 @@ def test_an_unknown_key_is_named_with_the_valid_ones():
 
 NAMES = [
     "data.name", "data.statistics", "model.name", "model.cell", "model.attention", "model.output", "optim.name",
-    "optim.clip_kind", "compute.precision", "train.loss", "train.coin", "train.forcing_schedule", "eval.protocols",
-    "eval.metrics",
+    "optim.clip_kind", "compute.precision", "train.loss", "train.coin", "train.forcing_schedule",
 ]  # fmt: skip
 
 

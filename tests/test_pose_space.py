@@ -97,6 +97,7 @@ FIELDS = json.loads(SPACE.to_json())
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "3", "null", '"text"', json.dumps(FIELDS | {"mean": "abc"}), json.dumps(FIELDS | {"kept": None}),
+     json.dumps(FIELDS | {"mean": [0, 0]}), json.dumps(FIELDS | {"kept": [5]}),
      json.dumps({name: value for name, value in FIELDS.items() if name != "std"})],
 )  # fmt: skip
 def test_other_text_is_refused_by_the_name_of_its_file(text):

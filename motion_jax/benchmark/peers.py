@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import jax
 
-from motion_jax.benchmark import flax_twin, ours, torch_twin
+from motion_jax.benchmark import flax_peer, ours, torch_peer
 from motion_jax.benchmark.case import Built, Case
 
-ONE_NET = {"cell": "gru", "layers": 1, "attention": "additive"}  # what the twins are written for
+ONE_NET = {"cell": "gru", "layers": 1, "attention": "additive"}  # what the peers are written for
 
 
 class Peer(NamedTuple):
@@ -26,7 +26,7 @@ class Peer(NamedTuple):
 def check_available(names: Sequence[str]) -> None:
     """Raises `UserError` where a peer's library is not installed."""
     if any(PEERS[name].needs_torch for name in names):
-        torch_twin.check_available()
+        torch_peer.check_available()
 
 
 def _serves_one_net(case: Case) -> str:
@@ -41,8 +41,8 @@ def _build_plain(case: Case, implementation: str) -> Built:
 
 
 PEERS = {
-    "torch": Peer(("torch_strong", "torch_tutorial"), torch_twin.build, _serves_one_net, needs_torch=True),
-    "torch_compile": Peer(("torch_compile",), torch_twin.build, _serves_one_net, needs_torch=True),
-    "flax": Peer(("flax",), flax_twin.build, _serves_one_net),
+    "torch": Peer(("torch_strong", "torch_tutorial"), torch_peer.build, _serves_one_net, needs_torch=True),
+    "torch_compile": Peer(("torch_compile",), torch_peer.build, _serves_one_net, needs_torch=True),
+    "flax": Peer(("flax",), flax_peer.build, _serves_one_net),
     "plain": Peer(("motion_jax_plain",), _build_plain, lambda case: ""),
 }

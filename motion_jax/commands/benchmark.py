@@ -16,7 +16,7 @@ import jax
 from absl import flags
 
 from motion_jax import config
-from motion_jax.benchmark import peers, plots, roofline, sweep, torch_twin
+from motion_jax.benchmark import peers, plots, roofline, sweep, torch_peer
 from motion_jax.benchmark.case import WORKS
 from motion_jax.benchmark.growth import growths
 from motion_jax.benchmark.page import page
@@ -65,7 +65,7 @@ def main(_: list[str]) -> None:
     peers.check_available(chosen)
     ceilings = roofline.measure(named["precision"])
     if any(peers.PEERS[name].needs_torch for name in chosen):
-        rates = {precision: torch_twin.matmul_gflops_per_s(precision) for precision in named["precision"]}
+        rates = {precision: torch_peer.matmul_gflops_per_s(precision) for precision in named["precision"]}
         ceilings = dataclasses.replace(ceilings, torch_gflops_per_s=rates)
     machine, rows = timing.machine() | dataclasses.asdict(ceilings), []
     text = ""

@@ -228,7 +228,8 @@ def _model_fields(values: Mapping[str, Any], name: str | None, any_model: bool) 
 def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
     """Refuses a field that there is, but that the configuration's model does not read."""
     group, _, field = path.partition(".")
-    if isinstance(config.get(group), ml_collections.ConfigDict) and field and field not in config[group]:
+    fields = config.get(group)
+    if isinstance(fields, ml_collections.ConfigDict) and field and field not in fields:
         read = ", ".join(name for name in config.model if name != "name") or "no field"
         of_model = f"; it reads {read}" if group == "model" else ""
         raise UserError(f"--{CONFIG}.{path}: model {config.model.name!r} does not read it{of_model}")

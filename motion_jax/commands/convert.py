@@ -1,20 +1,31 @@
-"""Converts a motion file into another format, told by the suffix, or reports what it holds.
+"""Converts motion files into another format, told by the suffix, or reports what they hold.
 
 python -m launch.convert --input=walk.bvh --report
 python -m launch.convert --input=01_01.amc --output=01_01.bvh --fps=25 --output_unit_mm=10
+python -m launch.convert --input=sixty.amc --input_fps=60 --output=sixty.bvh
 python -m launch.convert --input=capture.c3d --output=capture.npz
+python -m launch.convert --input=recordings,'more/*.amc' --output=converted --format=.bvh
 
-Lengths keep their numbers, and with them their unit, unless --output_unit_mm names another.
+Lengths keep their numbers, and with them their unit, unless --output_unit_mm names another. Several files, a folder
+(with all below it) or a pattern are written into the folder --output; a file that cannot be read or written is named
+and passed over, and the exit status is then 2.
 """
 
 from __future__ import annotations
 
+import glob
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import flags
 
 from motion_jax.data.formats import (
     FORMATS,
+    Format,
+    Markers,
     Motion,
     check_written,
     in_unit,
@@ -23,65 +34,217 @@ from motion_jax.data.formats import (
     write_markers,
     write_motion,
 )
+from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.data.motion.report import describe_markers, describe_motion
 from motion_jax.data.motion.resample import resample
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import check_writable
+from motion_jax.runtime.files import check_writable, user_path
 
-_INPUT = flags.DEFINE_string("input", None, f"A file: {', '.join(FORMATS)}.", required=True)
-_OUTPUT = flags.DEFINE_string("output", "", "The file to write; none with --report.")
+_INPUT = flags.DEFINE_string(
+    "input",
+    None,
+    f"A file ({', '.join(FORMATS)}), a folder or a pattern, or several, separated by commas.",
+    required=True,
+)
+_OUTPUT = flags.DEFINE_string("output", "", "The file to write, or the folder for several; none with --report.")
+_FORMAT = flags.DEFINE_string("format", "", "Suffix of what is written into a folder; the inputs' own if not given.")
 _FPS = flags.DEFINE_float("fps", None, "Frames per second of the output; the input's if not given.")
+_INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the input, where its file does not say them.")
 _UNIT = flags.DEFINE_float("unit_mm", None, "mm to the input's unit of length, where the format does not say it.")
 _OUTPUT_UNIT = flags.DEFINE_float("output_unit_mm", None, "mm to the output's unit; the input's if not given.")
 _SKELETON = flags.DEFINE_string("skeleton", None, "The file of the body (.asf); looked for beside the input.")
 _REPORT = flags.DEFINE_bool("report", False, "Print what the input holds.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a file that is there.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
+_STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be converted.")
+
+_USUAL = ".bvh"  # written into a folder where the input's own format is not written
+_MACOS = "__MACOSX"  # a folder that macOS adds to archives
+
+
+class _Job(NamedTuple):
+    """One input, and what is written of it."""
+
+    source: Path
+    output: Path | None
 
 
 def main(_: list[str]) -> None:
-    """Checks the paths, reads, changes rate and unit, writes."""
-    source = Path(_INPUT.value)
-    form = FORMATS.get(source.suffix.lower())
-    _check(source, markers_only=bool(form and form.read_markers))
-    if form and form.read_markers:
-        markers = read_markers(source)
-        if _REPORT.value:
-            print(describe_markers(markers, form.name))
-        if _OUTPUT.value:
-            write_markers(markers, _OUTPUT.value)
-            print(f"wrote {_OUTPUT.value}: {len(markers.names)} markers in {len(markers.points)} frames")
+    """Checks flags and paths, then reads and writes file by file."""
+    _check_flags()
+    sources, several = _sources(_INPUT.value)
+    jobs, into_folder = _jobs(sources, several)
+    if not several:
+        _check(jobs[0])
+    _check_outputs(jobs, into_folder)
+    skeleton = user_path(_SKELETON.value) if _SKELETON.value else None
+    if not several:
+        _convert(jobs[0], skeleton)
         return
-    motion = read_motion(source, _UNIT.value, _SKELETON.value)
-    if _REPORT.value and form:
-        print(describe_motion(motion, form.name))
-    if _OUTPUT.value:
-        _write(motion)
+    failed = 0
+    for job in jobs:
+        try:
+            _check(job)
+            form = _form(job.source)
+            _convert(job, skeleton if form and form.separate_skeleton else None)
+        except UserError as error:
+            if _STRICT.value:
+                raise
+            failed += 1
+            print(f"error: {error}", file=sys.stderr, flush=True)
+    if failed:
+        raise UserError(f"--input={_INPUT.value}: {failed} of {len(jobs)} files failed, named above")
 
 
-def _check(source: Path, markers_only: bool) -> None:
-    """Nothing is read before it is known that the result can be written."""
+def _check_flags() -> None:
     if not _OUTPUT.value and not _REPORT.value:
         raise UserError("--output is missing: name the file to write, or --report")
     for name, flag in (("fps", _FPS), ("output_unit_mm", _OUTPUT_UNIT), ("unit_mm", _UNIT)):
-        if flag.value is not None and (markers_only or not 0 < flag.value < float("inf")):
-            allowed = "it must not be given with markers" if markers_only else "it must be a finite number above 0"
-            raise UserError(f"--{name}={flag.value:g}: {allowed}")
+        if flag.value is not None and not 0 < flag.value < float("inf"):
+            raise UserError(f"--{name}={flag.value:g}: it must be a finite number above 0")
+    check_rate(_INPUT_FPS.value, "--input_fps")
+    if _FORMAT.value:
+        written = [suffix for suffix, form in FORMATS.items() if form.write or form.write_markers]
+        if _suffix() not in written:
+            raise UserError(f"--format={_FORMAT.value}: it must be one of {', '.join(written)}")
+
+
+def _suffix() -> str:
+    """--format, with or without its point."""
+    return "." + _FORMAT.value.lower().removeprefix(".") if _FORMAT.value else ""
+
+
+def _sources(value: str) -> tuple[list[tuple[Path, Path]], bool]:
+    """Each file and its path below the folder that was named; and whether more than one file could be meant."""
+    whole = user_path(value)
+    entries = [value] if whole.exists() else [entry.strip() for entry in value.split(",") if entry.strip()]
+    found: dict[Path, Path] = {}
+    several = len(entries) > 1
+    for entry in entries:
+        path = user_path(entry)
+        if path.is_dir() or (not path.exists() and glob.has_magic(entry)):
+            several = True
+            files = list(_below(path) if path.is_dir() else _matching(path))
+            if not files:
+                known = ", ".join(suffix for suffix, form in FORMATS.items() if form.read or form.read_markers)
+                raise UserError(f"--input={entry}: no motion file there: looked for {known}")
+            found |= {file: name for file, name in files if file not in found}
+        else:
+            found.setdefault(path, Path(path.name))
+    if not found:
+        raise UserError("--input is empty: name a file, a folder or a pattern")
+    return list(found.items()), several
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The motion files below a folder, with their paths from there, by name.
+
+    Linked folders are gone into, each once; hidden files and folders, and those of macOS, are passed over.
+    """
+    seen: set[str] = set()
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        here = os.path.realpath(parent)
+        folders[:] = [name for name in folders if not name.startswith(".") and name != _MACOS and here not in seen]
+        if here not in seen:
+            found += [Path(parent, name) for name in files if not name.startswith(".")]
+        seen.add(here)
+    for file in sorted(filter(_is_motion, found)):
+        yield file, file.relative_to(folder)
+
+
+def _matching(pattern: Path) -> Iterator[tuple[Path, Path]]:
+    """The motion files that a pattern names, by name."""
+    for name in sorted(glob.glob(str(pattern), recursive=True)):  # noqa: PTH207  (pathlib's matches hidden files)
+        if _is_motion(Path(name)):
+            yield Path(name), Path(Path(name).name)
+
+
+def _is_motion(path: Path) -> bool:
+    form = FORMATS.get(path.suffix.lower())
+    return form is not None and bool(form.read or form.read_markers) and path.is_file()
+
+
+def _jobs(sources: list[tuple[Path, Path]], several: bool) -> tuple[list[_Job], bool]:
+    """What is written where, and whether --output is a folder."""
     if not _OUTPUT.value:
+        return [_Job(source, None) for source, _ in sources], False
+    output = user_path(_OUTPUT.value)
+    if not (several or _FORMAT.value or output.is_dir() or _OUTPUT.value.endswith("/")):
+        return [_Job(sources[0][0], output)], False
+    return [_Job(source, output / name.with_suffix(_written_suffix(source))) for source, name in sources], True
+
+
+def _check_outputs(jobs: list[_Job], into_folder: bool) -> None:
+    """Nothing is read before it is known that the results can be written, and that they replace nothing."""
+    if into_folder and (folder := user_path(_OUTPUT.value)).exists() and not folder.is_dir():
+        raise UserError(f"--output: {folder} is a file: it must be a folder for several inputs, or with --format")
+    taken: dict[Path, Path] = {}
+    inputs = {os.path.realpath(job.source) for job in jobs}
+    for source, output in jobs:
+        if output is None:
+            continue
+        if output in taken:
+            raise UserError(f"--output: {output} would be written twice, of {taken[output]} and of {source}")
+        taken[output] = source
+        if os.path.realpath(output) in inputs:
+            raise UserError(f"--output: {output} is the input: it must be another file")
+        if output.exists() and not _OVERWRITE.value:
+            raise UserError(f"--output: {output} is there already; --overwrite replaces it")
+        check_writable(output)
+
+
+def _written_suffix(source: Path) -> str:
+    """--format, or the input's own where that can be written."""
+    form = _form(source)
+    if _FORMAT.value:
+        return _suffix()
+    if form is None or form.write or form.write_markers:
+        return source.suffix
+    return ".npz" if form.read_markers else _USUAL
+
+
+def _form(source: Path) -> Format | None:
+    return FORMATS.get(source.suffix.lower())
+
+
+def _check(job: _Job) -> None:
+    """Raises `UserError` where an input cannot become its output."""
+    form = _form(job.source)
+    markers = bool(form and form.read_markers)
+    for name, flag in (("fps", _FPS), ("output_unit_mm", _OUTPUT_UNIT)):
+        if markers and flag.value is not None:
+            raise UserError(f"{job.source}: --{name}={flag.value:g}: it must not be given with markers")
+    if job.output is not None:
+        check_written(job.output, markers)
+
+
+def _convert(job: _Job, skeleton: Path | None) -> None:
+    form = _form(job.source)
+    if form and form.read_markers:
+        markers = read_markers(job.source, _UNIT.value, _INPUT_FPS.value)
+        if _REPORT.value:
+            print(describe_markers(markers, form.name), flush=True)
+        if job.output:
+            _write_markers(markers, job.output)
         return
-    output = Path(_OUTPUT.value)
-    check_written(output, markers_only)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise UserError(f"--output: {output} is the input: it must be another file")
-    if output.exists() and not _OVERWRITE.value:
-        raise UserError(f"--output: {output} is there already; --overwrite replaces it")
-    check_writable(output)
+    motion = read_motion(job.source, _UNIT.value, skeleton, _INPUT_FPS.value)
+    if _REPORT.value and form:
+        print(describe_motion(motion, form.name), flush=True)
+    if job.output:
+        _write_motion(motion, job.output)
 
 
-def _write(motion: Motion) -> None:
+def _write_markers(markers: Markers, output: Path) -> None:
+    write_markers(markers, output)
+    print(f"wrote {output}: {len(markers.names)} markers in {len(markers.points)} frames", flush=True)
+
+
+def _write_motion(motion: Motion, output: Path) -> None:
     if _FPS.value is not None:
         motion = resample(motion, _FPS.value)
     if _OUTPUT_UNIT.value is not None:
         motion = in_unit(motion, _OUTPUT_UNIT.value)
-    write_motion(motion, _OUTPUT.value)
+    write_motion(motion, output)
+    rate = nominal_rate(motion.fps)
     unit = motion.skeleton.translation_mm * motion.skeleton.true_scale
-    print(f"wrote {_OUTPUT.value}: {len(motion.frames)} frames at {motion.fps:.6g} per second, unit {unit:g} mm")
+    print(f"wrote {output}: {len(motion.frames)} frames at {rate:.6g} per second, unit {unit:g} mm", flush=True)

@@ -1,9 +1,11 @@
 """Scores trained runs, several seeds of them, or a baseline, in both modes, beside zero-velocity.
 
-python -m launch.evaluate --workdir=runs/bi_enc_50 --json=report.json --markdown=report.md
-python -m launch.evaluate --workdir=runs/seed0,runs/seed1,runs/seed2 --mode=free_running
-python -m launch.evaluate --workdir=runs --markdown=table.md --csv=table.csv --plot=table.png    (all runs below runs)
-python -m launch.evaluate --config=configs/zero_velocity.py --config.data.name=cmu --config.data.root=cmu_mocap
+motion-jax evaluate --workdir=runs/bi_enc_50 --json=report.json --markdown=report.md
+motion-jax evaluate --workdir=runs/seed0,runs/seed1,runs/seed2 --mode=free_running
+motion-jax evaluate --workdir=runs --markdown=table.md --csv=table.csv --plot=table.png    (all runs below runs)
+motion-jax evaluate --config=zero_velocity --config.data.name=cmu --config.data.root=cmu_mocap
+
+It prints the averages over actions. Every action, and published results beside them, are in the files.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import dataclasses
 import functools
 
 import jax
-from absl import flags
+from absl import flags, logging
 
 from motion_jax.commands import cli
 from motion_jax.config import MODES, Experiment
@@ -21,62 +23,91 @@ from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.evaluate import check_names
+from motion_jax.evaluation.report import Report
 from motion_jax.experiments.compare import compare
-from motion_jax.experiments.runs import open_runs
+from motion_jax.experiments.runs import is_run, open_runs
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
-from motion_jax.runtime.files import check_writable
+from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
 
 _CONFIG = cli.define_config()
 _WORKDIR = flags.DEFINE_string("workdir", "", "Runs, or folders of runs, separated by commas; of one name: seeds.")
-_ROOT = flags.DEFINE_string("root", "", "Where the data lies now, if not where the run was trained.")
+_ROOT = cli.define_path("root", "", "Where the data lies now, if not where the run was trained.")
 _MODE = flags.DEFINE_enum("mode", "both", (*MODES, "both"), "How the model is fed.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
 _BASELINE = flags.DEFINE_bool("baseline", True, "Score zero-velocity on the same windows, beside the model.")
-_JSON = flags.DEFINE_string("json", "", "Write the reports here, in full.")
-_CSV = flags.DEFINE_string("csv", "", "Write one line a number here.")
-_MARKDOWN = flags.DEFINE_string("markdown", "", "Write the tables here.")
-_PLOT = flags.DEFINE_string("plot", "", "Draw error against horizon here, a panel for each mode.")
+_METRICS = flags.DEFINE_string("metrics", "", "Instead of the eval.metrics that a run was trained with.")
+_PROTOCOLS = flags.DEFINE_string("protocols", "", "Instead of its eval.protocols.")
+_JSON = cli.define_path("json", "", "Write the reports here, in full.")
+_CSV = cli.define_path("csv", "", "Write one line a number here.")
+_MARKDOWN = cli.define_path("markdown", "", "Write the tables here.")
+_PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel for each mode.")
 
 
 def main(_: list[str]) -> None:
     """Checks the outputs, scores, writes."""
-    outputs = [(report.write_json, _JSON), (report.write_csv, _CSV), (report.write_markdown, _MARKDOWN)]
+    outputs = [(report.write_json, _JSON), (report.write_csv, _CSV), (tables.write_markdown, _MARKDOWN)]
     chosen = [(write, flag.value) for write, flag in outputs if flag.value]
     for _write, path in chosen:
         check_writable(path)
     if _PLOT.value:
         check_drawable(_PLOT.value)
-    runs = open_runs([path.strip() for path in _WORKDIR.value.split(",") if path.strip()], _CHECKPOINT.value)
-    if bool(runs) == (_CONFIG.value is not None):
+    folders = [user_path(path.strip()) for path in _WORKDIR.value.split(",") if path.strip()]
+    if bool(folders) == (_CONFIG.value is not None):
         raise UserError("give --workdir=DIR of a trained run, or --config=FILE of a model that needs no training")
-    runs = runs or [_untrained(cli.experiment(_CONFIG))]
+    runs = open_runs(folders, _CHECKPOINT.value) if folders else [_untrained(cli.experiment(_CONFIG))]
+    if _METRICS.value or _PROTOCOLS.value:
+        runs = [_measured_otherwise(run) for run in runs]
     if _PLOT.value and len(names := {run.experiment.data.name for run in runs}) > 1:
         raise UserError(f"--plot={_PLOT.value}: shows one data set; these runs are of {', '.join(sorted(names))}")
-    reports = _score(runs)
-    print(tables.markdown(reports))
+    reports = _score(runs, leave_out=not all(is_run(folder) for folder in folders))
+    print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
+    if not chosen:
+        print("Every action, and published results beside them: --markdown=FILE; for programs --json=FILE, --csv=FILE")
     for write, path in [*chosen, *([(horizon_curves, _PLOT.value)] if _PLOT.value else [])]:
         write(reports, path)
         print(f"wrote {path}")
 
 
-def _score(runs: list[Predictor]) -> list[Report]:
-    """Runs of one data set together, whatever else tells them apart."""
+def _score(runs: list[Predictor], leave_out: bool) -> list[Report]:
+    """Runs of one data set together, whatever else tells them apart.
+
+    One that cannot be scored is an error, or with `leave_out` (runs that were found, not named) a warning.
+    """
     opened = functools.cache(open_dataset)
     groups: dict[tuple, list[Predictor]] = {}
     sets: dict[tuple, Dataset] = {}
     for run in runs:
         data = run.experiment.data
-        dataset = opened(dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data)
+        try:
+            check_names(run.experiment.eval)
+            dataset = opened(dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data)
+        except UserError as error:
+            if not leave_out:
+                raise
+            logging.warning("left out: %s, seed %d: %s", run.experiment.name, run.experiment.train.seed, error)
+            continue
         same = (dataset.name, dataset.key, tuple(clip.name for clip in dataset.clips), data.skip_first_row)
         groups.setdefault(same, []).append(run)
         sets[same] = dataset
     modes = MODES if _MODE.value == "both" else (_MODE.value,)
-    return [report for same, group in groups.items() for report in compare(group, sets[same], modes, _BASELINE.value)]
+    reports: list[Report] = []
+    for same, group in groups.items():
+        reports += compare(group, sets[same], modes, _BASELINE.value, leave_out)
+    if not reports:
+        raise UserError(f"--workdir={_WORKDIR.value}: none of its {len(runs)} runs could be scored")
+    return reports
+
+
+def _measured_otherwise(run: Predictor) -> Predictor:
+    """By the metrics and protocols of the flags."""
+    asked = {"metrics": _METRICS.value, "protocols": _PROTOCOLS.value}
+    measured = dataclasses.replace(run.experiment.eval, **{name: names for name, names in asked.items() if names})
+    return Predictor(run.params, dataclasses.replace(run.experiment, eval=measured), run.space, run.step)
 
 
 def _untrained(experiment: Experiment) -> Predictor:

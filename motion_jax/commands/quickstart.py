@@ -9,10 +9,10 @@ from pathlib import Path
 
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
-from motion_jax.evaluation import report
-from motion_jax.evaluation.brief import averages_table
+from motion_jax.evaluation import report, tables
 from motion_jax.evaluation.evaluate import select
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
+from motion_jax.evaluation.tables import averages_table
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.runtime.files import check_writable
@@ -58,7 +58,7 @@ def _write(reports: list[Report], predictor: Predictor, dataset: Dataset, out: P
     files = {
         "report.json": lambda path: report.write_json(reports, path),
         "report.csv": lambda path: report.write_csv(reports, path),
-        "report.md": lambda path: report.write_markdown(reports, path),
+        "report.md": lambda path: tables.write_markdown(reports, path),
         "error_curves.png": lambda path: error_curves(reports, path),
         "error_by_action.png": lambda path: action_curves(first, path),
         "training_curves.png": lambda path: training_curves([out / "run"], path),

@@ -14,6 +14,7 @@ import dataclasses
 from absl import flags
 
 from motion_jax.data.formats import Motion, read_motion
+from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.inference.stream import StreamingPredictor
@@ -33,7 +34,8 @@ _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), 
 
 def main(_: list[str]) -> None:
     """Reads, compiles, feeds, prints."""
-    motion, predictor = read_motion(_INPUT.value), load_predictor(_WORKDIR.value, _CHECKPOINT.value)
+    predictor = load_predictor(_WORKDIR.value, _CHECKPOINT.value)
+    motion = fit_root(read_motion(_INPUT.value), predictor.space.skeleton)
     _check_body(motion, predictor)
     rate = motion.fps if _RATE.value is None else _RATE.value
     feed = Feed(rate, _SECONDS.value or motion.seconds, _JITTER_MS.value / 1000, _DROP.value)

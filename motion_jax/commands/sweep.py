@@ -40,8 +40,8 @@ def main(_: list[str]) -> None:
     if _PLOT.value:
         check_drawable(_PLOT.value)
     reports, failed = sweep.run_all(runs)
-    print(tables.overview(reports))
-    writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": report.write_markdown}
+    print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
+    writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": tables.write_markdown}
     for name, write in writers.items():
         write(reports, folder / name)
         print(f"wrote {folder / name}")

@@ -14,23 +14,23 @@ from pathlib import Path
 import numpy as np
 
 from motion_jax.data.findings import Finding, raise_errors
+from motion_jax.data.text_files import MAX_NUMBERS, plain_lines, read_bytes
 from motion_jax.errors import UserError
 
 PARSER_VERSION = 1  # raise it when the same bytes come to mean other frames: caches are keyed by it
-MAX_BYTES = 1 << 28  # the longest published trial is some 20 MB; anything far beyond is not a trial
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NAMED = 5  # faulty lines that are named one by one; the rest are counted
 _NEIGHBOURS = 100  # lines before the last that show how its numbers are written
-_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_expmap(path: Path | str, columns: int) -> np.ndarray:
+def read_expmap(path: Path | str, columns: int | None = None) -> np.ndarray:
     """The frames of one file.
 
     Args:
         path: a text file.
-        columns: D, how many numbers a line must hold.
+        columns: D, how many numbers a line must hold; None: as many as the first line that is not blank.
 
     Returns:
         `[F, D]` float32: angles in radians, lengths in the unit of the file.
@@ -38,24 +38,31 @@ def read_expmap(path: Path | str, columns: int) -> np.ndarray:
     Raises:
         UserError: the file cannot be read, or not every line is D finite numbers; it names file and line.
     """
+    return load_expmap(path, columns)[0]
+
+
+def load_expmap(path: Path | str, columns: int | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """What `read_expmap` returns, and what is odd about the file without being an error. Raises as it does."""
     try:
         data = read_bytes(Path(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     frames, findings = parse_expmap(data, columns, str(path))
     raise_errors(findings)
-    return frames
+    return frames, tuple(f"line {item.line}: {item.message}" for item in findings)
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's content. Raises `OSError`, also for a file that is too large to be a trial."""
-    if path.stat().st_size > MAX_BYTES:
-        raise OSError(0, f"it has {path.stat().st_size} bytes, and no trial has more than {MAX_BYTES}")
-    return path.read_bytes()
-
-
-def parse_expmap(data: bytes, columns: int, name: str) -> tuple[np.ndarray, tuple[Finding, ...]]:
+def parse_expmap(data: bytes, columns: int | None, name: str) -> tuple[np.ndarray, tuple[Finding, ...]]:
     """Frames `[F, D]` float32 and what was found; no frames where a finding is an error. `name` leads the findings."""
+    data = plain_lines(data)
+    if columns is None and not data.strip():
+        empty = Finding("error", name, None, "the file is empty: it must hold lines of numbers")
+        return np.zeros((0, 1), np.float32), (empty,)
+    if columns is None:
+        columns = (data.lstrip().partition(b"\n")[0]).count(b",") + 1
+    if data.count(b",") + data.count(b"\n") > MAX_NUMBERS:
+        much = Finding("error", name, None, f"more than {MAX_NUMBERS} numbers: the file must be cut into several")
+        return np.zeros((0, columns), np.float32), (much,)
     frames = _load(data, columns)
     faults = _diagnose(data, columns) if frames is None else _tail_faults(data)
     findings = tuple(Finding(severity, name, line or None, message) for severity, line, message in faults)
@@ -104,8 +111,8 @@ def _diagnose(data: bytes, columns: int) -> Iterator[_Fault]:
     strange = re.search(rb"[\0\x80-\xff]", data)
     if not data.strip():
         yield "error", 0, f"the file is empty: it must hold lines of {columns} numbers"
-    elif data.startswith(_BYTE_ORDER_MARKS):
-        yield "error", 1, "begins with a byte order mark: the file must be plain ASCII text without one"
+    elif data.startswith(_UTF16_MARKS):
+        yield "error", 1, "begins with the byte order mark of UTF-16: the file must be plain ASCII text"
     elif strange is not None:
         line = data.count(b"\n", 0, strange.start()) + 1
         yield "error", line, f"byte 0x{strange[0].hex()} is not text: the file must be plain ASCII text"

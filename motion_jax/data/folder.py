@@ -12,9 +12,11 @@ import numpy as np
 
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.formats import FORMATS, Motion, read_motion
-from motion_jax.data.formats.text import differentiate_root
+from motion_jax.data.motion.merge_root import fit_root
+from motion_jax.data.motion.motion import moving_joints
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.root_differences import differentiate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.path_pattern import ParsedPath, parse_paths
 from motion_jax.data.temp_frame_file import TempFrameFile
@@ -22,8 +24,8 @@ from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
-VERSION = 2  # of what this file does to motion; part of a data set's key
-READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read or form.read_pair)
+VERSION = 3  # of what this file does to motion; part of a data set's key
+READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +145,9 @@ class _Reader:
         return Clip(nothing, file.subject, file.action, file.trial, "train", source=file.path)
 
     def _frames(self, motion: Motion, path: str) -> np.ndarray:
+        for warning in motion.warnings:
+            self._find("warning", path, warning)
+        motion = fit_root(motion, self.body)
         if self.body is None:
             self.body = dataclasses.replace(motion.skeleton, name=self.root.name or "folder")
         if not hasattr(self, "spool"):
@@ -150,8 +155,9 @@ class _Reader:
         if found := self.body.mismatch(motion.skeleton):
             known, motion = len(motion.notes), retarget(motion, self.body)
             self._find("warning", path, f"{'; '.join(motion.notes[known:])} ({found})")
-        elif motion.places is not None:
-            self._find("warning", path, "joints below the root move from their places: only their rotations are kept")
+        elif moved := moving_joints(motion):
+            names = ", ".join(moved[:6]) + ", ..." * (len(moved) > 6)
+            self._find("warning", path, f"joints move from their places: only their rotations are kept: {names}")
         frames = differentiate_root(resample(motion, self.config.fps).frames)[1:]
         frames = unwrap_rotations(frames, self._near)
         if self._near is None and len(frames):
@@ -163,7 +169,7 @@ class _Reader:
 
 
 def _body_of(config: FolderConfig) -> Skeleton | None:
-    return read_motion(config.skeleton, config.unit_mm).skeleton if config.skeleton else None
+    return fit_root(read_motion(config.skeleton, config.unit_mm)).skeleton if config.skeleton else None
 
 
 def _files(root: Path) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from motion_jax.data.expmap import read_expmap, write_expmap
+from motion_jax.data.formats._parsing.arrays import read_array, read_arrays
 from motion_jax.errors import UserError
 
 SUFFIXES = (".txt", ".npy", ".npz")  # exponential maps as text; numpy; numpy with an array named "frames"
@@ -56,15 +56,9 @@ def write_frames(path: Path, frames: np.ndarray) -> None:
 
 
 def _load(path: Path) -> np.ndarray:
-    try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            return content["frames"]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except KeyError:
-        raise UserError(f"{path}: holds no array 'frames'") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: is not a file of numpy's: {error}") from None
+    if path.suffix == ".npy":
+        return read_array(path)
+    arrays = read_arrays(path)
+    if "frames" not in arrays:
+        raise UserError(f"{path}: holds no array 'frames'")
+    return arrays["frames"]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from motion_jax.data.expmap import PARSER_VERSION, parse_expmap, read_bytes, write_expmap
+from motion_jax.data.expmap import PARSER_VERSION, parse_expmap, write_expmap
 from motion_jax.data.findings import Finding, raise_errors
 from motion_jax.data.layouts import CMU, H36M, Layout, Trial, choose_actions, find_tree
 from motion_jax.data.temp_frame_file import TempFrameFile
+from motion_jax.data.text_files import read_bytes
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import SKELETONS
 from motion_jax.types import Clip, Dataset

@@ -1,4 +1,4 @@
-"""The judge: the same windows, the same truth and the same metrics for every model, one report a mode and metric.
+"""Evaluation: the same windows, the same truth and the same metrics for every model, one report a mode and metric.
 
 Two modes, never mixed. `free_running`: after the last observed frame the model reads only its own predictions; this is
 the task. `one_step`: the model reads the true previous frame at every step, so every horizon is a one-frame prediction.
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from motion_jax.config import MODES, Experiment
-from motion_jax.data.protocols import gather, missing_actions, protocol_windows
+from motion_jax.config import MODES, EvalConfig, Experiment
+from motion_jax.data.protocols import COUNTS, gather, protocol_windows
 from motion_jax.errors import UserError
-from motion_jax.evaluation.metrics import METRICS, Metric, applies
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.metrics import Metric, find_metric
+from motion_jax.evaluation.report import Report
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array, Dataset
@@ -58,22 +58,42 @@ def evaluate(
         One report for each protocol, mode and metric, in this order.
 
     Raises:
-        UserError: the data set does not fit `space` or cannot serve a protocol, no metric of the config applies to its
-            skeleton, or a prediction has a wrong shape.
+        UserError: `check_names` refuses the config, the data set does not fit `space` or cannot serve a protocol, no
+            metric of the config applies to its skeleton, or a prediction has a wrong shape.
     """
-    names = _applicable_metrics(experiment, dataset)
-    if missing := missing_actions(dataset):
-        logging.warning("%s has no test clips of %s: every report is without them", dataset.name, ", ".join(missing))
+    check_names(experiment.eval)
+    metrics = _applicable_metrics(experiment, dataset)
     reports = []
     for protocol in experiment.eval.protocol_names:
         selection = select(protocol, dataset, space, experiment)
+        if missing := _missing(selection, dataset):
+            logging.warning(
+                "%s has too few test clips of %s for protocol %s: its reports are without them",
+                dataset.name, ", ".join(missing), protocol,
+            )  # fmt: skip
         for mode in modes:
             prediction = _predict(predict, selection, mode, experiment.eval.batch)
             _warn_of_nan(prediction, selection, f"{name}, {protocol}, {mode}")
-            for metric in names:
-                errors = _errors(METRICS[metric], dataset.skeleton, prediction, selection)
-                reports.append(_report((name, mode, protocol, metric), errors, selection, dataset, space, experiment))
+            for metric in metrics:
+                row = (name, mode, protocol, metric.name)
+                errors = _errors(metric, dataset.skeleton, prediction, selection)
+                reports.append(_report(row, errors, selection, dataset, space, experiment))
     return reports
+
+
+def check_names(config: EvalConfig) -> None:
+    """To be called before hours of work. Raises `UserError` for a metric or a protocol that there is not."""
+    for name in config.metric_names:
+        try:
+            find_metric(name)
+        except UserError as error:
+            raise UserError(f"eval.metrics={config.metrics!r}: {error}") from None
+    for name in config.protocol_names:
+        if name not in COUNTS:
+            raise UserError(f"eval.protocols={config.protocols!r}: {name!r} must be one of {', '.join(COUNTS)}")
+    for field in ("metrics", "protocols", "frames"):
+        if not getattr(config, field).strip(", "):
+            raise UserError(f"eval.{field}={getattr(config, field)!r}: must name at least one")
 
 
 def select(protocol: str, dataset: Dataset, space: PoseSpace, experiment: Experiment) -> Selection:
@@ -146,7 +166,7 @@ def _report(
         label_ms=[LABEL_MS * frame for frame in frames],
         actions={action: error[columns].tolist() for action, error in errors.items()},
         average=np.mean(list(errors.values()), axis=0)[columns].tolist(),
-        missing=list(missing_actions(dataset)),
+        missing=_missing(selection, dataset),
         windows=len(selection.history) // len(selection.actions),
         seeds=1,
         std=None,
@@ -155,18 +175,24 @@ def _report(
     )
 
 
+def _missing(selection: Selection, dataset: Dataset) -> list[str]:
+    """Actions that the protocol has no windows of."""
+    return [action for action in dataset.actions if action not in selection.actions]
+
+
 def _describe(dataset: Dataset) -> dict[str, Any]:
     frames = sum(len(clip.frames) for clip in dataset.clips)
     return {"name": dataset.name, "files": len(dataset.clips), "frames": frames, "key": dataset.key}
 
 
-def _applicable_metrics(experiment: Experiment, dataset: Dataset) -> list[str]:
-    names = experiment.eval.metric_names
-    chosen = [name for name in names if applies(name, dataset.skeleton)]
+def _applicable_metrics(experiment: Experiment, dataset: Dataset) -> list[Metric]:
+    metrics = [find_metric(name) for name in experiment.eval.metric_names]
+    chosen = [metric for metric in metrics if metric.applies(dataset.skeleton)]
     if not chosen:
         raise UserError(f"eval.metrics={experiment.eval.metrics!r}: none applies to skeleton {dataset.skeleton.name!r}")
-    for name in set(names) - set(chosen):
-        logging.warning("%s does not apply to skeleton %s: not reported", name, dataset.skeleton.name)
+    for metric in metrics:
+        if metric not in chosen:
+            logging.warning("%s does not apply to skeleton %s: not reported", metric.name, dataset.skeleton.name)
     return chosen
 
 

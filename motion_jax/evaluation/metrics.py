@@ -1,12 +1,15 @@
-"""The yardsticks, with their units in their names. Batched over windows, one number a frame, computed in float64.
+"""Metrics: what each is called, where it applies and how it is computed, in one entry of `METRICS`.
 
-Double precision is not a luxury: gimbal lock and the choice of columns by their spread are decided by exact values, so
-the same prediction must score the same on every machine, whatever precision the caller works in.
+They are batched over windows and computed in float64, one number a frame. Double precision is not a luxury: gimbal lock
+and the choice of columns by their spread are decided by exact values, so the same prediction must score the same on
+every machine, whatever precision the caller works in. docs/adding_a_metric.md adds one, here or from another package.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import re
 from collections.abc import Callable
 
 import jax
@@ -16,12 +19,64 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.geometry.field_euler import field_euler
 from motion_jax.geometry.kinematics import frame_positions
+from motion_jax.runtime.plugins import load_plugin, plugin_names
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array
 
-Metric = Callable[[Skeleton, Array | np.ndarray, Array | np.ndarray], np.ndarray]
-"""(skeleton, prediction `[W, T, D]`, truth `[W, T, D]`) -> `[W, T]`"""
+PLUGINS = "motion_jax.metrics"  # the entry-point group by which other packages add metrics
+MetricFunction = Callable[[Skeleton, np.ndarray, np.ndarray], np.ndarray | Array]
+"""(skeleton, prediction `[W, T, D]`, truth `[W, T, D]`) -> `[W, T]`: raw frames, float64, under `jax.enable_x64`."""
+
+
+def on_any_skeleton(_: Skeleton) -> bool:
+    """Where most metrics apply."""
+    return True
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """Everything that is known of a metric. Commands, tables and plots read it here and nowhere else."""
+
+    name: str  # in eval.metrics and in reports; ends with the unit
+    title: str  # above tables and beside axes
+    unit: str
+    digits: int  # behind the point, in tables
+    function: MetricFunction
+    note: str = ""  # which convention, behind title and unit
+    applies: Callable[[Skeleton], bool] = on_any_skeleton  # where it is defined; elsewhere it is not reported
+    higher_is_better: bool = False
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w+", self.name):  # eval.metrics separates names by commas
+            raise UserError(f"metric {self.name!r}: a name must be of letters, digits and '_'")
+        if self.digits < 0:
+            raise UserError(f"metric {self.name!r}: digits={self.digits}: must be at least 0")
+
+    @property
+    def heading(self) -> str:
+        """Title, unit and note."""
+        return f"{self.title} ({self.unit})" + (f", {self.note}" if self.note else "")
+
+    def __call__(self, skeleton: Skeleton, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
+        """The error of every window and frame.
+
+        Args:
+            skeleton: of the motion.
+            prediction: `[W, T, D]` raw frames.
+            truth: `[W, T, D]`.
+
+        Returns:
+            `[W, T]` float64, in `unit`.
+
+        Raises:
+            UserError: the shapes differ or are no `[W, T, 3 + 3 J]`, or the function does not return `[W, T]`.
+        """
+        error = _in_float64(functools.partial(self.function, skeleton), prediction, truth)
+        if error.shape != truth.shape[:2]:
+            raise UserError(f"metric {self.name}: returned shape {error.shape}; it must be {truth.shape[:2]}, [W, T]")
+        return error
+
 
 ROOT = 6  # leading columns: the root's translation and rotation, which no metric scores
 MOVING = 1e-4  # a column whose std over the window is less counts as constant (Martinez 2017)
@@ -86,9 +141,13 @@ def mpjpe_h36m22_mm(skeleton: Skeleton, prediction: Array | np.ndarray, truth: A
     Raises:
         UserError: a skeleton other than Human3.6M's, or as `mpjpe_mm`.
     """
-    if not applies("mpjpe_h36m22_mm", skeleton):
+    if not _is_h36m(skeleton):
         raise UserError(f"metric mpjpe_h36m22_mm is defined on skeleton 'h36m', not on {skeleton.name!r}")
     return _in_float64(functools.partial(_mpjpe_h36m22, skeleton), prediction, truth)
+
+
+def _is_h36m(skeleton: Skeleton) -> bool:
+    return not H36M.mismatch(skeleton)
 
 
 def h36m22_positions(prediction: Array, truth: Array) -> Array:
@@ -103,34 +162,83 @@ def h36m22_positions(prediction: Array, truth: Array) -> Array:
     return jnp.where(given[:, None], truth, prediction[..., np.array(origin), :])
 
 
-def _euler_error_of_any(_: Skeleton, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
-    return euler_error_rad(prediction, truth)
-
-
 METRICS: dict[str, Metric] = {
-    "euler_error_rad": _euler_error_of_any,
-    "mpjpe_mm": mpjpe_mm,
-    "mpjpe_h36m22_mm": mpjpe_h36m22_mm,
+    metric.name: metric
+    for metric in (
+        Metric(
+            "euler_error_rad",
+            title="Euler-angle error",
+            unit="rad",
+            digits=3,
+            function=lambda _, prediction, truth: euler_error_rad(prediction, truth),
+        ),
+        Metric(
+            "mpjpe_mm",
+            title="MPJPE",
+            unit="mm",
+            digits=1,
+            note="all joints from the prediction",
+            function=mpjpe_mm,
+        ),
+        Metric(
+            "mpjpe_h36m22_mm",
+            title="MPJPE",
+            unit="mm",
+            digits=1,
+            note="published convention h36m-22",
+            function=mpjpe_h36m22_mm,
+            applies=_is_h36m,
+        ),
+    )
 }
+"""The metrics of this package, and those that `register_metric` added."""
+
+_OWN = frozenset(METRICS)
 
 
-def applies(metric: str, skeleton: Skeleton) -> bool:
-    """Whether a metric by name is defined on a skeleton. Raises `UserError` for an unknown name."""
-    if metric not in METRICS:
-        raise UserError(f"metric {metric!r} must be one of {', '.join(METRICS)}")
-    return metric != "mpjpe_h36m22_mm" or not H36M.mismatch(skeleton)
+def register_metric(metric: Metric) -> None:
+    """Makes a metric known to this process: `eval.metrics` may name it. One that was registered before is replaced.
+
+    Raises:
+        UserError: the name is that of a metric of this package.
+    """
+    if metric.name in _OWN:
+        raise UserError(f"metric {metric.name!r}: the name is taken by a metric of motion_jax")
+    METRICS[metric.name] = metric
+
+
+def find_metric(name: str) -> Metric:
+    """A metric by its name: of this package, else registered, else of an installed package (the group `PLUGINS`).
+
+    Raises:
+        UserError: there is none; the message lists those that there are. Or a package's does not load.
+    """
+    if name not in METRICS and (found := load_plugin(PLUGINS, name, Metric)):
+        if found.name != name:
+            raise UserError(f"entry point {PLUGINS}: {name}: its metric must be called the same, not {found.name!r}")
+        register_metric(found)
+    if name not in METRICS:
+        raise UserError(f"metric {name!r} must be one of {', '.join(metric_names())}")
+    return METRICS[name]
+
+
+def metric_names() -> tuple[str, ...]:
+    """Every name that `eval.metrics` may hold."""
+    return tuple(dict.fromkeys([*METRICS, *plugin_names(PLUGINS)]))
 
 
 def _in_float64(
-    metric: Callable[[Array, Array], Array], prediction: Array | np.ndarray, truth: Array | np.ndarray
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray | Array],
+    prediction: Array | np.ndarray,
+    truth: Array | np.ndarray,
 ) -> np.ndarray:
-    """Runs a jitted metric in double precision and leaves the caller's setting as it was."""
+    """Runs a metric in double precision and leaves the caller's setting as it was."""
     if prediction.shape != truth.shape or truth.ndim != 3 or truth.shape[-1] <= ROOT or truth.shape[-1] % 3:
         raise UserError(
             f"metric: prediction {prediction.shape} and truth {truth.shape} must have one shape, [W, T, 3 + 3 J]"
         )
     with jax.enable_x64(True):
-        return np.asarray(metric(jnp.asarray(prediction, jnp.float64), jnp.asarray(truth, jnp.float64)))
+        return np.asarray(function(np.asarray(prediction, np.float64), np.asarray(truth, np.float64)), np.float64)
 
 
 @jax.jit

@@ -1,6 +1,7 @@
-"""Reports as Markdown, in the thesis's layout: two actions a table, horizons below them, models as rows.
+"""Tables of reports: in Markdown, and the averages alone for a terminal.
 
-The two modes stand under headings of their own, and so do published rows, which are shown only where they compare.
+Markdown has the thesis's layout: two actions a table, horizons below them, models as rows. The two modes stand under
+headings of their own, and so do published rows, which are shown only where they compare.
 """
 
 from __future__ import annotations
@@ -8,22 +9,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from motion_jax.config import MODES
+from motion_jax.evaluation.metrics import find_metric
 from motion_jax.evaluation.published import THESIS, PublishedRow, published_rows
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
+from motion_jax.runtime.files import check_writable, write_text
 
 Line = list[str]  # the cells of a table's row
 
 MODE_TITLES = {"free_running": "Free-running", "one_step": "One-step"}
 PROTOCOL_TITLES = {"srnn": "SRNN protocol", "windows256": "256 windows"}
-METRIC_TITLES = {
-    "euler_error_rad": "Euler-angle error (rad)",
-    "mpjpe_mm": "MPJPE (mm), all joints from the prediction",
-    "mpjpe_h36m22_mm": "MPJPE (mm), published convention h36m-22",
-}
-DIGITS = {"rad": 3, "mm": 1}
 SMALL = 2  # models, such as a run and zero-velocity, whose averages need no table of their own
+_GAP = "  "  # between the columns of a terminal
 PUBLISHED_STRIDE = 2  # of the frame rate that every published row was measured at
 
 MODES_EXPLAINED = (
@@ -56,20 +55,29 @@ def overview(reports: Sequence[Report]) -> str:
     return "\n\n".join(parts)
 
 
+def write_markdown(reports: Sequence[Report], path: str | Path) -> None:
+    """The tables of `markdown`. Raises `UserError` if the path cannot be written."""
+    check_writable(path)  # makes the folder
+    write_text(path, markdown(reports))
+
+
 def _groups(reports: Sequence[Report]) -> list[list[Report]]:
     """What may stand in one table: the same windows of the same data, by the same metric, at the same horizons."""
     groups: dict[tuple, list[Report]] = {}
     for report in reports:
-        data = (report.data["name"], report.data["key"], report.config["data"]["skip_first_row"])
         terms = (report.protocol, report.metric, report.windows, *report.frames, *report.milliseconds)
-        groups.setdefault((data, terms), []).append(report)
+        groups.setdefault((_data(report), terms), []).append(report)
     return list(groups.values())
+
+
+def _data(report: Report) -> tuple[str, str, bool]:
+    return report.data["name"], report.data["key"], report.config["data"]["skip_first_row"]
 
 
 def _group(reports: list[Report], shown: list[str], what: str) -> list[str]:
     """The actions that are `shown` of one group; `what` they are ends each heading."""
     first = reports[0]
-    title = f"{first.data['name']}, {PROTOCOL_TITLES[first.protocol]}: {METRIC_TITLES[first.metric]}"
+    title = f"{first.data['name']}, {PROTOCOL_TITLES[first.protocol]}: {find_metric(first.metric).heading}"
     parts = [f"## {title}{what}", _describe(max(reports, key=lambda report: len(report.actions)))]
     if first.data["name"] == "synthetic":
         parts.append(SYNTHETIC)
@@ -88,7 +96,7 @@ def _describe(report: Report) -> str:
         f"averages are over {len(report.actions)} actions."
     )
     if report.missing:
-        text += f" Left out, because the data has no test clips of them: {', '.join(report.missing)}."
+        text += f" Left out, because the data has too few test clips of them: {', '.join(report.missing)}."
     return text
 
 
@@ -97,25 +105,36 @@ def _own_tables(reports: list[Report], shown: list[str]) -> list[str]:
     tables = []
     for actions in _pairs(shown):
         columns = [_own_column(reports, action, index) for action in actions for index in range(len(reports[0].frames))]
-        lines = [[_name(report), *cells] for report, *cells in zip(reports, *columns, strict=True)]
+        lines = [[_name(report).replace("|", "\\|"), *cells] for report, *cells in zip(reports, *columns, strict=True)]
         tables.append(_table(_header(reports[0], actions), lines))
     return tables
 
 
 def _own_column(reports: list[Report], action: str, index: int) -> list[str]:
-    """One action at one horizon: a cell for each model. An average over fewer actions than the others' is left out."""
-    digits = DIGITS[reports[0].metric.rpartition("_")[2]]
-    has = [action in report.actions or (action == "average" and len(report.actions) == len(_actions(reports)))
-           for report in reports]  # fmt: skip
-    values = [report.scores(action)[index] if there else math.nan for report, there in zip(reports, has, strict=True)]
-    best = min((round(value, digits) for value in values if math.isfinite(value)), default=math.nan)
+    """One action at one horizon: a cell for each model, the best in bold where there are several."""
+    metric = find_metric(reports[0].metric)
+    values = [_value(report, reports, action, index) for report in reports]
+    rounded = [round(value, metric.digits) for value in values if value is not None and math.isfinite(value)]
+    best = (max if metric.higher_is_better else min)(rounded, default=math.nan)
     cells = []
-    for report, value, there in zip(reports, values, has, strict=True):
-        bold = "**" if len(reports) > 1 and round(value, digits) == best else ""
-        spread = report.spread(action)
-        deviation = f" ± {spread[index]:.{digits}f}" if spread else ""
-        cells.append(f"{bold}{value:.{digits}f}{bold}{deviation}" if there else "-")
+    for report, value in zip(reports, values, strict=True):
+        bold = "**" if len(reports) > 1 and value is not None and round(value, metric.digits) == best else ""
+        cells.append(_cell(report, action, index, value, metric.digits, bold))
     return cells
+
+
+def _value(report: Report, reports: list[Report], action: str, index: int) -> float | None:
+    """None where the report has none, or has an average over fewer actions than `reports` have together."""
+    there = len(report.actions) == len(_actions(reports)) if action == "average" else action in report.actions
+    return report.scores(action)[index] if there else None
+
+
+def _cell(report: Report, action: str, index: int, value: float | None, digits: int, bold: str = "") -> str:
+    if value is None:
+        return "-"
+    spread = report.spread(action)
+    deviation = f" ± {spread[index]:.{digits}f}" if spread else ""
+    return f"{bold}{value:.{digits}f}{bold}{deviation}"
 
 
 def _published_block(reports: list[Report], shown: list[str]) -> list[str]:
@@ -161,7 +180,7 @@ def _printed(row: PublishedRow) -> str:
 
 
 def _name(report: Report) -> str:
-    name = report.model.replace("|", "\\|")
+    name = report.model
     return name if report.seeds == 1 else f"{name} (mean ± std of {report.seeds} runs)"
 
 
@@ -188,3 +207,54 @@ def _header(report: Report, actions: Sequence[str]) -> list[Line]:
 def _table(header: list[Line], lines: list[Line]) -> str:
     rule = ["---", *["---:"] * (len(header[0]) - 1)]
     return "\n".join("| " + " | ".join(line) + " |" for line in [header[0], rule, *header[1:], *lines])
+
+
+def averages_table(reports: Sequence[Report]) -> str:
+    """The average over actions at every horizon, for a terminal.
+
+    A block for each mode, protocol and metric (and data set, where there are several), a line for each model, a column
+    for each horizon, lined up throughout; below them what must be known to read the numbers.
+    """
+    several = len({_data(report) for report in reports}) > 1
+    groups = _groups(reports)
+    blocks = [_block([report for report in group if report.mode == mode], several)
+              for mode in MODES for group in groups if any(report.mode == mode for report in group)]  # fmt: skip
+    lines = [line for _, block in blocks for line in block]
+    name = max((len(line[0]) for line in lines), default=0)
+    number = max((len(cell) for line in lines for cell in line[1:]), default=0)
+    parts = ["\n".join([title, *(_align(line, name, number) for line in block)]) for title, block in blocks]
+    described = [max(group, key=lambda report: len(report.actions)) for group in groups]
+    parts.append("\n".join(dict.fromkeys(f"{report.data['name']}: {_describe(report)}" for report in described)))
+    if any(report.data["name"] == "synthetic" for report in reports):
+        parts.append(SYNTHETIC.strip("*"))
+    return "\n\n".join(parts)
+
+
+def _block(reports: list[Report], several: bool) -> tuple[str, list[Line]]:
+    """Title and lines of reports that may stand in one table; `several` data sets are told apart."""
+    first = reports[0]
+    metric = find_metric(first.metric)
+    data = _data_title(first) if several else ""
+    title = f"{MODE_TITLES[first.mode]}, {data}{PROTOCOL_TITLES[first.protocol]}: {metric.heading}"
+    lines = [[label, *(f"{time:.0f}" for time in times)] for label, times in _times(first)]
+    for report in reports:
+        values = [_value(report, reports, "average", index) for index in range(len(report.frames))]
+        lines.append([_name(report), *(_cell(report, "average", i, v, metric.digits) for i, v in enumerate(values))])
+    return title, lines
+
+
+def _data_title(report: Report) -> str:
+    """What tells data sets apart, also two of one name."""
+    skipped = ", first rows skipped" if report.config["data"]["skip_first_row"] else ""
+    return f"{report.data['name']} ({report.data['files']} files, {report.data['frames']} frames{skipped}), "
+
+
+def _times(report: Report) -> list[tuple[str, Sequence[float]]]:
+    if report.milliseconds == report.label_ms:
+        return [("milliseconds", report.milliseconds)]
+    return [("milliseconds, as papers label them", report.label_ms), ("milliseconds, true", report.milliseconds)]
+
+
+def _align(cells: Line, name: int, number: int) -> str:
+    """The name to the left, numbers to the right, in columns of these widths."""
+    return _GAP + _GAP.join([cells[0].ljust(name), *(cell.rjust(number) for cell in cells[1:])])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from absl import logging
+
 from motion_jax.config import MODES, model_config
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import evaluate
-from motion_jax.evaluation.scores import Report, combine
+from motion_jax.evaluation.report import Report, combine
 from motion_jax.inference.predictor import Predictor
 from motion_jax.train.workdir import flatten
 from motion_jax.types import Dataset
@@ -18,7 +20,11 @@ MAY_DIFFER = ("train.seed", "data.root", "data.cache")  # between seeds of one r
 
 
 def compare(
-    runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str] = MODES, baseline: bool = True
+    runs: Sequence[Predictor],
+    dataset: Dataset,
+    modes: Sequence[str] = MODES,
+    baseline: bool = True,
+    leave_out: bool = False,
 ) -> list[Report]:
     """One report a row, mode, protocol and metric: rows in the order given, then zero-velocity.
 
@@ -27,6 +33,7 @@ def compare(
         dataset: whose test clips are scored.
         modes: of `config.MODES`.
         baseline: score zero-velocity too, unless the first model is zero-velocity, on whatever a run is measured on.
+        leave_out: a run that cannot be scored is logged with its reason and left out; no reports if none can.
 
     Raises:
         UserError: no runs, runs of one name that differ in more than the seed, or what `evaluate` and `combine` refuse.
@@ -37,9 +44,21 @@ def compare(
             for name in dict.fromkeys(run.experiment.name for run in runs)]  # fmt: skip
     for row in rows:
         _check_seeds(row)
-    reports = [report for row in rows for report in combine([_score(run, dataset, modes) for run in row])]
-    if baseline and runs[0].experiment.model.name != ZERO_VELOCITY:
-        reports += _baselines(runs, dataset, modes)
+    reports: list[Report] = []
+    whole: list[Predictor] = []
+    for row in rows:
+        scores = []
+        for run in row:
+            try:
+                scores.append(_score(run, dataset, modes))
+                whole.append(run)
+            except UserError as error:
+                if not leave_out:
+                    raise
+                logging.warning("left out: %s, seed %d: %s", run.experiment.name, run.experiment.train.seed, error)
+        reports += combine(scores) if scores else []
+    if baseline and whole and whole[0].experiment.model.name != ZERO_VELOCITY:
+        reports += _baselines(whole, dataset, modes)
     return reports
 
 
@@ -56,7 +75,11 @@ def _baselines(runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str]
 
 
 def _check_seeds(row: list[Predictor]) -> None:
-    """Runs that are averaged are the same experiment."""
+    """Runs that are averaged are the same experiment. From one seed they are hardly several runs: that is logged."""
+    seeds = {run.experiment.train.seed for run in row}
+    if len(seeds) < len(row):
+        name, count = row[0].experiment.name, len(row)
+        logging.warning("%d runs named %r share a train.seed: their deviation says little of other seeds", count, name)
     configs = [{key: value for key, value in flatten(run.experiment.to_dict()).items() if key not in MAY_DIFFER}
                for run in row]  # fmt: skip
     for other in configs[1:]:

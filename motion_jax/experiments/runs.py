@@ -26,14 +26,31 @@ def open_runs(paths: Sequence[str | Path], checkpoint: str = "auto") -> list[Pre
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """`folder` if it is a run, else the runs below it, in the order of their paths. Raises `UserError`."""
-    if is_run(folder):
-        return [folder]
+    """`folder` if it is a run, else the runs below it, in the order of their paths; each once, by whatever links.
+
+    A folder below that cannot be read is logged and passed over. Raises `UserError` if `folder` itself cannot.
+    """
     try:
-        inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+        return _find(folder, set())
     except OSError as error:
         raise UserError(f"--workdir={folder}: cannot be read: {error.strerror}") from None
-    return [found for path in inside for found in find_runs(path)]
+
+
+def _find(folder: Path, seen: set[Path]) -> list[Path]:
+    """`seen` grows by the real places that were looked at, so that links which lead round in a circle end."""
+    real = folder.resolve()
+    if real in seen:
+        return []
+    seen.add(real)
+    if is_run(folder):
+        return [folder]
+    found = []
+    for path in sorted(folder.iterdir()):
+        try:
+            found += _find(path, seen) if path.is_dir() else []
+        except OSError as error:
+            logging.warning("passed over: %s: cannot be read: %s", path, error.strerror)
+    return found
 
 
 def is_run(folder: Path) -> bool:

@@ -16,8 +16,8 @@ from absl import logging
 from motion_jax.config import Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import read_json, write_json
-from motion_jax.evaluation.scores import Report, combine
+from motion_jax.evaluation.evaluate import check_names
+from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
@@ -145,7 +145,9 @@ def _baseline(run: Run, dataset: Dataset) -> list[Report]:
 
 def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experiment:
     try:
-        return base.changed(fields)
+        experiment = base.changed(fields)
+        check_names(experiment.eval)
+        return experiment
     except UserError as error:
         raise UserError(f"sweep, member {name!r}: {error}") from None
 

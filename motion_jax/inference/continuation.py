@@ -9,9 +9,10 @@ import numpy as np
 from absl import logging
 
 from motion_jax.data.formats import Motion
-from motion_jax.data.formats.text import differentiate_root, integrate_root
+from motion_jax.data.motion.merge_root import fit_root, split_root
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor
@@ -41,11 +42,21 @@ def continue_motions(
     Raises:
         UserError: a body does not fit, or a motion is too short.
     """
-    fitted = [_fitted(predictor.space, motion, retargeted) for motion in motions]
+    for motion in motions:
+        for warning in motion.warnings:
+            logging.warning("%s: %s", motion.source, warning)
+    merged = [fit_root(motion, predictor.space.skeleton) for motion in motions]
+    fitted = [_fitted(predictor.space, motion, retargeted) for motion in merged]
     recorded = [_recorded(predictor, motion, start) for motion in fitted]
     futures = predictor(np.stack([_observed(predictor, rows) for rows in recorded]), action)
-    each = zip(motions, fitted, recorded, futures, strict=True)
-    return [_following(predictor, motion, onto, rows[-1], future) for motion, onto, rows, future in each]
+    each = zip(motions, merged, fitted, recorded, futures, strict=True)
+    following = []
+    for motion, one_root, onto, rows, future in each:
+        after = _following(predictor, motion, onto, rows[-1], future)
+        if one_root is not motion and onto is one_root:
+            after = split_root(after, motion, _last_read(predictor, motion, start))
+        following.append(after)
+    return following
 
 
 def as_motion(predictor: Predictor, future: np.ndarray) -> Motion:
@@ -77,10 +88,8 @@ def _recorded(predictor: Predictor, motion: Motion, start: int | None) -> np.nda
 
     They are the rows of S frames of the model, and the one before them where the root holds differences.
     """
-    stride, source = predictor.experiment.data.stride, predictor.source_length
-    count = (source - 1) * stride + 1 + predictor.space.skeleton.root_is_difference
+    count, fps = _needed(predictor)
     rows = motion.frames[::-1] if start is None else motion.frames[start:]  # backwards, the grid meets the last frame
-    fps = predictor.space.fps * stride
     fine = resample(dataclasses.replace(motion, frames=rows, places=None), fps).frames if len(rows) else rows
     if len(fine) < count:
         where = "" if start is None else f" from --start={start}"
@@ -89,6 +98,21 @@ def _recorded(predictor: Predictor, motion: Motion, start: int | None) -> np.nda
             f"needs {(count - 1) / fps:g} s"
         )
     return fine[:count][::-1] if start is None else fine[:count]
+
+
+def _last_read(predictor: Predictor, motion: Motion, start: int | None) -> int:
+    """The frame of the file at which `_recorded` ends."""
+    if start is None:
+        return len(motion.frames) - 1
+    rows, fps = _needed(predictor)
+    return min(start + round((rows - 1) / fps * motion.fps), len(motion.frames) - 1)
+
+
+def _needed(predictor: Predictor) -> tuple[int, float]:
+    """How many recorded rows are read, and their rate: that of the training's files."""
+    stride = predictor.experiment.data.stride
+    rows = (predictor.source_length - 1) * stride + 1 + predictor.space.skeleton.root_is_difference
+    return rows, predictor.space.fps * stride
 
 
 def _observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from motion_jax.config import MODES, Experiment
 from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
 from motion_jax.data.splits import Splits
-from motion_jax.evaluation.evaluate import Selection, select
+from motion_jax.evaluation.evaluate import Selection, check_names, select
 from motion_jax.evaluation.metrics import euler_error_rad
 from motion_jax.losses import Loss, make_loss
 from motion_jax.models.raw import raw_predict
@@ -39,6 +39,7 @@ class Monitor:
     def __init__(
         self, experiment: Experiment, dataset: Dataset, splits: Splits, space: PoseSpace, model: Model
     ) -> None:
+        check_names(experiment.eval)
         self._experiment = experiment
         self._space = space
         self._loss = _model_loss(model, make_loss(experiment.train.loss, space))

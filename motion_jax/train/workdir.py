@@ -103,6 +103,8 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _read(path: Path, folder: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except OSError:
         raise UserError(f"--workdir={folder}: holds no trained run ({path.name} is missing)") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: damaged: not text") from None

@@ -13,8 +13,9 @@ import numpy as np
 
 from motion_jax.config import MODES
 from motion_jax.errors import UserError
-from motion_jax.evaluation.scores import Report
-from motion_jax.evaluation.tables import METRIC_TITLES, MODE_TITLES, PROTOCOL_TITLES
+from motion_jax.evaluation.metrics import find_metric
+from motion_jax.evaluation.report import Report
+from motion_jax.evaluation.tables import MODE_TITLES, PROTOCOL_TITLES
 from motion_jax.experiments.compare import ZERO_VELOCITY
 from motion_jax.train.log import read_metrics
 from motion_jax.train.workdir import Workdir
@@ -70,7 +71,7 @@ def error_curves(reports: Sequence[Report], path: str | Path) -> None:
             chosen = [report for report in reports if (report.mode, *report.row[2:]) == (mode, protocol, metric)]
             _draw_errors(axes, chosen, looks, "average")
             title = f"{MODE_TITLES[mode]}, {PROTOCOL_TITLES[protocol]}"
-            dress(axes, title, HORIZON, METRIC_TITLES[metric].replace(", ", ",\n"))
+            dress(axes, title, HORIZON, find_metric(metric).heading.replace(", ", ",\n"))
             _begin_at_zero(axes)
     add_title(figure, f"Error, mean over actions: {_describe(name)}")
     add_legend(figure)
@@ -105,7 +106,7 @@ def action_curves(reports: Sequence[Report], path: str | Path) -> None:
         dress(axes, action, "horizon (ms)" if number + columns >= len(actions) else "", "")
     for axes in panels:  # whose common scale is known once all are drawn
         _begin_at_zero(axes)
-    figure.supylabel(METRIC_TITLES[metric], fontsize=9, color=INK)
+    figure.supylabel(find_metric(metric).heading, fontsize=9, color=INK)
     add_title(figure, f"{MODE_TITLES[mode]} error, {PROTOCOL_TITLES[protocol]}: {_describe(name)}")
     add_legend(figure)
     save(figure, path)

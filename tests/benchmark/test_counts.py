@@ -25,7 +25,7 @@ CHANGES = [
     {"layers": 3},
     {"layers": 2, "bidirectional": True, "cell": "lstm", "attention": "scaled_dot"},
     {"source": 2, "target": 7, "batch": 1},
-    *({"cell": cell} for cell in CELLS[1:]),
+    *({"cell": cell} for cell in tuple(CELLS)[1:]),
     *({"attention": attention} for attention in ("none", *KINDS) if attention != "additive"),
 ]
 

@@ -46,7 +46,8 @@ def main(argv):
         warnings.warn("of a library")
     experiment = cli.experiment(CONFIG)
     data = experiment.data
-    print(experiment.train.steps, experiment.model.residual, data.name, data.root, data.cache, FOLDER.value)
+    residual = getattr(experiment.model, "residual", None)
+    print(experiment.train.steps, residual, data.name, data.root, data.cache, FOLDER.value)
 cli.run(main)
 """
 """A command with a flag of every kind."""
@@ -80,12 +81,20 @@ WRONG = {
     "config_is_data": ("--config=data.json", "--config: .*data.json:1: NameError: name 'null' is not defined"),
     "config_raises_user_error": ("--config=user.py", "data.name='hm36': must be one of synthetic, h36m, cmu"),
     "config_cannot_open": ("--config=open.py", "--config: .*'absent.txt'"),
-    "config_returns_unknown_key": ("--config=other.py", "config: unknown key stepz; valid keys: data, eval, model"),
+    "config_returns_unknown_key": ("--config=other.py", "config: unknown key stepz; valid keys: compute, data, eval"),
     "override_without_config": ("--config.train.steps=3", "--config.train.steps changes .* no --config=NAME is given"),
     "unknown_key": ("--config=good.py --config.train.stepz=3", "--config.train.stepz: unknown key .*, steps,"),
     "unknown_group": ("--config=good.py --config.trian.steps=3", "--config.trian.steps: unknown key 'trian'; .*train"),
     "key_of_a_number": ("--config=good.py --config.train.steps.x=3", "--config.train.steps.x: 100000 has no fields"),
     "unknown_negated_key": ("--config=good.py --noconfig.model.rest", "--config.model.rest: unknown key 'rest'"),
+    "unread_key": (
+        "--config=erd --config.model.attention=dot",
+        "--config.model.attention: model 'erd' does not read it; it reads hidden, layers, noise",
+    ),
+    "unread_setting": (
+        "--config=erd --config.train.teacher_forcing=0.2",
+        "--config.train.teacher_forcing: model 'erd' does not read it",
+    ),
     "wrong_type": ("--config=good.py --config.train.steps=abc", "flag --config.train.steps=abc: invalid literal"),
     "not_whole": ("--config=good.py --config.train.steps=1.5", "flag --config.train.steps=1.5: invalid literal"),
     "not_boolean": ("--config=good.py --config.model.residual=maybe", "flag --config.model.residual=maybe: "),

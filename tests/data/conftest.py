@@ -12,7 +12,7 @@ import pytest
 
 from motion_jax.data.expmap import write_expmap
 from motion_jax.data.formats import Motion
-from motion_jax.data.formats._parsing.parts import guess_parts
+from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.layouts import LAYOUTS, Layout
 from motion_jax.skeletons.skeleton import Skeleton
 
@@ -102,7 +102,7 @@ def make() -> Callable[..., Motion]:
         draw = np.random.default_rng(seed)
         joints = tuple(f"J{j}" for j in range(len(parents)))
         offsets = np.where(np.array(parents)[:, None] < 0, 0, draw.normal(size=(len(parents), 3)) * 100)
-        body = Skeleton("made", joints, parents, guess_parts(joints, parents), offsets, translation_mm=10.0)
+        body = Skeleton("made", joints, parents, guess_body_parts(joints, parents), offsets, translation_mm=10.0)
         return Motion(
             skeleton=body,
             frames=draw.normal(size=(frames, body.columns)),

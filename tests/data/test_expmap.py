@@ -32,8 +32,7 @@ BROKEN = {
     "infinity": (b"1,2,-inf\n", "f.txt:1: column 3 is '-inf'", "finite"),
     "beyond_float32": (b"1,2,3\n1,2,1e39\n", "f.txt:2: column 3 is '1e39'", "float32"),
     "beyond_float64": (b"1,2,1e999\n", "f.txt:1: column 3 is '1e999'", "float32"),
-    "byte_order_mark": (b"\xef\xbb\xbf1,2,3\n", "f.txt:1: begins with a byte order mark", "ASCII"),
-    "utf16": ("1,2,3\n".encode("utf-16"), "f.txt:1: begins with a byte order mark", "ASCII"),
+    "utf16": ("1,2,3\n".encode("utf-16"), "f.txt:1: begins with the byte order mark of UTF-16", "ASCII"),
     "binary": (b"1,2,3\n4,\x00\x17,6\n", "f.txt:2: byte 0x00", "ASCII"),
     "latin1": (b"1,2,3\n4,5,6\n\xb5,2,3\n", "f.txt:3: byte 0xb5", "ASCII"),
     "trailing_comma": (b"1,2,3,\n4,5,6,\n", "f.txt:1: ends with a comma after 3", "3 numbers"),
@@ -46,7 +45,7 @@ BROKEN = {
     "hexadecimal": (b"1,2,0x1p3\n", "f.txt:1: column 3 is '0x1p3'", "decimal number"),
     "quoted": (b'1,2,"3"\n', "f.txt:1: column 3 is '\"3\"'", "decimal number"),
     "fortran_exponent": (b"1,2,3D+00\n", "f.txt:1: column 3 is '3D+00'", "decimal number"),
-    "old_mac_lines": (b"1,2,3\r4,5,6\r", "f.txt:1: column 3 is '3\\r4'", "decimal number"),
+    "blank_line_first": (b"\n1,2,3\n", "f.txt:1: a blank line", "3 numbers"),
 }  # fmt: skip
 
 
@@ -70,6 +69,9 @@ SOUND = {
     "spaces_around": " 0.5 , -1.25 ,\t3\n0.5,-1.25,3 \n",
     "other_forms": "+.5,-125e-2,3.\n5E-1,-1.25,03\n",
     "blank_lines_at_the_end": f"{ROW}\n{ROW}\n\n\n",
+    "old_mac_lines": f"{ROW}\r{ROW}\r",
+    "byte_order_mark": f"\ufeff{ROW}\n{ROW}\n",
+    "end_of_dos": f"{ROW}\r\n{ROW}\r\n\x1a",
 }
 
 
@@ -79,6 +81,21 @@ def test_harmless_variants_load_exactly_and_without_a_finding(case: str):
     assert findings == ()
     assert frames.dtype == np.float32
     np.testing.assert_array_equal(frames, [[0.5, -1.25, 3]] * 2)
+
+
+def test_the_first_line_that_is_not_blank_tells_the_width(tmp_path: Path):
+    path = tmp_path / "f.txt"
+    path.write_text(f"{ROW}\n{ROW}\n")
+    np.testing.assert_array_equal(read_expmap(path), read_expmap(path, 3))
+    path.write_text(f"\n{ROW}\n{ROW}\n")
+    with pytest.raises(UserError, match=r"f\.txt:1: a blank line: it must hold 3 numbers"):
+        read_expmap(path)
+
+
+def test_more_numbers_than_a_recording_has_are_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("motion_jax.data.expmap.MAX_NUMBERS", 5)
+    assert not parse_expmap(b"1,2\n3,4\n", 2, "f.txt")[1]
+    assert "more than 5 numbers" in parse_expmap(b"1,2\n3,4\n5,6\n", 2, "f.txt")[1][0].message
 
 
 @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2), elements=FLOATS))

@@ -10,7 +10,7 @@ from motion_jax.config import DataConfig
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.folder import Folder, FolderConfig, read_folder
 from motion_jax.data.formats import Motion, write_motion
-from motion_jax.data.formats.text import differentiate_root
+from motion_jax.data.motion.root_differences import differentiate_root
 from motion_jax.data.prepared import write_dataset
 from motion_jax.data.protocols import protocol_windows
 from motion_jax.data.splits import split_clips

@@ -1,4 +1,4 @@
-"""The judge, on a small fabricated data set and with predictions that are known in advance."""
+"""Evaluation, on a small fabricated data set and with predictions that are known in advance."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 from motion_jax.config import DataConfig, EvalConfig, Experiment
 from motion_jax.data.protocols import gather, protocol_windows
 from motion_jax.errors import UserError
-from motion_jax.evaluation.evaluate import evaluate, select, through_space
+from motion_jax.evaluation import evaluate as module
+from motion_jax.evaluation.evaluate import check_names, evaluate, select, through_space
 from motion_jax.evaluation.metrics import euler_error_rad, mpjpe_mm
+from motion_jax.evaluation.tables import markdown
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import CMU, H36M
 from motion_jax.types import Clip, Dataset
@@ -144,6 +146,33 @@ def test_batches_have_one_shape_and_leave_the_scores_alone(batch, dataset, space
     assert [r.actions for r in parts] == [r.actions for r in whole]
 
 
+def test_actions_that_a_protocol_has_no_windows_of_are_left_out_and_named(dataset, space, monkeypatch):
+    monkeypatch.setattr(module, "protocol_windows", lambda *given: {"eating": protocol_windows(*given)["eating"]})
+    (report,) = evaluate(zero_velocity, dataset, space, experiment(metrics="mpjpe_mm"), "zero", ["free_running"])
+    assert (list(report.actions), report.missing, report.windows) == (["eating"], ["walking", "waiting"], 8)
+    assert report.average == report.actions["eating"]
+    assert "averages are over 1 actions. Left out" in markdown([report])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"metrics": "mpjpe_mm,mpjpe"},
+            r"eval\.metrics='mpjpe_mm,mpjpe': metric 'mpjpe' must be one of euler_error_rad,",
+        ),
+        ({"protocols": "srn"}, r"eval\.protocols='srn': 'srn' must be one of srnn, windows256"),
+        ({"metrics": ""}, r"eval\.metrics='': must name at least one"),
+        ({"frames": ", "}, r"eval\.frames=', ': must name at least one"),
+    ],
+)
+def test_names_that_there_are_not_are_refused_before_anything_is_predicted(fields, message, dataset, space):
+    with pytest.raises(UserError, match=message):
+        evaluate(pytest.fail, dataset, space, experiment(**fields), "x")
+    with pytest.raises(UserError, match=message):
+        check_names(experiment(**fields).eval)
+
+
 def test_a_model_is_told_the_action(dataset, space):
     codes_seen = []
 
@@ -173,7 +202,7 @@ def test_a_prediction_that_is_not_finite_scores_nan_and_is_named(bad, dataset, s
         assert np.isfinite(report.actions["eating"]).tolist() == [True, False, False]
         assert np.isnan(report.average).tolist() == [False, True, True]
     assert "diverging, srnn, free_running: 8 predictions of eating are not finite" in caplog.text
-    assert "no test clips of waiting" in caplog.text
+    assert "synthetic has too few test clips of waiting for protocol srnn" in caplog.text
 
 
 def test_cmu_is_given_its_true_times_beside_the_labels(dataset, space):
@@ -190,7 +219,7 @@ def test_cmu_is_given_its_true_times_beside_the_labels(dataset, space):
     assert reports[0].label_ms == [40, 120, 200]
 
 
-def test_what_cannot_be_judged_is_refused(dataset, space):
+def test_what_cannot_be_evaluated_is_refused(dataset, space):
     with pytest.raises(UserError, match=r"\(16, 4, 99\); it must be \(16, 5, 99\)"):
         evaluate(lambda *given: given[1][:, 1:], dataset, space, experiment(), "x")
     with pytest.raises(UserError, match="'h36m'; the model was made for 'cmu'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import jax
@@ -13,12 +14,16 @@ from motion_jax.data.protocols import gather, srnn_windows
 from motion_jax.errors import UserError
 from motion_jax.evaluation.metrics import (
     METRICS,
-    applies,
+    Metric,
     euler_error_rad,
+    find_metric,
     h36m22_positions,
+    metric_names,
     mpjpe_h36m22_mm,
     mpjpe_mm,
+    register_metric,
 )
+from motion_jax.runtime import plugins
 from motion_jax.skeletons.bodies import CMU, H36M, SKELETONS
 from motion_jax.types import Clip
 
@@ -64,6 +69,10 @@ def euler_error_numpy(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def windows() -> tuple[np.ndarray, np.ndarray]:
+    return make_windows()
+
+
+def make_windows() -> tuple[np.ndarray, np.ndarray]:
     """Prediction and truth [4, 6, 99]; a third of the joints never move in the truth."""
     rng = np.random.default_rng(0)
     truth = rng.normal(0, 1.2, (4, 6, 99))
@@ -77,13 +86,13 @@ def test_euler_error_is_the_published_text(windows):
     np.testing.assert_allclose(euler_error_rad(prediction, truth), expected, rtol=1e-10)
 
 
-def test_metrics_are_float64_whatever_the_caller_and_leave_its_setting(windows):
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_are_float64_whatever_the_caller_and_leave_its_setting(name, windows):
     single = [frames.astype(np.float32) for frames in windows]
     double = [frames.astype(np.float64) for frames in single]
-    for metric in METRICS.values():
-        error = metric(H36M, *map(jnp.asarray, single))
-        assert error.dtype == np.float64
-        np.testing.assert_array_equal(error, metric(H36M, *double))
+    error = METRICS[name](H36M, *map(jnp.asarray, single))
+    assert error.dtype == np.float64
+    np.testing.assert_array_equal(error, METRICS[name](H36M, *double))
     assert not jax.config.jax_enable_x64
 
 
@@ -103,14 +112,14 @@ def test_the_root_does_not_matter(name, windows):
     np.testing.assert_array_equal(METRICS[name](H36M, *moved), METRICS[name](H36M, prediction, truth))
 
 
-def test_a_frame_s_error_is_that_frame_s(windows):
+@pytest.mark.parametrize("name", METRICS)
+def test_a_frame_s_error_is_that_frame_s(name, windows):
     prediction, truth = windows
     changed = prediction.copy()
     changed[:, 3] = truth[:, 3]
-    for metric in METRICS.values():
-        before, after = metric(H36M, prediction, truth), metric(H36M, changed, truth)
-        np.testing.assert_array_equal(after[:, 3], 0)
-        np.testing.assert_array_equal(np.delete(after, 3, 1), np.delete(before, 3, 1))
+    before, after = METRICS[name](H36M, prediction, truth), METRICS[name](H36M, changed, truth)
+    np.testing.assert_array_equal(after[:, 3], 0)
+    np.testing.assert_array_equal(np.delete(after, 3, 1), np.delete(before, 3, 1))
 
 
 def test_columns_that_stand_still_in_the_truth_are_not_scored(windows):
@@ -193,9 +202,96 @@ def test_what_does_not_fit_is_named(windows):
         mpjpe_mm(CMU, prediction, truth)
     with pytest.raises(UserError, match="not on 'cmu'"):
         mpjpe_h36m22_mm(CMU, prediction, truth)
-    assert not applies("mpjpe_h36m22_mm", CMU)
-    assert applies("mpjpe_h36m22_mm", H36M)
-    assert applies("mpjpe_mm", CMU)
+    assert not METRICS["mpjpe_h36m22_mm"].applies(CMU)
+    assert METRICS["mpjpe_h36m22_mm"].applies(H36M)
+    assert METRICS["mpjpe_mm"].applies(CMU)
+
+
+def made(name: str = "still_mm", function=lambda _, prediction, truth: prediction[..., 0] * 0, **fields) -> Metric:
+    return Metric(name, title="Still", unit="mm", digits=1, function=function, **fields)
+
+
+@pytest.fixture
+def known():
+    """The registry is put back as it was."""
+    own = dict(METRICS)
+    yield
+    METRICS.clear()
+    METRICS.update(own)
+
+
+@pytest.mark.usefixtures("known")
+def test_a_registered_metric_is_found_and_replaced_but_never_one_of_the_package():
+    with pytest.raises(UserError, match=r"'still_mm' must be one of euler_error_rad, mpjpe_mm, mpjpe_h36m22_mm$"):
+        find_metric("still_mm")
+    first, second = made(note="first"), made(note="second")
+    register_metric(first)
+    assert find_metric("still_mm").heading == "Still (mm), first"
+    register_metric(second)  # as where a cell of a notebook runs twice
+    assert find_metric("still_mm") is second
+    assert metric_names()[-1] == "still_mm"
+    with pytest.raises(UserError, match="'mpjpe_mm': the name is taken"):
+        register_metric(made("mpjpe_mm"))
+
+
+def test_a_metric_that_cannot_be_is_refused(windows):
+    with pytest.raises(UserError, match="'a,b': a name must be of letters"):
+        made("a,b")
+    with pytest.raises(UserError, match="digits=-1"):
+        Metric("a", title="", unit="", digits=-1, function=mpjpe_mm)
+    with pytest.raises(UserError, match=r"metric still_mm: returned shape \(4,\); it must be \(4, 6\), \[W, T\]"):
+        made(function=lambda _, prediction, truth: prediction[:, 0, 0])(H36M, *windows)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch, known):
+    """Installs packages that add metrics, as pip does: a module and what it adds to the group."""
+    del known
+
+    def install(package: str, module: str, entries: str) -> None:
+        folder = tmp_path / f"{package}-1.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
+        (folder / "entry_points.txt").write_text(f"[motion_jax.metrics]\n{entries}\n")
+        (tmp_path / f"{package}.py").write_text(module)
+        plugins._plugins.cache_clear()
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield install
+    plugins._plugins.cache_clear()
+
+
+MODULE = """from motion_jax.evaluation.metrics import Metric, mpjpe_mm
+STILL = Metric("still_mm", title="Still", unit="mm", digits=1, function=mpjpe_mm)
+"""
+
+
+def test_an_installed_package_adds_a_metric_that_is_imported_when_it_is_asked_for(installed, windows):
+    installed("still_a", MODULE, "still_mm = still_a:STILL\nother_mm = still_a:ABSENT")
+    assert metric_names()[-2:] == ("other_mm", "still_mm")
+    assert "still_a" not in sys.modules
+    np.testing.assert_array_equal(find_metric("still_mm")(H36M, *windows), mpjpe_mm(H36M, *windows))
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "entries", "message"),
+    [
+        ("still_b", "raise OSError('no file')", "still_mm = still_b:STILL", "= still_b:STILL: OSError: no file"),
+        ("still_c", "STILL = 3", "still_mm = still_c:STILL", "= still_c:STILL: must name a Metric; it names 3"),
+        ("still_d", MODULE, "still = still_d:STILL", "still: its metric must be called the same, not 'still_mm'"),
+    ],
+)
+def test_a_package_s_metric_that_does_not_load_is_named(package, module, entries, message, installed):
+    installed(package, module, entries)
+    with pytest.raises(UserError, match=message):
+        find_metric(entries.split()[0])
+
+
+def test_a_name_that_two_packages_use_is_refused(installed):
+    for package in ("still_e", "still_f"):
+        installed(package, MODULE, f"still_mm = {package}:STILL")
+    with pytest.raises(UserError, match="still_mm = still_e:STILL and still_f:STILL: two packages use one name"):
+        find_metric("still_mm")
 
 
 def read_windows(root: Path, action: str) -> tuple[np.ndarray, np.ndarray]:

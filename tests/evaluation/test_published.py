@@ -7,7 +7,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from motion_jax.config import METRICS, MODES, PROTOCOLS
+from motion_jax.config import MODES
+from motion_jax.data.protocols import COUNTS
+from motion_jax.evaluation.metrics import METRICS
 from motion_jax.evaluation.published import MARKS, all_rows, published_rows
 
 THESIS_MODELS = ("Uni-Enc-50", "Bi-Enc-50", "Uni-Enc-0", "Uni-Enc-100")
@@ -27,7 +29,7 @@ def test_rows_are_told_apart_and_speak_the_config_s_language():
     assert len({(row.dataset, row.mode, row.protocol, row.metric, row.model, row.action) for row in rows}) == len(rows)
     for row in rows:
         assert row.mode in MODES
-        assert row.protocol in PROTOCOLS
+        assert row.protocol in COUNTS
         assert row.metric in METRICS
         assert row.mark in MARKS
         assert row.source

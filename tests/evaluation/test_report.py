@@ -13,9 +13,9 @@ import pytest
 
 from motion_jax.config import MODES, Experiment
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import read_json, write_csv, write_json, write_markdown
-from motion_jax.evaluation.scores import Report, Spread, combine
-from motion_jax.evaluation.tables import markdown, overview
+from motion_jax.evaluation.metrics import METRICS, Metric
+from motion_jax.evaluation.report import Report, Spread, combine, read_json, write_csv, write_json
+from motion_jax.evaluation.tables import averages_table, markdown, overview, write_markdown
 from motion_jax.runtime.files import check_writable
 
 FRAMES = [2, 25]
@@ -79,6 +79,9 @@ def test_json_is_strict_and_has_the_agreed_fields(tmp_path):
     assert report["actions"]["walking"] == [0.25, 1.5]
     assert {"name", "files", "frames"} <= set(report["data"])
     assert report["config"]["train"]["seed"] == 0
+    del report["task"]  # a report of before there were several
+    path.write_text(json.dumps({"reports": [report]}))
+    assert read_json(path)[0].task == "forecasting"
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"reports": [{"model": "x"}]}', '{"reports": [1]}', '{"report": []}'])
@@ -231,6 +234,50 @@ def test_several_runs_show_their_spread():
     assert "| ours (mean ± std of 2 runs) | 0.375 ± 0.177 | 2.250 ± 1.061 |" in text
 
 
+def test_a_terminal_is_given_the_averages_lined_up_with_the_modes_apart():
+    positions = make("zero", metric="mpjpe_mm", average=[12.345, math.nan])
+    reports = [*combine([[make()], [make(scale=2)]]), make("zero", scale=4), make("zero", "one_step"), positions]
+    blocks = averages_table(reports[::-1]).split("\n\n")
+    assert blocks == [
+        "Free-running, SRNN protocol: MPJPE (mm), all joints from the prediction\n"
+        "  milliseconds                            80           1000\n"
+        "  zero                                  12.3            nan",
+        "Free-running, SRNN protocol: Euler-angle error (rad)\n"
+        "  milliseconds                            80           1000\n"
+        "  zero                                 0.967          4.000\n"
+        "  ours (mean ± std of 2 runs)  0.467 ± 0.141  1.917 ± 0.589",
+        "One-step, SRNN protocol: Euler-angle error (rad)\n"
+        "  milliseconds                            80           1000\n"
+        "  zero                                 0.367          1.500",
+        "h36m: 210 files, 527000 frames; 8 windows an action; averages are over 3 actions.",
+    ]
+
+
+def test_a_terminal_is_told_what_tells_data_sets_apart_and_what_is_left_out():
+    other = {"name": "h36m", "files": 209, "frames": 520_000, "key": "other"}
+    fewer = make("b", actions={"walking": [0.1, 0.1]}, average=[0.1, 0.1], data=other, missing=["eating"])
+    text = averages_table([make("a", milliseconds=[33.333, 416.667]), make("b", data=other), fewer])
+    assert "Free-running, h36m (210 files, 527000 frames), SRNN protocol: Euler" in text
+    assert "Free-running, h36m (209 files, 520000 frames), SRNN protocol: Euler" in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["milliseconds,", "as", "papers", "label", "them", "80", "1000"] in lines
+    assert ["milliseconds,", "true", "33", "417"] in lines
+    assert ["b", "-", "-"] in lines  # an average over fewer actions than the line above it
+    assert "Synthetic motion" not in text
+    assert averages_table([make(data="synthetic")]).endswith("must not be compared with published ones.")
+
+
+def test_the_best_may_be_the_highest(monkeypatch):
+    share = Metric("share", title="Right", unit="%", digits=0, function=pytest.fail, higher_is_better=True)
+    monkeypatch.setitem(METRICS, "share", share)
+    text = overview([make(name, metric="share", average=[value, value]) for name, value in (("a", 40.4), ("b", 39.6))])
+    assert "## h36m, SRNN protocol: Right (%), mean over actions" in text
+    assert "| a | **40** | **40** |" in text
+    assert "| b | **40** | **40** |" in text
+    text = overview([make(name, metric="share", average=[value, value]) for name, value in (("a", 40.4), ("b", 39.4))])
+    assert "| b | 39 | 39 |" in text
+
+
 def test_synthetic_data_never_stands_beside_published_rows():
     text = markdown([make(data="synthetic"), make(data="synthetic", mode="one_step")])
     assert "**Synthetic motion" in text
@@ -246,7 +293,7 @@ def test_cmu_shows_true_times_labels_and_its_own_published_rows():
     assert ["milliseconds, as papers label them", "80", "1000", "80", "1000"] in rows(text)
     assert ["milliseconds, true", "33", "417", "33", "417"] in rows(text)
     assert "averages are over 2 actions" in text
-    assert "no test clips of them: basketball_signal" in text
+    assert "too few test clips of them: basketball_signal" in text
     assert ["LearnTrajDep [recalled: Mao et al. 2019]", "0.33", "1.71", "0.33", "0.95"] in rows(text)
     assert "Table 8]" not in text
 

@@ -1,9 +1,8 @@
-"""A model beside zero-velocity: who is scored, on what, and how it reads on a terminal."""
+"""A model beside zero-velocity: who is scored, and on what."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import jax
 import numpy as np
@@ -11,8 +10,7 @@ import pytest
 
 from motion_jax.config import MODES, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
-from motion_jax.evaluation.brief import averages_table
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
@@ -69,6 +67,16 @@ def test_zero_velocity_is_not_compared_with_itself(runs: list[Predictor], datase
     assert len(compare([zero_velocity(runs[0])], dataset, ["free_running"])) == 1
 
 
+def test_copies_of_a_run_are_no_seeds(runs: list[Predictor], dataset: Dataset, caplog: pytest.LogCaptureFixture):
+    compare([zero_velocity(run) for run in runs], dataset, ["free_running"])
+    assert "2 runs named 'Zero-velocity' share a train.seed" in caplog.text
+    caplog.clear()
+    seeded = dataclasses.replace(EXPERIMENT, train=dataclasses.replace(EXPERIMENT.train, seed=1))
+    other = Predictor(runs[1].params, seeded, runs[1].space, step=0)
+    compare([zero_velocity(runs[0]), zero_velocity(other)], dataset, ["free_running"])
+    assert "train.seed" not in caplog.text
+
+
 def test_rows_are_told_apart_by_name_and_seeds_must_agree(runs: list[Predictor], dataset: Dataset):
     def named(run: Predictor, name: str, hidden: int = 4) -> Predictor:
         model = dataclasses.replace(run.experiment.model, hidden=hidden)
@@ -96,20 +104,14 @@ def test_nothing_to_compare(dataset: Dataset):
         compare([], dataset)
 
 
-def test_a_brief_keeps_modes_apart_and_columns_aligned(reports: list[Report]):
-    blocks = [block.splitlines() for block in averages_table(reports[::-1]).split("\n\n")]
-    assert [block[0].split(",")[0] for block in blocks] == ["Free-running", "One-step"]
-    for mode, block in zip(MODES, blocks, strict=True):
-        assert len({len(line) for line in block[1:]}) == 1
-        assert block[1].split() == ["milliseconds", "40", "200"]
-        for line in block[2:]:
-            name, *values = line.split()
-            (report,) = [r for r in reports if (r.model, r.mode) == (name, mode)]
-            assert values == [f"{value:.3f}" for value in report.average]
-
-
-def test_a_brief_gives_other_metrics_their_own_block_and_digits(reports: list[Report]):
-    positions = dataclasses.replace(reports[0], metric="mpjpe_mm", average=[12.345, math.nan])
-    block = averages_table([*reports, positions]).split("\n\n")[1]
-    assert "MPJPE" in block
-    assert block.split()[-2:] == ["12.3", "nan"]
+def test_a_run_that_cannot_be_scored_is_left_out_where_that_is_asked(
+    runs: list[Predictor], dataset: Dataset, caplog: pytest.LogCaptureFixture
+):
+    slower = dataclasses.replace(runs[0].space, fps=10.0)
+    other = Predictor(runs[0].params, dataclasses.replace(EXPERIMENT, name="Slow"), slower, step=0)
+    with pytest.raises(UserError, match="the model was made for 10"):
+        compare([other, runs[0]], dataset, ["free_running"])
+    found = compare([other, runs[0]], dataset, ["free_running"], leave_out=True)
+    assert [report.model for report in found] == ["Small", "Zero-velocity"]
+    assert "left out: Slow, seed 0: data.stride=2 gives 25 fps" in caplog.text
+    assert compare([other], dataset, ["free_running"], leave_out=True) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,6 +55,40 @@ def test_runs_are_found_at_any_depth_in_order(tmp_path: Path):
     assert names(open_runs([tmp_path / "b", tmp_path / "a"])) == ["seed0", "seed1", "a"]
 
 
+def test_linked_runs_are_found_once_and_circles_end(tmp_path: Path):
+    made = make_run(tmp_path / "store" / "a")
+    folder = tmp_path / "runs"
+    make_run(folder / "b")
+    (folder / "a").symlink_to(made)
+    (folder / "all").symlink_to(tmp_path / "store")
+    (folder / "round").symlink_to(folder)
+    (folder / "lost").symlink_to(tmp_path / "absent")
+    assert find_runs(folder) == [folder / "a", folder / "b"]
+
+
+def test_a_folder_that_cannot_be_read_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    made = make_run(tmp_path / "b")
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(Path, "iterdir", refusing(tmp_path / "a", Path.iterdir))
+    assert find_runs(tmp_path) == [made]
+    assert f"passed over: {tmp_path / 'a'}: cannot be read: Permission denied" in caplog.text
+    with pytest.raises(UserError, match=r"--workdir=.*a: cannot be read: Permission denied"):
+        find_runs(tmp_path / "a")
+
+
+def refusing(folder: Path, iterdir: Callable[[Path], Iterator[Path]]) -> Callable[[Path], Iterator[Path]]:
+    """`iterdir` of a user who may not read `folder`."""
+
+    def listing(path: Path) -> Iterator[Path]:
+        if path == folder:
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    return listing
+
+
 def test_a_folder_that_is_a_run_is_one_run_however_far_it_is(tmp_path: Path, opened: list):
     make_run(tmp_path / "run", logged=3)
     make_run(tmp_path / "run" / "older")
@@ -66,12 +101,16 @@ def test_damaged_and_unfinished_runs_are_named_and_left_out(tmp_path: Path, capl
     make_run(tmp_path / "short", logged=9)
     (make_run(tmp_path / "torn") / "config.json").write_text("{")
     (make_run(tmp_path / "lost") / "config.json").unlink()
+    (make_run(tmp_path / "unread") / "config.json").write_bytes(b"\xff\xfe")
     assert names(open_runs([tmp_path])) == ["good"]
     said = [record.getMessage() for record in caplog.records]
-    assert [message.split(": ")[1] for message in said] == [str(tmp_path / name) for name in ("lost", "short", "torn")]
+    assert [message.split(": ")[1] for message in said] == [
+        str(tmp_path / name) for name in ("lost", "short", "torn", "unread")
+    ]
     assert "config.json is missing" in said[0]
     assert "unfinished, at step 9 of 10" in said[1]
     assert "damaged" in said[2]
+    assert "damaged: not text" in said[3]
 
 
 @pytest.mark.parametrize(

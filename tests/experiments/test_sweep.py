@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,7 @@ import pytest
 from motion_jax.config import MODES, Experiment, TrainConfig
 from motion_jax.data.prepared import write_dataset
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import read_json, write_json
-from motion_jax.evaluation.scores import Report
+from motion_jax.evaluation.report import Report, read_json, write_json
 from motion_jax.experiments import sweep
 from motion_jax.experiments.sweep import Sweep, load_sweep, plan, run_all
 from motion_jax.nn.attention import ATTENTIONS
@@ -53,6 +53,11 @@ WRONG = {
     "the name": ({"a": {"name": "b"}}, {}, r"member 'a': must not set name"),
     "an unknown field": ({"a": {"model.cel": "gru"}}, {}, r"member 'a': model\.cel: model 'seq2seq' does not read it"),
     "an unknown group": ({"a": {"modle.cell": "gru"}}, {}, r"member 'a': config: unknown key modle"),
+    "an unknown metric": (
+        {"a": {"eval.metrics": "mpje"}},
+        {},
+        r"member 'a': eval\.metrics='mpje': metric 'mpje' must be",
+    ),
     "a field that its model does not read": (
         {"a": {"model.name": "erd", "model.cell": "lstm"}},
         {},
@@ -204,15 +209,19 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     (folder / "sweep.py").write_text(SWEEP)
     (folder / "runs" / "torn").mkdir(parents=True)
     (folder / "runs" / "torn" / "config.json").write_text("{")
-    commands = {
-        "sweep": "--sweep=sweep.py --workdir=runs --seeds=2 --config.train.steps=2",
-        "evaluate": "--workdir=runs --json=all.json --plot=all.png",
-    }
-    return folder, {name: run(name, flags, folder) for name, flags in commands.items()}
+    done = {"sweep": run("sweep", "--sweep=sweep.py --workdir=~/runs --seeds=2 --config.train.steps=2", folder)}
+    shutil.copytree(folder / "runs" / "rnn" / "seed0", folder / "runs" / "moved")
+    config = folder / "runs" / "moved" / "config.json"
+    config.write_text(config.read_text().replace(str(folder / "data"), "gone"))
+    done["evaluate"] = run("evaluate", "--workdir=~/runs --json=~/all.json --plot=~/all.png", folder)
+    flags = "--workdir=runs/rnn/seed0,~/runs/rnn/seed1 --metrics=mpjpe_mm --mode=one_step --nobaseline"
+    done["otherwise"] = run("evaluate", flags, folder)
+    return folder, done
 
 
 def run(name: str, flags: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    environment |= {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
     command = [sys.executable, "-m", f"launch.{name}", *flags.split()]
     return subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
 
@@ -220,14 +229,15 @@ def run(name: str, flags: str, folder: Path) -> subprocess.CompletedProcess[str]
 def test_a_sweep_ends_in_one_table_and_tells_of_what_is_not_in_it(done: Done):
     folder, process = done[0], done[1]["sweep"]
     assert process.returncode == 2, process
-    free, one_step = process.stdout.split("\n### ")[1:]
+    free, one_step = process.stdout.partition("Mean over actions")[2].split("\n\n")[1:3]
     for mode, text in zip(MODES, (free, one_step), strict=True):
         (row,) = [r for r in read_json(folder / "runs" / "sweep.json") if (r.model, r.mode) == ("rnn", mode)]
         assert (row.seeds, row.config["train"]["steps"]) == (2, 2)
-        cells = " | ".join(f"{m:.3f} ± {s:.3f}" for m, s in zip(row.average, row.spread("average"), strict=True))
-        assert f"| rnn (mean ± std of 2 runs) | {cells} |" in text.replace("**", "")
-        assert "| Zero-velocity |" in text
-    assert "error: the table is without 2 of 4 runs: runs/long/seed0, runs/long/seed1" in process.stderr
+        cells = [f"{m:.3f} ± {s:.3f}" for m, s in zip(row.average, row.spread("average"), strict=True)]
+        assert " ".join(["rnn (mean ± std of 2 runs)", *cells]) in " ".join(text.split())
+        assert "Zero-velocity  " in text
+    long = folder / "runs" / "long"
+    assert f"error: the table is without 2 of 4 runs: {long}/seed0, {long}/seed1" in process.stderr
     for name in ("sweep.csv", "sweep.md"):
         assert "rnn" in (folder / "runs" / name).read_text()
 
@@ -237,8 +247,31 @@ def test_a_folder_of_runs_is_scored_as_the_sweep_was(done: Done):
     assert process.returncode == 0, process
     scored, found = (read_json(folder / name) for name in ("all.json", "runs/sweep.json"))
     assert [(r.row, r.seeds, r.average) for r in scored] == [(r.row, r.seeds, r.average) for r in found]
-    assert "left out: runs/torn: runs/torn/config.json: damaged" in process.stderr
+    torn = folder / "runs" / "torn"
+    assert f"left out: {torn}: {torn}/config.json: damaged" in process.stderr
+    assert "left out: rnn, seed 0: data.root='gone'" in process.stderr
     assert (folder / "all.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_terminal_is_given_one_table_and_told_of_the_rest(done: Done):
+    folder, processes = done
+    (row, *_) = read_json(folder / "all.json")
+    lines = processes["evaluate"].stdout.splitlines()
+    assert len(lines) < 20
+    assert not any(line.startswith(("|", "#")) for line in lines)
+    assert ["milliseconds", "80", "160"] in [line.split() for line in lines]
+    cells = [f"{m:.3f} ± {s:.3f}" for m, s in zip(row.average, row.spread("average"), strict=True)]
+    assert " ".join(["rnn (mean ± std of 2 runs)", *cells]) in [" ".join(line.split()) for line in lines]
+    assert f"wrote {folder / 'all.json'}" in lines
+    assert "Every action, and published results beside them: --markdown=FILE" in processes["otherwise"].stdout
+
+
+def test_a_run_is_measured_by_other_metrics_than_it_was_trained_with(done: Done):
+    process = done[1]["otherwise"]
+    assert process.returncode == 0, process
+    assert "One-step, SRNN protocol: MPJPE (mm)" in process.stdout
+    assert "rnn (mean ± std of 2 runs)" in process.stdout
+    assert "Euler" not in process.stdout
 
 
 def test_another_base_than_the_sweep_s_own_is_refused(done: Done):

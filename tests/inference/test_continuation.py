@@ -7,7 +7,7 @@ import pytest
 
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.formats import Motion
-from motion_jax.data.formats.text import integrate_root
+from motion_jax.data.motion.root_differences import integrate_root
 from motion_jax.errors import UserError
 from motion_jax.inference.continuation import as_motion, continue_motions
 from motion_jax.inference.predictor import Predictor
@@ -44,6 +44,12 @@ def test_what_follows_has_the_rate_of_the_file_and_the_length_of_the_prediction(
     assert future.fps == fps
     assert len(future.frames) == int(T / FPS * fps + 1e-9)
     np.testing.assert_allclose(future.frames, np.repeat(given.frames[-1:], len(future.frames), 0), atol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0.016667, 0.0166667, 1 / 60])
+def test_what_follows_is_not_a_frame_short_where_the_file_rounds_its_rate(seconds):
+    assert T / FPS == 0.2
+    assert len(continue_motions(predictor(), [motion(200, 1 / seconds)])[0].frames) == 12
 
 
 def test_the_last_frames_are_read_whatever_the_rate():

@@ -162,6 +162,6 @@ def test_the_variants_are_fields():
     alone = build(adversarial=0.0)
     assert alone.loss_and_grad is None
     assert alone.init(jax.random.key(0)).judges is None
-    other = build(loss="mse", attention="dot", residual=False)  # the predictor is what it is
+    other = build(loss="mse")
     structures = [jax.tree.structure(jax.eval_shape(model.init, jax.random.key(0))) for model in (other, MODEL)]
     assert structures[0] == structures[1]

@@ -75,6 +75,14 @@ def test_a_damaged_record_is_told(tmp_path: Path, text: str):
         Workdir(tmp_path).read_experiment()
 
 
+def test_records_that_are_no_text_are_told(tmp_path: Path):
+    _begin(tmp_path)
+    for file in (Workdir(tmp_path).config, Workdir(tmp_path).space):
+        file.write_bytes(b"\xff\xfe")
+        with pytest.raises(UserError, match=rf"{file.name}: damaged: not text"):
+            Workdir(tmp_path).read_experiment() if "config" in file.name else Workdir(tmp_path).read_space()
+
+
 def test_a_record_of_another_version_is_told_when_resuming(tmp_path: Path):
     _begin(tmp_path)
     record = json.loads(Workdir(tmp_path).config.read_text())

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from motion_jax.config import MODES, Experiment
 from motion_jax.errors import UserError
 from motion_jax.evaluation.metrics import mpjpe_mm
-from motion_jax.evaluation.scores import Report, Spread
+from motion_jax.evaluation.report import Report, Spread
 from motion_jax.skeletons.bodies import SKELETONS
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize import curves, figures, strip

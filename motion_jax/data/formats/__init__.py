@@ -1,77 +1,70 @@
-"""Motion files by suffix: one plain table says who reads and who writes which."""
+"""Motion files by suffix: one plain table says which module reads and writes which.
+
+A format is a module with a record `Format` and a line in `FORMATS`. Another package adds its own by an entry point of
+the group `motion_jax.formats`, whose name is the suffix and whose object is the record; see docs/adding_a_format.md.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from motion_jax.data.formats.acclaim import read_amc
-from motion_jax.data.formats.bva import read_bva
-from motion_jax.data.formats.bvh_read import read_bvh
-from motion_jax.data.formats.bvh_write import write_bvh
-from motion_jax.data.formats.c3d_read import read_c3d
-from motion_jax.data.formats.htr import read_htr
-from motion_jax.data.formats.npz import read_npz, write_npz, write_npz_markers
-from motion_jax.data.formats.text import read_text, write_text
+from motion_jax.data.formats import acclaim, bva, bvh, c3d, htr, npz, text
+from motion_jax.data.formats._plugins import Registry
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Markers, Motion, in_unit, positions
+from motion_jax.data.motion.rates import check_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import written_atomically
 
 __all__ = [
-    "FORMATS", "Format", "Markers", "Motion", "check_written", "in_unit", "positions", "read_markers", "read_motion",
-    "resample", "write_markers", "write_motion",
+    "FORMATS", "Format", "Markers", "Motion", "ReadOptions", "check_written", "in_unit", "positions", "read_markers",
+    "read_motion", "resample", "write_markers", "write_motion",
 ]  # fmt: skip
 
-Read = Callable[[Path, float | None], Motion]  # the file; mm to its unit of length, None: as it says or as is usual
-ReadPair = Callable[[Path, float | None, Path | None], Motion]  # the same, and the file of its skeleton
+FORMATS: Mapping[str, Format] = Registry(
+    {
+        ".bvh": bvh.FORMAT,
+        ".txt": text.FORMAT,
+        ".npz": npz.FORMAT,
+        ".amc": acclaim.FORMAT,
+        ".asf": acclaim.SKELETON_FORMAT,
+        ".htr": htr.FORMAT,
+        ".bva": bva.FORMAT,
+        ".c3d": c3d.FORMAT,
+    }
+)
 
 
-class Format(NamedTuple):
-    """What can be done with the files of one suffix; None: not that."""
-
-    name: str
-    read: Read | None = None
-    read_pair: ReadPair | None = None  # where the skeleton lies in a file of its own
-    write: Callable[[Motion, Path], None] | None = None
-    read_markers: Callable[[Path], Markers] | None = None
-    write_markers: Callable[[Markers, Path], None] | None = None
-
-
-FORMATS: dict[str, Format] = {
-    ".bvh": Format("BVH", read=read_bvh, write=write_bvh),
-    ".txt": Format("exponential-map text", read=read_text, write=write_text),
-    ".npz": Format("numpy's archive", read=read_npz, write=write_npz, write_markers=write_npz_markers),
-    ".amc": Format("Acclaim motion (AMC)", read_pair=read_amc),
-    ".asf": Format("Acclaim skeleton (ASF)"),
-    ".htr": Format("HTR", read=read_htr),
-    ".bva": Format("BVA", read=read_bva),
-    ".c3d": Format("C3D", read_markers=read_c3d),
-}
-
-
-def read_motion(path: Path | str, unit_mm: float | None = None, skeleton: Path | str | None = None) -> Motion:
+def read_motion(
+    path: Path | str,
+    unit_mm: float | None = None,
+    skeleton: Path | str | None = None,
+    fps: float | None = None,
+) -> Motion:
     """The body and its motion in one file, by its suffix.
 
     Args:
         path: a file of one of the formats that hold rotations.
         unit_mm: how many mm its unit of length is. None: as the file says; BVH says nothing and is taken as cm.
         skeleton: the file that holds the body, where it is one of its own (.asf); None: looked for beside `path`.
+        fps: frames per second at which it was recorded, in place of what the file says. None: as the file says, or as
+            is usual for its format. No frame is changed.
 
     Raises:
-        UserError: the suffix is unknown, the file cannot be read, or it is broken; it names file and line.
+        UserError: the suffix is unknown, an argument is impossible, the file cannot be read, or it is broken; it names
+            file and line.
     """
     path, form = Path(path), _form(Path(path))
-    if unit_mm is not None and not 0 < unit_mm < float("inf"):
-        raise UserError(f"unit_mm={unit_mm}: it must be a finite number above 0")
-    if form.read_pair:
-        return form.read_pair(path, unit_mm, None if skeleton is None else Path(skeleton))
-    if skeleton is not None:
+    options = _options(unit_mm, fps, skeleton)
+    if skeleton is not None and not form.separate_skeleton:
         raise UserError(f"{path}: {form.name} holds its own skeleton: skeleton={skeleton} must not be given")
     if form.read is None:
-        raise UserError(f"{path}: {_no_rotations(form)} Motion is read from {_suffixes('read', 'read_pair')}")
-    return form.read(path, unit_mm)
+        raise UserError(f"{path}: {_no_rotations(form)} Motion is read from {_suffixes('read')}")
+    motion = form.read(path, options)
+    return motion if fps is None else dataclasses.replace(motion, fps=float(fps))
 
 
 def write_motion(motion: Motion, path: Path | str) -> None:
@@ -88,12 +81,13 @@ def write_motion(motion: Motion, path: Path | str) -> None:
             write(motion, draft)
 
 
-def read_markers(path: Path | str) -> Markers:
-    """The labelled markers in one file. Raises `UserError` as `read_motion` does."""
+def read_markers(path: Path | str, unit_mm: float | None = None, fps: float | None = None) -> Markers:
+    """The labelled markers in one file. Arguments and errors are those of `read_motion`."""
     path, form = Path(path), _form(Path(path))
     if form.read_markers is None:
         raise UserError(f"{path}: {form.name} holds no markers: it must be one of {_suffixes('read_markers')}")
-    return form.read_markers(path)
+    markers = form.read_markers(path, _options(unit_mm, fps))
+    return markers if fps is None else dataclasses.replace(markers, fps=float(fps))
 
 
 def write_markers(markers: Markers, path: Path | str) -> None:
@@ -114,6 +108,13 @@ def check_written(path: Path | str, markers: bool = False) -> None:
         raise UserError(f"{path}: {form.name} cannot hold markers, which do not turn: it must be one of {allowed}")
     if not markers and form.write is None:
         raise UserError(f"{path}: {form.name} is not written: it must be one of {_suffixes('write')}")
+
+
+def _options(unit_mm: float | None, fps: float | None, skeleton: Path | str | None = None) -> ReadOptions:
+    if unit_mm is not None and not 0 < unit_mm < float("inf"):
+        raise UserError(f"unit_mm={unit_mm}: it must be a finite number above 0")
+    check_rate(fps)
+    return ReadOptions(unit_mm, fps, None if skeleton is None else Path(skeleton))
 
 
 def _form(path: Path) -> Format:

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from motion_jax.data.formats._parsing.joints import build_frames, build_skeleton, check_size
-from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_ended, clip, following, read_words
+from motion_jax.data.formats._parsing.lines import MAX_JOINTS, Line, check_last_number, clip, following, read_words
 from motion_jax.data.formats._parsing.units import length_mm, says_degrees
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Motion
 from motion_jax.data.motion.rotations_np import (
     matrix_from_quaternion,
@@ -39,85 +40,86 @@ class _Segment(NamedTuple):
     """One block."""
 
     name: str
-    frame_time: float
+    fps: float
     unit_mm: float
     places: np.ndarray  # [F, 3] in space, file unit
-    turns: np.ndarray  # [F, 4] quaternions, in space
+    rotations: np.ndarray  # [F, 4] quaternions, in space
+    warnings: tuple[str, ...]
 
 
-def read_bva(path: Path, unit_mm: float | None = None) -> Motion:
+def read_bva(path: Path, options: ReadOptions) -> Motion:
     """One .bva file.
-
-    Args:
-        path: the file.
-        unit_mm: mm to its unit of length; None: as the file says.
 
     Raises:
         UserError: the file cannot be read or is broken; it names file and line.
     """
-    segments = list(_segments(path))
+    segments = list(_segments(path, options.fps))
     if not segments:
         raise UserError(f"{path}: holds no Segment:")
     root, names = segments[0], [segment.name for segment in segments]
-    back = quaternion_conjugate(root.turns)
+    back = quaternion_conjugate(root.rotations)
     to_root = matrix_from_quaternion(back)
     places = np.stack(
         [root.places] + [np.einsum("fij,fj->fi", to_root, segment.places - root.places) for segment in segments[1:]],
         axis=1,
     )
-    turns = [root.turns] + [quaternion_multiply(back, segment.turns) for segment in segments[1:]]
+    rotations = [root.rotations] + [quaternion_multiply(back, segment.rotations) for segment in segments[1:]]
     offsets = np.median(places, axis=0)
     offsets[0] = 0
     parents = [-1] + [0] * (len(names) - 1)
-    built, numbers = build_skeleton(path.stem, names, parents, offsets, {}, unit_mm or root.unit_mm)
+    built, numbers = build_skeleton(path.stem, names, parents, offsets, {}, options.unit_mm or root.unit_mm)
     return Motion(
         skeleton=built,
-        frames=build_frames(built, numbers, root.places, turns),
-        fps=1 / root.frame_time,
+        frames=build_frames(built, numbers, root.places, rotations),
+        fps=root.fps,
         source=str(path),
         places=places if len(names) > 1 else None,
         notes=(f"BVA has no tree: every segment hangs on the first, {names[0]}, and moves in its frame",),
+        warnings=segments[-1].warnings,
     )
 
 
-def _segments(path: Path) -> Iterator[_Segment]:
+def _segments(path: Path, fps: float | None) -> Iterator[_Segment]:
     """The blocks of the file, which all have as many frames, at the same rate and in the same unit."""
     lines = read_words(path)
     first: _Segment | None = None
     names: set[str] = set()
     for line in lines:
-        segment = _segment(line, lines)
+        segment = _segment(line, lines, fps)
         first = first or segment
         if segment.name in names or len(names) == MAX_JOINTS:
             raise line.error(f"segment {clip(segment.name)!r}: each has one block, and there are at most {MAX_JOINTS}")
-        same = (len(segment.places), segment.frame_time, segment.unit_mm)
-        if same != (len(first.places), first.frame_time, first.unit_mm):
+        same = (len(segment.places), segment.fps, segment.unit_mm)
+        if same != (len(first.places), first.fps, first.unit_mm):
             raise line.error(f"segment {clip(segment.name)!r}: frames, frame time and unit must be the first segment's")
         names.add(segment.name)
         check_size(path, len(first.places), 4 * len(names))
         yield segment
 
 
-def _segment(line: Line, lines: Iterator[Line]) -> _Segment:
-    """One block; `line` is its first, and the others are taken from `lines`."""
+def _segment(line: Line, lines: Iterator[Line], fps: float | None) -> _Segment:
+    """One block; `line` is its first, the others are taken from `lines`. `fps` takes the place of its Frame Time."""
     name = " ".join(_field(line, "Segment:"))
     line = following(line, lines, _HEAD)
     frames = line.whole(_field(line, "Frames:"), "Frames:")
     check_size(line.path, frames, 4)
     line = following(line, lines, _HEAD)
-    frame_time = line.above(_field(line, "Frame", "Time:"), "Frame Time:", 1e-6)
+    words = _field(line, "Frame", "Time:")
+    fps = fps or 1 / line.above(words, "Frame Time:", 1e-6)
     titles = following(line, lines, _HEAD)
     columns = _columns(titles)
     line = following(titles, lines, _HEAD)
     unit_mm, degrees = _units(line, columns)
     table = array.array("d")
+    tails: list[str] = []
     for count in range(frames):
         line = following(line, lines, f"segment {clip(name)!r} has {count} rows: it must be Frames: {frames}")
         table.extend(line.numbers(line.words, columns))
-    check_ended(line)
+        tails.append(line.words[-1])
     rows = np.frombuffer(table).reshape(frames, -1)[:, [columns.index(column) for column in _NEEDED]]
     angles = np.radians(rows[:, 3:]) if degrees else rows[:, 3:]
-    return _Segment(name, frame_time, unit_mm, rows[:, :3], quaternion_from_euler(angles, _ORDER))
+    warnings = check_last_number(line, tails[:-1])
+    return _Segment(name, fps, unit_mm, rows[:, :3], quaternion_from_euler(angles, _ORDER), warnings)
 
 
 def _columns(line: Line) -> list[str]:
@@ -145,3 +147,6 @@ def _field(line: Line, *keys: str) -> list[str]:
     if found != [key.lower() for key in keys] or len(line.words) == len(keys):
         raise line.error(f"{clip(' '.join(line.words))!r} where '{' '.join(keys)} ...' must stand")
     return line.words[len(keys) :]
+
+
+FORMAT = Format("BVA", read=read_bva)

@@ -1,31 +1,21 @@
-"""A motion in numpy's archive: everything that the record holds, bit for bit, and no pickle.
-
-The archive is opened by hand: an array's header says how much it takes before any of it is read, so that a small file
-cannot ask for memory without end.
-"""
+"""A motion in numpy's archive: everything that the record holds, bit for bit, and no pickle."""
 
 from __future__ import annotations
 
 import math
-import zipfile
-import zlib
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from motion_jax.data.formats.bvh_tree import CHANNELS
+from motion_jax.data.formats._parsing.arrays import read_arrays
+from motion_jax.data.formats.bvh import CHANNELS
+from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Channels, Markers, Motion
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 
-_MAX_BYTES = 9 << 24  # of all arrays together: as many numbers as text may hold, and what describes them
 _NEEDED = ("frames", "fps", "joints", "parents", "parts", "offsets", "translation_mm")
-_KINDS = {"b": "truth values", "i": "whole numbers", "f": "numbers", "U": "text"}
-_BROKEN = (
-    zipfile.BadZipFile, zlib.error, ValueError, EOFError, OverflowError, NotImplementedError, RuntimeError, KeyError,
-    SyntaxError, TypeError, MemoryError, UnicodeError,
-)  # fmt: skip
+_KINDS = {"i": "whole numbers", "f": "numbers", "U": "text"}
 
 
 def write_npz(motion: Motion, path: Path) -> None:
@@ -45,6 +35,8 @@ def write_npz(motion: Motion, path: Path) -> None:
     }
     if motion.channels is not None:
         arrays["channels"] = np.array([" ".join(words) for words in motion.channels])
+    if motion.file_offsets is not None:
+        arrays["file_offsets"] = motion.file_offsets
     if motion.places is not None:
         arrays["places"] = motion.places
     with path.open("wb") as file:
@@ -63,23 +55,24 @@ def write_npz_markers(markers: Markers, path: Path) -> None:
         )
 
 
-def read_npz(path: Path, unit_mm: float | None = None) -> Motion:
+def read_npz(path: Path, options: ReadOptions) -> Motion:
     """A motion that `write_npz` wrote, or that has its arrays. Raises `UserError`."""
-    if unit_mm is not None:
-        raise UserError(f"{path}: it states its unit of length itself: unit_mm={unit_mm} must not be given")
-    arrays = _arrays(path)
+    if options.unit_mm is not None:
+        raise UserError(f"{path}: it states its unit of length itself: unit_mm={options.unit_mm} must not be given")
+    arrays = read_arrays(path)
     for name in _NEEDED:
-        if name not in arrays:
+        if name not in arrays and not (name == "fps" and options.fps):
             raise UserError(f"{path}: holds no array {name!r}: a motion needs {', '.join(_NEEDED)}")
     frames = _table(arrays, "frames", "f", 2, path)
     return Motion(
         skeleton=_skeleton(arrays, path),
         frames=frames.astype(np.float64),
-        fps=_number(arrays, "fps", path),
+        fps=options.fps or _number(arrays, "fps", path),
         source=str(path),
         channels=_channels(arrays, path),
         places=_table(arrays, "places", "f", 3, path).astype(np.float64) if "places" in arrays else None,
         root_offset=_root_offset(arrays, path),
+        file_offsets=_file_offsets(arrays, path),
     )
 
 
@@ -121,6 +114,15 @@ def _root_offset(arrays: dict[str, np.ndarray], path: Path) -> tuple[float, floa
     return values[0], values[1], values[2]
 
 
+def _file_offsets(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray | None:
+    if "file_offsets" not in arrays:
+        return None
+    values = _table(arrays, "file_offsets", "f", 2, path).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UserError(f"{path}: file_offsets must be finite numbers")
+    return values
+
+
 def _number(arrays: dict[str, np.ndarray], name: str, path: Path) -> float:
     value = float(_table(arrays, name, "f", 0, path))
     if not 0 < value < math.inf:
@@ -131,47 +133,10 @@ def _number(arrays: dict[str, np.ndarray], name: str, path: Path) -> float:
 def _table(arrays: dict[str, np.ndarray], name: str, kind: str, axes: int, path: Path) -> np.ndarray:
     """An array of a kind and a number of axes; whole numbers are numbers too."""
     array = arrays[name]
-    if array.dtype.kind not in (kind, "i" if kind == "f" else kind) or array.ndim != axes:
+    if array.dtype.kind not in {"f": "fiu", "i": "iu"}.get(kind, kind) or array.ndim != axes:
         found = f"{array.dtype} {list(array.shape)}"
         raise UserError(f"{path}: {name} is {found}: it must be {_KINDS[kind]} with {axes} axes")
     return array
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every array of the archive."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            declared = sum(member.file_size for member in members)
-            if len(members) > 64 or declared > _MAX_BYTES:
-                found = f"{len(members)} arrays of {declared} bytes"
-                raise UserError(f"{path}: {found}: it must be 64 at most, of {_MAX_BYTES} together")
-            return {member.filename.removesuffix(".npy"): _array(archive, member, path) for member in members}
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except UserError:
-        raise
-    except _BROKEN as error:
-        raise UserError(f"{path}: is not an archive of numpy's: {str(error)[:200]}") from None
-
-
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.ndarray:
-    with archive.open(member) as file:
-        shape, dtype, fortran = _header(file)
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in "bifU" or not dtype.itemsize:
-            raise UserError(f"{path}: array {member.filename[:64]!r} is {dtype}: it must be numbers or text")
-        if any(length < 0 for length in shape) or size > member.file_size:
-            raise UserError(f"{path}: {member.filename[:64]!r} claims another size than {member.file_size} bytes")
-        data = file.read(size)
-    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="))
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, bool]:
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if read is None:
-        raise ValueError(f"version {version} of an array's header")
-    shape, fortran, dtype = read(file, max_header_size=4096)
-    return shape, dtype, fortran
+FORMAT = Format("numpy's archive", read=read_npz, write=write_npz, write_markers=write_npz_markers)

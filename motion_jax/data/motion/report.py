@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from motion_jax.data.motion.motion import Markers, Motion, positions
+from motion_jax.data.motion.motion import Markers, Motion, moving_joints, positions
+from motion_jax.data.motion.rates import nominal_rate
 
-_STILL = 1e-6  # rad or units of length
+_STILL = 1e-6  # rad
 _HUMAN = (400.0, 3000.0)  # mm: a body of another size was probably read in a wrong unit
 _SAMPLED = 200  # frames in which it is measured
 _LISTED = 12
@@ -29,7 +30,7 @@ def describe_markers(markers: Markers, form: str) -> str:
         ("markers", f"{len(markers.names)}: {_listed(markers.names)}"),
         ("seen", f"{100 * seen.mean():.1f} % of all places" if seen.size else "none"),
     )
-    return "\n".join(f"{name:<12} {value}" for name, value in rows)
+    return "\n".join(f"{name:<12} {value}" for name, value in (*rows, *(("note", note) for note in markers.notes)))
 
 
 def _motion_lines(motion: Motion, form: str) -> Iterator[tuple[str, str]]:
@@ -46,11 +47,12 @@ def _motion_lines(motion: Motion, form: str) -> Iterator[tuple[str, str]]:
     path = np.linalg.norm(np.diff(motion.frames[:, :3], axis=0), axis=1).sum() * body.translation_mm * body.true_scale
     yield "root", f"travels {path / 1000:.2f} m"
     yield "places", _places(motion)
-    for note in motion.notes:
+    for note in (*motion.notes, *motion.warnings):
         yield "note", note
 
 
 def _frames(count: int, fps: float) -> str:
+    fps = nominal_rate(fps)
     return f"{count} at {fps:.6g} per second: {(count - 1) / fps:.3f} s"
 
 
@@ -77,8 +79,7 @@ def _size(motion: Motion) -> str:
 def _places(motion: Motion) -> str:
     if motion.places is None:
         return "only the root moves from its place"
-    moving = np.ptp(motion.places, axis=0).max(axis=-1) > _STILL
-    names = [name for name, moves in zip(motion.skeleton.joints[1:], moving[1:], strict=True) if moves]
+    names = moving_joints(motion)
     held = sum(any(word.endswith("position") for word in words) for words in (motion.channels or ())[1:])
     return f"{held} joints below the root have positions; {len(names)} of them move{': ' * bool(names)}{_listed(names)}"
 

@@ -6,19 +6,20 @@ import dataclasses
 
 import numpy as np
 
-from motion_jax.data.formats._parsing.rows import MAX_NUMBERS
 from motion_jax.data.motion.motion import Motion
+from motion_jax.data.motion.rates import CLOSE, nominal_rate
 from motion_jax.data.motion.rotations_np import quaternion_from_rotvec, rotvec_from_quaternion, slerp
+from motion_jax.data.text_files import MAX_NUMBERS
 from motion_jax.errors import UserError
 
 _SLOWEST, _FASTEST = 1e-3, 1e5
-_SAME = 1e-4  # rates this close relative to one another are one: files round a frame's time, like 0.0083333 s
 
 
 def resample(motion: Motion, fps: float) -> Motion:
     """Frames at 0, 1/fps, 2/fps, ... seconds, up to the last that lies within the motion.
 
-    Where one rate is a whole multiple of the other, recorded frames are kept bit for bit.
+    Where one rate is a whole multiple of the other, recorded frames are kept bit for bit. Frames are counted by the
+    rates' `nominal_rate`: one second at 59.9988 per second is 60 frames.
 
     Raises:
         UserError: `fps` is nonsense, or asks for more frames than can be held.
@@ -42,10 +43,10 @@ def resample(motion: Motion, fps: float) -> Motion:
 
 def _ratio(old: float, new: float) -> float:
     """Recorded frames to one new frame; whole where the rates differ from it only by rounding."""
-    ratio = old / new
+    ratio = nominal_rate(old) / nominal_rate(new)
     whole = max(1.0, round(max(ratio, 1 / ratio)))
     nearest = whole if ratio >= 1 else 1 / whole
-    return nearest if abs(ratio / nearest - 1) < _SAME else ratio
+    return nearest if abs(ratio / nearest - 1) < CLOSE else ratio
 
 
 def _frames(frames: np.ndarray, low: np.ndarray, high: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -55,8 +56,8 @@ def _frames(frames: np.ndarray, low: np.ndarray, high: np.ndarray, weight: np.nd
     low, high, weight = low[between], high[between], weight[between]
     new[between, :3] = _on_line(frames[:, :3], low, high, weight[:, None])
     for column in range(3, frames.shape[1], 3):  # joint by joint: memory stays that of one
-        turns = quaternion_from_rotvec(frames[:, column : column + 3])
-        new[between, column : column + 3] = rotvec_from_quaternion(slerp(turns[low], turns[high], weight))
+        quaternions = quaternion_from_rotvec(frames[:, column : column + 3])
+        new[between, column : column + 3] = rotvec_from_quaternion(slerp(quaternions[low], quaternions[high], weight))
     return new
 
 

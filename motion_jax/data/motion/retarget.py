@@ -50,7 +50,7 @@ def retarget(motion: Motion, skeleton: Skeleton) -> Motion:
         )
     scale = _size(skeleton, partners, skeleton) / _size(motion.skeleton, partners, skeleton)
     to_unit = motion.skeleton.translation_mm / skeleton.translation_mm
-    turns = _turns(_global_turns(motion), skeleton, partners)
+    rotations = _local_rotations(_global_rotations(motion), skeleton, partners)
     missing = tuple(name for name in lacking if not name.endswith(".Site"))
     notes = (f"turned onto skeleton {skeleton.name!r}, scaled by {scale:.4g}",)
     if missing:
@@ -58,23 +58,25 @@ def retarget(motion: Motion, skeleton: Skeleton) -> Motion:
     return dataclasses.replace(
         motion,
         skeleton=skeleton,
-        frames=np.concatenate([motion.frames[:, :3] * scale * to_unit, turns], axis=1),
+        frames=np.concatenate([motion.frames[:, :3] * scale * to_unit, rotations], axis=1),
         channels=None,
         places=None,
         root_offset=(0.0, 0.0, 0.0),
+        file_offsets=None,
         notes=motion.notes + notes,
     )
 
 
 def _partners(source: Skeleton, target: Skeleton) -> list[int | None]:
     """For each joint of `target`, the joint of `source` that turns it."""
-    numbers = {_plain(name): joint for joint, name in reversed(list(enumerate(source.joints)))}
-    if "lfemur" in numbers and "lfemur" not in map(_plain, target.joints):
+    numbers = {plain_name(name): joint for joint, name in reversed(list(enumerate(source.joints)))}
+    if "lfemur" in numbers and "lfemur" not in map(plain_name, target.joints):
         numbers = {_OTHER_NAMES.get(name, name): joint for name, joint in numbers.items()}
-    return [0, *(numbers.get(_plain(name)) for name in target.joints[1:])]
+    return [0, *(numbers.get(plain_name(name)) for name in target.joints[1:])]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A joint's name as it is compared: without case, spaces, `_`, `-` and what stands before a colon."""
     return "".join(letter for letter in name.rpartition(":")[2].casefold() if letter not in " _-")
 
 
@@ -84,22 +86,23 @@ def _size(body: Skeleton, partners: list[int | None], target: Skeleton) -> float
     return float(np.linalg.norm(body.offsets[joints], axis=1).sum()) or 1.0
 
 
-def _global_turns(motion: Motion) -> list[np.ndarray]:
+def _global_rotations(motion: Motion) -> list[np.ndarray]:
     """Of each joint a quaternion `[F, 4]`: G_j = R_j G_parent, for row vectors."""
-    turns: list[np.ndarray] = []
+    rotations: list[np.ndarray] = []
     for joint, parent in enumerate(motion.skeleton.parents):
         own = quaternion_from_rotvec(motion.frames[:, 3 + 3 * joint : 6 + 3 * joint])
-        turns.append(own if parent < 0 else quaternion_multiply(own, turns[parent]))
-    return turns
+        rotations.append(own if parent < 0 else quaternion_multiply(own, rotations[parent]))
+    return rotations
 
 
-def _turns(source: list[np.ndarray], target: Skeleton, partners: list[int | None]) -> np.ndarray:
+def _local_rotations(source: list[np.ndarray], target: Skeleton, partners: list[int | None]) -> np.ndarray:
     """The rotation vectors `[F, 3 J]` that turn each joint in space as its partner is."""
-    turns: list[np.ndarray] = []
+    rotations: list[np.ndarray] = []
     columns = []
     for partner, parent in zip(partners, target.parents, strict=True):
-        turns.append(turns[parent] if partner is None else source[partner])
-        local = turns[-1] if parent < 0 else quaternion_multiply(turns[-1], quaternion_conjugate(turns[parent]))
+        rotations.append(rotations[parent] if partner is None else source[partner])
+        above = None if parent < 0 else quaternion_conjugate(rotations[parent])
+        local = rotations[-1] if above is None else quaternion_multiply(rotations[-1], above)
         columns.append(rotvec_from_quaternion(local))
     return np.concatenate(columns, axis=1)
 

@@ -71,13 +71,13 @@ def quaternion_from_euler(angles: np.ndarray, axes: str) -> np.ndarray:
 
     Axes "ZXY" are the product Rz Rx Ry on column vectors: the last is applied first. No axis is the identity.
     """
-    turn = np.broadcast_to(np.array([1.0, 0.0, 0.0, 0.0]), (*angles.shape[:-1], 4))
+    rotation = np.broadcast_to(np.array([1.0, 0.0, 0.0, 0.0]), (*angles.shape[:-1], 4))
     for number, axis in enumerate(axes):
         half = angles[..., number] / 2
         one = np.zeros((*half.shape, 4))
         one[..., 0], one[..., 1 + "XYZ".index(axis)] = np.cos(half), np.sin(half)
-        turn = quaternion_multiply(turn, one)
-    return turn
+        rotation = quaternion_multiply(rotation, one)
+    return rotation
 
 
 def euler_from_quaternion(quaternion: np.ndarray, axes: str) -> np.ndarray:

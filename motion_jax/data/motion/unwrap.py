@@ -18,11 +18,11 @@ def unwrap_rotations(frames: np.ndarray, near: np.ndarray | None = None) -> np.n
     Returns:
         `[F, 3 + 3 J]` whose angles may exceed pi.
     """
-    turns = frames[:, 3:].reshape(len(frames), -1, 3)
-    before = np.zeros_like(turns[0]) if near is None else np.asarray(near, frames.dtype)[3:].reshape(-1, 3)
-    angles = np.linalg.norm(turns, axis=-1, keepdims=True)
-    axes = turns / np.where(angles < _STILL, 1, angles)
-    result = np.empty_like(turns)
+    rotations = frames[:, 3:].reshape(len(frames), -1, 3)
+    before = np.zeros_like(rotations[0]) if near is None else np.asarray(near, frames.dtype)[3:].reshape(-1, 3)
+    angles = np.linalg.norm(rotations, axis=-1, keepdims=True)
+    axes = rotations / np.where(angles < _STILL, 1, angles)
+    result = np.empty_like(rotations)
     for frame, (angle, axis) in enumerate(zip(angles, axes, strict=True)):
         length = np.linalg.norm(before, axis=-1, keepdims=True)
         along = np.where(angle < _STILL, before / np.where(length < _STILL, 1, length), axis)

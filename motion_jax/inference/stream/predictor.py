@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from motion_jax.data.formats.text import differentiate_root, integrate_root
+from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.stream.gate import Counts, Gate

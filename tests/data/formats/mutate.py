@@ -5,14 +5,12 @@
 Samples are the small files beside this one, and those below FOLDER (a checkout's ../shared/data/formats). Every input
 is read in a process of its own kind that may take 1 GiB beyond what it had when it started, and 2 s of CPU time.
 Prints the outcomes by format, the slowest and the largest. Exit status 1 if anything but `UserError` came out.
-C3D is left out, and that is printed, where the package c3d is missing.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import importlib.util
 import multiprocessing
 import resource
 import signal
@@ -29,7 +27,7 @@ import numpy as np
 
 from motion_jax.data.formats import FORMATS, read_markers, read_motion, write_motion
 from motion_jax.errors import UserError
-from tests.data.formats import mutations
+from tests.data.formats import c3d_bytes, mutations
 
 CPU_SECONDS = 2.0
 MEMORY = 1 << 30
@@ -94,11 +92,8 @@ def collect(folder: Path) -> dict[str, list[Sample]]:
     for columns in (99, 117):
         text = "".join(",".join(map(str, row[:columns])) + "\n" for row in rows)
         samples[".txt"].append(Sample(".txt", text.encode()))
-    if importlib.util.find_spec("c3d"):
-        samples[".c3d"] = [Sample(".c3d", _small_c3d())]
-        samples[".c3d"] += [Sample(".c3d", file.read_bytes()) for file in sorted(folder.rglob("*.c3d"))]
-    else:
-        print("C3D is left out: the package c3d is missing")
+    samples[".c3d"] = [Sample(".c3d", c3d_bytes.build()), Sample(".c3d", c3d_bytes.build(others=4, others_told=2))]
+    samples[".c3d"] += [Sample(".c3d", file.read_bytes()) for file in sorted(folder.rglob("*.c3d"))]
     return samples
 
 
@@ -225,25 +220,6 @@ def _read(path: Path, suffix: str, index: int) -> Outcome:
 def _megabytes(field: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
-
-
-def _small_c3d() -> bytes:
-    """Ten frames of three markers."""
-    import io
-
-    import c3d
-
-    writer = c3d.Writer(point_rate=100.0)
-    points = np.zeros((3, 5), np.float32)
-    points[:, :3] = np.arange(9).reshape(3, 3)
-    writer.add_frames([(points + frame, np.zeros((0, 0))) for frame in range(10)])
-    writer.set_point_labels(["A", "B", "C"])
-    writer.point_group.add_str("UNITS", "", "mm", 2)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        writer.write(file)
-    return file.getvalue()
 
 
 def report(outcomes: list[Outcome]) -> int:

@@ -195,7 +195,9 @@ BROKEN_MOTION = {
     "underscore": ("lleg 40", "lleg 4_0", "amc:13: rx is '4_0'"),
     "out of reach": ("lleg 40", "lleg 1e300", "amc:13: rx is '1e300'"),
     "torn": ("4.5\nlfoot 8 -4 1E-1\n", "4.5\n", "amc:20: frame 3 ends here without bone 'lfoot'"),
-    "torn number": ("1E-1\n", "1E-1", "amc:21: the file ends within this line"),
+    "torn number": ("8 -4 1E-1\n", "8 -4", "amc:21: '8 -4': it must be 3 numbers"),
+    "other digits": ("lleg 40", "lleg \u0664\u0660", "amc:13: rx is '\u0664\u0660': it must be a decimal number"),
+    "comma": ("lleg 40", "lleg 4,0", "amc:13: rx is '4,0': .* with a decimal point, not a comma"),
     "no frame": ("1\nroot", ":x\nroot", "amc:5: the number of the first frame is"),
 }
 
@@ -256,6 +258,34 @@ def test_a_motion_cut_anywhere_is_refused_or_ends_with_a_whole_frame(pair: Path)
             continue
         assert data[length:].split(b"\n")[0] in (b"2", b"3")
         np.testing.assert_array_equal(frames, whole[: len(frames)])
+
+
+def test_the_last_line_needs_no_line_end(pair: Path):
+    whole = read_motion(pair)
+    pair.write_bytes(pair.read_bytes().rstrip())
+    motion = read_motion(pair)
+    np.testing.assert_array_equal(motion.frames, whole.frames)
+    assert whole.warnings == ()
+    assert motion.warnings == ("line 21: the file does not end with a line end: '1E-1' may be cut short",)
+
+
+@pytest.mark.parametrize(("last", "warned"), [("2.25", None), ("225", None), ("2", True), ("2.2", None)])
+def test_numbers_above_tell_whether_the_last_one_is_whole(tmp_path: Path, last: str, warned: bool | None):
+    (tmp_path / "one.asf").write_text(ONE_BONE)
+    before = "7" if warned else "7.25"
+    (tmp_path / "one.amc").write_text(f"1\nroot 1 2 3 0 0 0\narm {before}\n2\nroot 0 0 0 0 0 90\narm {last}")
+    if warned or last == "2.25":
+        assert len(read_motion(tmp_path / "one.amc").warnings) == bool(warned)
+    else:
+        with pytest.raises(UserError, match=rf"one\.amc:6: the last number, '{last}', is cut short: it must have 2"):
+            read_motion(tmp_path / "one.amc")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_names_are_of_any_encoding(tmp_path: Path, encoding: str):
+    (tmp_path / "one.asf").write_bytes(ONE_BONE.replace("arm", "H\xfcfte\xa0").encode(encoding))
+    (tmp_path / "one.amc").write_bytes("1\nroot 1 2 3 0 0 0\nH\xfcfte\xa0 90\n".encode(encoding))
+    assert read_motion(tmp_path / "one.amc").skeleton.joints[1] == "H\xfcfte\xa0"
 
 
 def test_a_skeleton_cut_before_its_end_is_refused(pair: Path):

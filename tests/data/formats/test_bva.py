@@ -119,3 +119,12 @@ def test_a_file_cut_anywhere_is_refused_or_ends_with_a_whole_segment(bva: Path):
             continue
         assert data[length:].startswith(b"Segment:")
         np.testing.assert_allclose(places, whole[:, : places.shape[1]])
+
+
+def test_the_last_line_needs_no_line_end(bva: Path):
+    whole = read_motion(bva)
+    bva.write_bytes(bva.read_bytes().rstrip())
+    motion = read_motion(bva)
+    np.testing.assert_array_equal(motion.frames, whole.frames)
+    assert len(motion.warnings) == 1
+    assert "does not end with a line end" in motion.warnings[0]

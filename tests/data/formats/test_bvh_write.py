@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motion_jax.data.formats import Motion, positions, read_motion, write_motion
-from motion_jax.data.formats._parsing.parts import guess_parts
+from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.motion.rotations_np import quaternion_from_euler, rotvec_from_quaternion
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
@@ -31,6 +31,7 @@ def assert_same(found, motion):
     np.testing.assert_array_equal(found.skeleton.offsets, motion.skeleton.offsets)
     np.testing.assert_array_equal(found.frames[:, :3], motion.frames[:, :3])
     np.testing.assert_allclose(found.frames, motion.frames, rtol=0, atol=TURN)
+    np.testing.assert_array_equal(found.file_offsets, motion.file_offsets)
     assert (found.places is None) == (motion.places is None)
     if motion.places is not None:
         np.testing.assert_array_equal(found.places, motion.places)
@@ -153,7 +154,7 @@ def test_numbers_have_no_exponent(make, tmp_path):
 @pytest.mark.parametrize("name", ["", "a{b", "a  b", "a\nb", " a", "a\tb"])
 def test_a_name_that_cannot_be_written_is_refused(make, tmp_path, name):
     motion = make(parents=(-1,))
-    body = dataclasses.replace(motion.skeleton, joints=(name,), parts=guess_parts([name], [-1]))
+    body = dataclasses.replace(motion.skeleton, joints=(name,), parts=guess_body_parts([name], [-1]))
     with pytest.raises(UserError, match="cannot be written: it must be printable"):
         write_motion(dataclasses.replace(motion, skeleton=body), tmp_path / "x.bvh")
     assert not list(tmp_path.iterdir())

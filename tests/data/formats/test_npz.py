@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from motion_jax.data.formats import Markers, read_motion, write_markers, write_motion
+from motion_jax.data.frame_files import read_frames, write_frames
 from motion_jax.errors import UserError
 
 
@@ -19,11 +20,14 @@ def assert_equal(found, motion):
     assert found.skeleton.to_dict() == motion.skeleton.to_dict()
     np.testing.assert_array_equal(found.frames, motion.frames)
     np.testing.assert_array_equal(found.places, motion.places)
+    np.testing.assert_array_equal(found.file_offsets, motion.file_offsets)
 
 
 @pytest.mark.parametrize("places", [False, True])
 def test_a_motion_comes_back_bit_for_bit(make, tmp_path, places):
     motion = dataclasses.replace(make(places=places), root_offset=(0.1, -2.0, 3e-9), fps=1 / 0.0083333)
+    if places:
+        motion = dataclasses.replace(motion, file_offsets=motion.places[1])
     write_motion(motion, tmp_path / "m.npz")
     assert_equal(read_motion(tmp_path / "m.npz"), motion)
 
@@ -96,14 +100,14 @@ def header(shape: str, dtype: str = "<f8") -> bytes:
         (header("(-1, 15)"), "claims another size"),
         (header("(" + "9" * 3000 + ",)"), "claims another size"),
         (header("(2, 2)", "|O"), "is object: it must be numbers or text"),
-        (header("(2, 2)", "<f8")[:60], "is not an archive of numpy's"),
-        (b"", "is not an archive of numpy's"),
+        (header("(2, 2)", "<f8")[:60], "is not a file of numpy's"),
+        (b"", "is not a file of numpy's"),
         (bytes(1 << 20) + b"1", "1 arrays of 1048577 bytes: it must be 64 at most, of 1048576 together"),
     ],
     ids=["huge", "negative", "digits", "pickle", "cut", "empty", "bomb"],
 )
 def test_a_bomb_is_refused_before_memory_is_taken(tmp_path, monkeypatch, content, message):
-    monkeypatch.setattr("motion_jax.data.formats.npz._MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("motion_jax.data.formats._parsing.arrays.MAX_BYTES", 1 << 20)
     path = tmp_path / "b.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("frames.npy", content)
@@ -126,3 +130,19 @@ def test_an_archive_cut_anywhere_is_refused(make, tmp_path):
         path.write_bytes(buffer.getvalue()[:end])
         with pytest.raises(UserError):
             read_motion(path)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_rows_are_read_as_carefully(tmp_path, suffix):
+    path = tmp_path / f"rows{suffix}"
+    content = header("(4000000000000, 15)")
+    if suffix == ".npy":
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("frames.npy", content)
+    with pytest.raises(UserError, match="claims another size than 128 bytes"):
+        read_frames(path, 15)
+    rows = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    write_frames(path, rows)
+    np.testing.assert_array_equal(read_frames(path, 3), rows)

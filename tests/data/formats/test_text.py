@@ -91,10 +91,11 @@ def test_real_millimetres_are_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("1,2,3\n", "f.txt:1: 3 columns: it must have 99 (h36m) or 117 (cmu)"),
-        ("", "f.txt:1: 1 columns: it must have 99"),
+        ("1,2,3\n", "f.txt: 3 columns: it must have 99 (h36m) or 117 (cmu)"),
+        ("", "f.txt: the file is empty: it must hold lines of numbers"),
         (",".join("0" * 99) + "\n" + ",".join("0" * 98) + "\n", "f.txt:2: 98 columns: it must have 99"),
-        ("0," * 9000, "f.txt:1: a line of more than 16384 bytes"),
+        ("\n" + ",".join("0" * 99) + "\n", "f.txt:1: a blank line: it must hold 99 numbers"),
+        ("The walk of Tuesday\n", "f.txt:1: column 1 is 'The walk of Tuesday': it must be a decimal number"),
     ],
 )
 def test_another_file_is_refused_by_line(put, content, message):

@@ -34,7 +34,7 @@ def test_a_body_of_human_size_raises_no_doubt(put, arm):
 
 def test_joints_that_move_from_their_place_are_named(make):
     motion = make(places=True)
-    motion.places[:, 2] = 1.0
+    motion.places[:, 2] = motion.skeleton.offsets[2] / motion.skeleton.translation_mm
     text = describe_motion(dataclasses.replace(motion, channels=((), ("Xposition",), ("Yposition",), ())), "BVH")
     assert "places       2 joints below the root have positions; 2 of them move: J1, J3" in text
     assert "channels     2; no rotation on 2; root " in text

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from motion_jax.data.formats._parsing.parts import guess_parts
-from motion_jax.data.formats._parsing.rows import MAX_NUMBERS
+from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.motion.rotations_np import rotvec_from_quaternion
+from motion_jax.data.text_files import MAX_NUMBERS
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 
@@ -46,7 +46,7 @@ def build_skeleton(
         name=name,
         joints=names,
         parents=above,
-        parts=guess_parts(names, above),
+        parts=guess_body_parts(names, above),
         offsets=np.stack([joint[2] for joint in joints]) * unit_mm,
         translation_mm=unit_mm,
     )
@@ -61,16 +61,16 @@ def check_size(source: object, frames: int, joints: int) -> None:
 
 
 def build_frames(
-    skeleton: Skeleton, numbers: np.ndarray, root: np.ndarray, turns: Iterable[np.ndarray | None]
+    skeleton: Skeleton, numbers: np.ndarray, root: np.ndarray, rotations: Iterable[np.ndarray | None]
 ) -> np.ndarray:
-    """Frames `[F, 3 + 3 J]` of the root's translations `[F, 3]`, file unit, and the segments' local turns `[F, 4]`.
+    """Frames `[F, 3 + 3 J]` of the root's translations `[F, 3]`, file unit, and the segments' local rotations `[F, 4]`.
 
-    The turns are quaternions of rotations that act on column vectors, None where there is none; frames hold the
+    They are quaternions of rotations that act on column vectors, None where there is none; frames hold the
     transposed rotations.
     """
     frames = np.zeros((len(root), skeleton.columns))
     frames[:, :3] = root
-    for joint, turn in zip(numbers, turns, strict=True):
-        if turn is not None:
-            frames[:, 3 + 3 * joint : 6 + 3 * joint] = -rotvec_from_quaternion(turn)
+    for joint, rotation in zip(numbers, rotations, strict=True):
+        if rotation is not None:
+            frames[:, 3 + 3 * joint : 6 + 3 * joint] = -rotvec_from_quaternion(rotation)
     return frames

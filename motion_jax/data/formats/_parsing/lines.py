@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from motion_jax.data.formats._parsing.rows import fail, read_lines
+from motion_jax.data.formats._parsing.rows import decimal_comma, decode_name, fail, read_lines
 from motion_jax.errors import UserError
 
 MAX_JOINTS = 1000  # a body with fingers and face has some hundred
@@ -40,7 +40,8 @@ class Line(NamedTuple):
             values = list(map(float, words))
         except ValueError:
             values = [math.nan]
-        if not all(-LARGEST <= value <= LARGEST for value in values) or "_" in "".join(words):
+        joined = "".join(words)
+        if not all(-LARGEST <= value <= LARGEST for value in values) or "_" in joined or not joined.isascii():
             raise self.error(_odd_number(words, names))
         return values
 
@@ -76,15 +77,39 @@ def read_words(path: Path) -> Iterator[Line]:
     for number, raw in enumerate(io.BytesIO(data), 1):
         if len(raw) > MAX_LINE:
             fail(path, number, f"a line of {len(raw)} bytes: it must have at most {MAX_LINE}")
-        words = raw.partition(b"#")[0].decode("latin-1").split()
+        words = raw.partition(b"#")[0].split()  # at ASCII's white space, whatever the encoding of names
         if words:
-            yield Line(path, number, words, raw.endswith(b"\n"))
+            yield Line(path, number, [decode_name(word) for word in words], raw.endswith(b"\n"))
 
 
 def check_ended(line: Line) -> None:
-    """Raises `UserError` if the last line of a file has no line end: its last number may be half of one."""
+    """Raises `UserError` if the last line of a file has no line end, though an end mark ought to follow it."""
     if not line.ended:
         raise line.error("the file ends within this line: it is torn; if it is whole, a line end must be added")
+
+
+def check_last_number(line: Line, above: Iterable[str]) -> tuple[str, ...]:
+    """A warning if the last line of a file has no line end: its last number may have lost its end.
+
+    Args:
+        line: the last one of the file, which is whole as far as its words can be counted.
+        above: the numbers at the same place in lines above. Where they all have as many digits after their points, they
+            tell whether the last number is whole.
+
+    Raises:
+        UserError: it has fewer.
+    """
+    if line.ended:
+        return ()
+    last, lengths = line.words[-1], {len(word.partition(".")[2]) for word in above}
+    if len(lengths) == 1 and (digits := min(lengths)):
+        if len(last.partition(".")[2]) < digits:
+            raise line.error(
+                f"the last number, {clip(last)!r}, is cut short: it must have {digits} characters after its point like "
+                f"those above it"
+            )
+        return ()
+    return (f"line {line.number}: the file does not end with a line end: {clip(last)!r} may be cut short",)
 
 
 def following(line: Line, lines: Iterator[Line], message: str) -> Line:
@@ -104,9 +129,10 @@ def _odd_number(words: Sequence[str], names: Sequence[str]) -> str:
     """Which word is no number."""
     for word, name in zip(words, names, strict=True):
         try:
-            value = math.nan if "_" in word else float(word)
+            value = math.nan if "_" in word or not word.isascii() else float(word)
         except ValueError:
             value = math.nan
         if not -LARGEST <= value <= LARGEST:
-            return f"{name} is {clip(word)!r}: it must be a decimal number between {-LARGEST:g} and {LARGEST:g}"
+            comma = decimal_comma(word.encode())
+            return f"{name} is {clip(word)!r}: it must be a decimal number between {-LARGEST:g} and {LARGEST:g}{comma}"
     return f"{clip(' '.join(words))!r}: it must be decimal numbers"

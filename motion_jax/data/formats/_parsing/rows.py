@@ -13,10 +13,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from motion_jax.data.expmap import read_bytes
+from motion_jax.data.text_files import MAX_NUMBERS, plain_lines, read_bytes
 from motion_jax.errors import UserError
-
-MAX_NUMBERS = 1 << 24  # 24 minutes of 96 channels at 120 Hz
 
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
@@ -32,28 +30,41 @@ def fail(source: Path | str, line: int, message: str) -> NoReturn:
 
 
 def read_lines(path: Path) -> bytes:
-    """A text file's content with line feeds at the end of each line and without UTF-8's mark. Raises `UserError`."""
+    """A text file's content as `plain_lines` has it. Raises `UserError`."""
     try:
         data = read_bytes(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         fail(path, 1, "begins with the mark of UTF-16: it must be ASCII or UTF-8")
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return data.removeprefix(b"\xef\xbb\xbf")
+    return plain_lines(data)
 
 
-def decode(data: bytes, path: Path) -> str:
-    """Text of the first lines of a file, without control characters. Raises `UserError` with the line."""
+def decode(data: bytes, path: Path) -> tuple[str, str]:
+    """Text of the first lines of a file, and its encoding: UTF-8, or else Latin-1, which reads names byte by byte.
+
+    Raises `UserError` with the line of a control character.
+    """
     strange = _CONTROL.search(data)
     if strange:
         fail(path, data.count(b"\n", 0, strange.start()) + 1, f"byte 0x{strange[0].hex()} is not text")
     try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "latin-1"
+
+
+def decode_name(data: bytes) -> str:
+    """A name as text: of UTF-8, or else of Latin-1, byte by byte."""
+    try:
         return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        fail(path, line, f"byte 0x{data[error.start]:02x} is not UTF-8: the file must be ASCII or UTF-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def decimal_comma(word: bytes) -> str:
+    """What to add to an error where a number has a comma for its point."""
+    return "; with a decimal point, not a comma" if _NUMBER.fullmatch(word.replace(b",", b".", 1)) else ""
 
 
 def read_rows(body: bytes, first_line: int, columns: int, source: Path | str, width: int = 0) -> np.ndarray:
@@ -107,7 +118,8 @@ def _name_fault(lines: list[bytes], first_line: int, columns: int, source: Path 
         for column, word in enumerate(words, 1):
             if not _NUMBER.fullmatch(word) or abs(float(word)) > _LARGEST:
                 shown = word[:32].decode("ascii", "backslashreplace")
-                fail(source, number, f"number {column} is {shown!r}: it must be a decimal number, finite in float32")
+                allowed = f"it must be a decimal number, finite in float32{decimal_comma(word)}"
+                fail(source, number, f"number {column} is {shown!r}: {allowed}")
         if words and len(words) != columns:
             fail(source, number, f"{len(words)} numbers: it must have {columns}, one for each channel")
     fail(source, first_line, f"this line or one of the next {len(lines)} is not {columns} numbers")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from motion_jax.data.formats._parsing.lines import Line, clip
 
 LENGTHS_MM = {
-    "mm": 1.0, "millimeters": 1.0, "cm": 10.0, "centimeters": 10.0, "dm": 100.0, "m": 1000.0, "meters": 1000.0,
-    "in": 25.4, "inch": 25.4, "inches": 25.4, "ft": 304.8, "feet": 304.8,
+    "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
+    "cm": 10.0, "centimeter": 10.0, "centimeters": 10.0, "centimetre": 10.0, "centimetres": 10.0, "dm": 100.0,
+    "m": 1000.0, "meter": 1000.0, "meters": 1000.0, "metre": 1000.0, "metres": 1000.0,
+    "in": 25.4, "inch": 25.4, "inches": 25.4, "ft": 304.8, "foot": 304.8, "feet": 304.8,
 }  # fmt: skip
 DEGREES = ("deg", "degree", "degrees")
 RADIANS = ("rad", "radian", "radians")

@@ -17,7 +17,7 @@ _ARMS = (
 _SIDES = {"left": "left", "l": "left", "lft": "left", "right": "right", "r": "right", "rt": "right", "rgt": "right"}
 
 
-def guess_parts(names: Sequence[str], parents: Sequence[int]) -> tuple[str, ...]:
+def guess_body_parts(names: Sequence[str], parents: Sequence[int]) -> tuple[str, ...]:
     """The part of each joint, one of `skeleton.PARTS`.
 
     A name that tells side and limb decides (LeftUpLeg, r_elbow, lfemur); otherwise a joint belongs where its parent
