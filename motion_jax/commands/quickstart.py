@@ -20,7 +20,7 @@ from motion_jax.train.forecasting import fit
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.skeletons import motion_strip
+from motion_jax.visualize.strip import motion_strip
 
 _CONFIG = cli.define_config("quickstart")
 _OUT = cli.define_path("out", "quickstart", "Folder of the run, its tables and pictures; a run there is resumed.")
