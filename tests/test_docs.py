@@ -31,7 +31,7 @@ from motion_jax.inference.predictor import load_predictor
 from motion_jax.losses import LOSSES
 from motion_jax.models import REGISTRY, Entry, register
 from motion_jax.skeletons.bodies import H36M
-from motion_jax.train.loop import fit
+from motion_jax.train.forecasting import fit
 from motion_jax.types import Clip, Dataset
 
 ROOT = Path(__file__).parents[1]

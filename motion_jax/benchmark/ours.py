@@ -19,9 +19,9 @@ from motion_jax.models.raw import prepare_params, raw_program
 from motion_jax.models.seq2seq import Seq2SeqParams
 from motion_jax.runtime.devices import data_mesh, num_microbatches, sharing_cores
 from motion_jax.teacher_forcing import forcing_of_mode
+from motion_jax.train.forecasting import Forecasting
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import init_state
-from motion_jax.train.step import make_train_steps
+from motion_jax.train.step import init_state, make_train_steps
 from motion_jax.types import Array, Clip
 
 
@@ -45,15 +45,19 @@ def build(case: Case) -> Built:
 
 def _build_train(case: Case) -> Built:
     experiment, space = case.experiment(), case.space()
-    model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-    mesh = data_mesh(experiment, model)
-    chunk, sharding = make_train_steps(model, optimizer, mse, experiment, mesh)
-    state = init_state(model, optimizer, seed=0).replace(params=parameters(case))
     motion = clips(CLIP_FRAMES * experiment.data.stride)
     named = tuple(Clip(frames, "", "walking", 1, "train", "random") for frames in motion)
-    state, packed = jax.device_put((state, pack_clips(named, space, experiment.data)), sharding)
+    packed = pack_clips(named, space, experiment.data)
+    task, optimizer = (
+        Forecasting(experiment, make(experiment, space), space, mse, packed),
+        make_optimizer(experiment.optim),
+    )
+    mesh = data_mesh(experiment, task.whole_batch)
+    train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)
+    state = init_state(task, optimizer, seed=0).replace(params=parameters(case))
+    state, packed = jax.device_put((state, packed), sharding)
     begun = time.perf_counter()
-    compiled = chunk.lower(state, packed, case.per_dispatch).compile()
+    compiled = train_steps.lower(state, packed, case.per_dispatch).compile()
     compile_s = time.perf_counter() - begun
 
     def call() -> None:

@@ -16,11 +16,11 @@ from motion_jax.evaluation.tables import averages_table
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.runtime.files import check_writable
-from motion_jax.train.loop import fit
+from motion_jax.train.forecasting import fit
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.skeletons import motion_strip
+from motion_jax.visualize.strip import motion_strip
 
 _CONFIG = cli.define_config("quickstart")
 _OUT = cli.define_path("out", "quickstart", "Folder of the run, its tables and pictures; a run there is resumed.")
@@ -30,7 +30,7 @@ NEXT = """Next, on recordings of your own (BVH, Acclaim or HTR files, such as re
   motion-jax train     --config=quickstart --workdir=runs/own \\
                        --config.data.name=folder --config.data.root=prepared/own
   motion-jax evaluate  --workdir=runs/own --markdown=own.md
-  motion-jax predict   --workdir=runs/own --input=walk.bvh --output=walk_future.bvh
+  motion-jax predict   --workdir=runs/own --input=walk.bvh --output=walk_future.bvh --action=walking
   motion-jax visualize --workdir=runs/own --output=own.html"""
 
 
@@ -42,7 +42,6 @@ def main(_: list[str]) -> None:
     print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
     dataset = open_dataset(experiment.data)
     print(f"training {experiment.name} on {len(dataset.clips)} clips of {dataset.name} motion", flush=True)
-    print("compiling the training step; programs that were kept are read instead", flush=True)
     fit(experiment, dataset, out / "run")
     predictor = load_predictor(out / "run")
     reports = compare([predictor], dataset)

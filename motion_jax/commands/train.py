@@ -12,7 +12,7 @@ from absl import flags
 
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
-from motion_jax.train.loop import fit
+from motion_jax.train.forecasting import fit
 from motion_jax.train.tensorboard import check_tensorboard
 
 _CONFIG = cli.define_config()
@@ -28,7 +28,6 @@ def main(_: list[str]) -> None:
     print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
     dataset = open_dataset(experiment.data)
     devices = ", ".join(str(device) for device in jax.local_devices())
-    print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}")
-    print("compiling the training step; programs that were kept are read instead", flush=True)
+    print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}", flush=True)
     steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
     print(f"trained {steps} steps; the run lies in {_WORKDIR.value}")

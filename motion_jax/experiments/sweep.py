@@ -21,7 +21,7 @@ from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
-from motion_jax.train.loop import fit
+from motion_jax.train.forecasting import fit
 from motion_jax.types import Dataset
 
 RESERVED = ("name", "train.seed")  # what a sweep sets itself

@@ -1,4 +1,4 @@
-"""Who computes a batch: the devices that share it, and how many of its sequences each computes at once.
+"""Devices: which of them share a batch, and how many of its sequences each computes at once.
 
 A step of a loop over time is made of small operations. XLA divides each of them over the cores of a CPU and waits for
 the slowest, over and over; whole sequences divide without waiting, so that here the cores of a CPU are devices. What a
@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
-from motion_jax.types import Array, Model
+from motion_jax.types import Array
 
 DATA = "data"  # the axis of every mesh
 
@@ -40,16 +40,16 @@ def use_cores() -> None:
         jax.config.update("jax_num_cpu_devices", cores)
 
 
-def data_mesh(experiment: Experiment, model: Model) -> Mesh:
+def data_mesh(experiment: Experiment, whole_batch: bool = False) -> Mesh:
     """The local devices that share a training batch: of a CPU those that gain by it, of other platforms all.
 
-    A model that learns in its own way looks at the whole batch, which the cores of a CPU then compute together.
+    Where the loss must see the whole batch, the cores of a CPU compute it together, as one device.
 
     Raises `UserError` when the devices cannot share `train.batch` evenly.
     """
     batch, count = experiment.train.batch, jax.local_device_count()
     if jax.default_backend() == "cpu":
-        return mesh_of(1 if model.loss_and_grad else sharing_cores(batch, experiment.model.width))
+        return mesh_of(1 if whole_batch else sharing_cores(batch, experiment.model.width))
     if batch % count:
         raise UserError(f"train.batch={batch}: must be a multiple of the {count} local devices")
     return mesh_of(count)

@@ -2,14 +2,16 @@
 
 Orbax carries no checksum over array data: a flipped bit restores silently. So every checkpoint also holds a SHA-256 of
 each leaf, checked on restore; a checkpoint that fails is set aside (renamed, not deleted) and the one before it is
-tried. `AtomicityMode.COMMIT_FILE` makes a save that was killed halfway invisible.
+tried. With `AtomicityMode.COMMIT_FILE` Orbax writes `commit_success.txt` last. Where that mark is missing, the save was
+killed halfway or the folder is a copy without it: the checksums tell which, and nothing is deleted.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
+import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from absl import logging
 
 from motion_jax.errors import UserError
 
+COMMIT_MARK = "commit_success.txt"
 ATOMICITY = ocp.options.AtomicityOptions(mode=ocp.options.AtomicityMode.COMMIT_FILE)
 
 
@@ -51,7 +54,7 @@ class Checkpoints:
             raise UserError(f"{self._folder}: checkpoint of step {step} was not written")
 
     def restore(self, abstract: Any, sharding: jax.sharding.Sharding | None = None) -> tuple[int, Any] | None:
-        """The newest checkpoint that verifies, as `(step, state)`; None if the folder holds none.
+        """The newest checkpoint that verifies, as `(step, state)`; None if the folder holds none. Writes nothing.
 
         Args:
             abstract: shapes and dtypes of the state.
@@ -60,13 +63,15 @@ class Checkpoints:
         Raises:
             UserError: checkpoints exist, but each of them is damaged or of another shape.
         """
-        sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract)
+        target = _target(abstract, sharding)
+        finished = set(self._manager.all_steps())
         damaged = []
-        for step in sorted(self._manager.all_steps(), reverse=True):
+        for step in sorted(finished | self._unmarked(), reverse=True):
             try:
-                return step, self._restore(step, target)
+                return step, self._read(step, target)
             except Exception as error:  # Orbax raises whatever the damaged byte provokes
+                if step not in finished:
+                    continue  # a save that was killed halfway
                 reason = _first_line(error)
                 logging.error("checkpoint %s/%d is damaged (%s); trying the one before it", self._folder, step, reason)
                 damaged.append(step)
@@ -77,31 +82,63 @@ class Checkpoints:
             )
         return None
 
+    def recover_unmarked(self, abstract: Any, sharding: jax.sharding.Sharding | None = None) -> list[int]:
+        """Marks the unmarked checkpoints that verify as finished and renames the others to `unfinished-STEP`.
+
+        For the one who holds the folder's lock: what another process is still writing has no mark either. Killed saves
+        and killed removals leave such folders, and so does a copy that leaves out `*.txt`.
+
+        Returns:
+            The steps that were set aside.
+        """
+        target, aside = _target(abstract, sharding), []
+        for step in sorted(self._unmarked()):
+            try:
+                self._read(step, target)
+            except Exception:  # Orbax raises whatever the missing file provokes
+                name = _unused(self._folder, f"unfinished-{step}")
+                (self._folder / str(step)).rename(name)
+                logging.warning("checkpoint %s/%d was never finished: kept as %s", self._folder, step, name.name)
+                aside.append(step)
+            else:
+                (self._folder / str(step) / COMMIT_MARK).touch()
+                logging.warning("checkpoint %s/%d had lost its %s; its checksums are right, so it is used",
+                                self._folder, step, COMMIT_MARK)  # fmt: skip
+        self._manager.reload()
+        return aside
+
     def set_aside_after(self, step: int) -> None:
         """Renames every checkpoint newer than `step` to `damaged-STEP`: they did not verify, and must not be kept."""
         for newer in [other for other in self._manager.all_steps() if other > step]:
             (self._folder / str(newer)).rename(_unused(self._folder, f"damaged-{newer}"))
         self._manager.reload()
 
-    def remove_unfinished(self) -> None:
-        """Removes what killed saves and killed removals left behind; for the one who holds the folder's lock."""
-        finished = {str(step) for step in self._manager.all_steps()}
-        for path in self._folder.iterdir():
-            if path.name.isdigit() and path.name not in finished:
-                shutil.rmtree(path, ignore_errors=True)
-
     def close(self) -> None:
         """Releases Orbax's threads."""
         self._manager.close()
 
-    def _restore(self, step: int, target: Any) -> Any:
-        items = ocp.args.Composite(state=ocp.args.StandardRestore(target), digest=ocp.args.JsonRestore())
-        restored = self._manager.restore(step, args=items)
-        expected, found = restored["digest"], _digest(restored["state"])
+    def _unmarked(self) -> set[int]:
+        """Steps whose folder has no commit mark."""
+        folders = {int(path.name) for path in self._folder.iterdir() if path.name.isdigit() and path.is_dir()}
+        return folders - set(self._manager.all_steps())
+
+    def _read(self, step: int, target: Any) -> Any:
+        """The state under `step`. The handler reads what the manager would refuse to, a folder without its mark."""
+        folder = self._folder / str(step)
+        expected = json.loads((folder / "digest" / "metadata").read_text())
+        with closing(ocp.StandardCheckpointHandler()) as handler:
+            state = handler.restore(folder / "state", args=ocp.args.StandardRestore(target))  # pyright: ignore[reportArgumentType]
+        found = _digest(state)
         if expected != found:
             wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
             raise ValueError(f"checksum of {', '.join(wrong[:3])} differs")
-        return restored["state"]
+        return state
+
+
+def _target(abstract: Any, sharding: jax.sharding.Sharding | None) -> Any:
+    """`abstract` with the place of each leaf."""
+    place = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), abstract)
 
 
 def _digest(tree: Any) -> dict[str, str]:

@@ -1,13 +1,14 @@
-"""What a run says while it works: one object a line in `metrics.jsonl`, and a progress line for whoever watches."""
+"""Logs of a run: one object a line in `metrics.jsonl`, and progress lines for the terminal."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,7 +36,8 @@ class MetricsLog:
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        with suppress(OSError):  # of a row that a full disk refused, which `write` has told
+            self._file.close()
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -46,20 +48,28 @@ class MetricsLog:
 
 
 class Progress:
-    """A live line on a terminal, plain lines elsewhere."""
+    """A live line on a terminal, plain lines elsewhere, nothing if quiet."""
 
-    def __init__(self, steps: int, stream: TextIO | None = None) -> None:
+    def __init__(self, steps: int, stream: TextIO | None = None, quiet: bool = False) -> None:
         self._steps = steps
         self._stream = stream or sys.stderr
+        self._quiet = quiet
         self._live = self._stream.isatty()
         self._unfinished = False  # whether the cursor stands behind a live line
         self._started: tuple[float, int] | None = None  # at an update, so that compilation is not counted
 
     def update(self, step: int, loss: float, learning_rate: float) -> None:
-        """Current step and loss, speed and the time that is left."""
-        text = f"step {step}/{self._steps}  loss {loss:.5f}  lr {learning_rate:.3g}{self._pace(step)}"
-        self._print(text, end="" if self._live else "\n")
+        """Current step and loss, speed and the time that is left, each in columns of its own."""
+        width = len(str(self._steps))
+        text = f"step {step:{width}}/{self._steps}  loss {loss:<9.5f}  lr {learning_rate:<8.3g}{self._pace(step)}"
+        self._print(text.rstrip(), end="" if self._live else "\n")
         self._unfinished = self._live
+
+    def status(self, text: str) -> None:
+        """What is being done, on a terminal until the next line replaces it."""
+        if self._live:
+            self._print(text, end="")
+            self._unfinished = True
 
     def say(self, text: str) -> None:
         """A line that stays. The pace is measured anew: what came before it, a report say, took time but no steps."""
@@ -70,11 +80,12 @@ class Progress:
     def close(self) -> None:
         """Ends the live line, so that what is printed next begins on its own."""
         if self._unfinished:
-            print(file=self._stream, flush=True)
+            self._print("", end="\n", clear=False)
         self._unfinished = False
 
-    def _print(self, text: str, end: str) -> None:
-        print(f"\r\x1b[K{text}" if self._live else text, end=end, file=self._stream, flush=True)
+    def _print(self, text: str, end: str, clear: bool = True) -> None:
+        if not self._quiet:
+            print(f"\r\x1b[K{text}" if self._live and clear else text, end=end, file=self._stream, flush=True)
 
     def _pace(self, step: int) -> str:
         now = time.monotonic()
@@ -84,12 +95,18 @@ class Progress:
         begun, first = self._started
         per_step = (now - begun) / max(step - first, 1)
         left = int(per_step * (self._steps - step))
-        return f"  {1000 * per_step:.1f} ms/step  {left // 60}:{left % 60:02d} left"
+        return f"  {1000 * per_step:7.1f} ms/step  {left // 60}:{left % 60:02d} left"
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of a `metrics.jsonl`, without a last line that a crash tore."""
     return [_row(line) for line in _lines(path)]
+
+
+def set_aside(path: Path) -> None:
+    """Renames a log to the first free of `metrics-1.jsonl`, `metrics-2.jsonl`, ..."""
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(1))
+    path.rename(next(name for name in names if not name.exists()))
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,8 +1,9 @@
-"""The loop: K updates a dispatch, and between dispatches what the log, the validation and the checkpoints ask for."""
+"""The training loop: K updates a dispatch, and between dispatches what the log, reports and checkpoints ask for."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -11,76 +12,90 @@ import jax
 import numpy as np
 
 from motion_jax.config import Experiment
-from motion_jax.data.normalize import pose_space
-from motion_jax.data.packed_clips import PackedClips, pack_clips
-from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
-from motion_jax.losses import make_loss
-from motion_jax.models import make
 from motion_jax.runtime.devices import data_mesh
 from motion_jax.runtime.uptime import seconds_since_start
 from motion_jax.train.checkpoint import Checkpoints
-from motion_jax.train.log import MetricsLog, Progress, read_metrics
-from motion_jax.train.monitor import SCORE, Monitor
+from motion_jax.train.log import MetricsLog, Progress, read_metrics, set_aside
 from motion_jax.train.optimizer import learning_rate, make_optimizer
-from motion_jax.train.state import TrainState, init_state, is_finite
-from motion_jax.train.step import Chunk, StepMetrics, make_train_steps
+from motion_jax.train.step import StepMetrics, TrainState, TrainSteps, init_state, is_finite, make_train_steps
 from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
+from motion_jax.train.task import SCORE, Task
 from motion_jax.train.tensorboard import TENSORBOARD, TensorBoardWriter
 from motion_jax.train.workdir import Workdir
-from motion_jax.types import Dataset
+
+Callback = Callable[[int, Mapping[str, Any]], None]
+"""Called at each report with the step and the report's row of metrics.jsonl."""
 
 
-def fit(experiment: Experiment, dataset: Dataset, workdir: str | Path, board: bool = False) -> int:
+def train(
+    task: Task,
+    experiment: Experiment,
+    workdir: str | Path,
+    board: bool = False,
+    callback: Callback | None = None,
+    quiet: bool = False,
+) -> int:
     """Trains until `train.steps`, from the last good checkpoint in `workdir` if it holds one; returns the steps done.
 
     Args:
-        experiment: what to train.
-        dataset: on what.
+        task: what is trained.
+        experiment: how, by its groups `train`, `optim` and `compute`, and by `model.width`; recorded whole.
         workdir: the run's folder.
         board: also write what is measured for TensorBoard, into `workdir`/tensorboard.
+        callback: called at each report with the step and what was measured, a row of metrics.jsonl.
+        quiet: print nothing.
 
     Raises:
         UserError: the workdir is taken, cannot be written or holds another run; the batch does not divide over the
-            devices; a clip is too short; the loss or the state became NaN or infinite (the last checkpoint stays).
+            devices; the loss or the state became NaN or infinite (the last checkpoint stays).
         Interrupted: SIGTERM or SIGINT; the state was saved.
     """
-    splits = split_clips(dataset, experiment.data)
-    space = pose_space(dataset, splits.train, experiment.data)
-    packed = pack_clips(splits.train, space, experiment.data)
-    model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-    mesh = data_mesh(experiment, model)
-    chunk, sharding = make_train_steps(model, optimizer, make_loss(experiment.train.loss, space), experiment, mesh)
-    state = init_state(model, optimizer, experiment.train.seed)
-    if not jax.tree.leaves(state.params):
-        raise UserError(f"model.name={experiment.model.name!r} has nothing to train: launch.evaluate runs it as is")
-    monitor = Monitor(experiment, dataset, splits, space, model)
+    optimizer = make_optimizer(experiment.optim)
+    mesh = data_mesh(experiment, task.whole_batch)
+    train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)
     folder = Workdir(workdir)
-    with folder.locked(), stop_on_signal() as stop:
-        folder.begin(experiment, space, dataset.key)  # the config has proved possible: what is recorded can be resumed
-        with _Run(experiment, folder, monitor, stop, board) as run:
-            state, packed = jax.device_put((state, packed), sharding)
-            run.train(chunk, state, packed, sharding)
-        return run.step
+    with closing(Progress(experiment.train.steps, quiet=quiet)) as progress:
+        progress.status("making the first parameters ...")
+        state = init_state(task, optimizer, experiment.train.seed)
+        if not jax.tree.leaves(state.params):
+            raise UserError(f"model.name={experiment.model.name!r} has nothing to train: launch.evaluate runs it as is")
+        with folder.locked(), stop_on_signal() as stop:
+            # the config has proved possible: what is recorded can be resumed
+            folder.begin(experiment, task.records, task.data_key)
+            with _Run(task, experiment, folder, progress, stop, callback, board) as run:
+                state, data = jax.device_put((state, task.data), sharding)
+                run.train(train_steps, state, data, sharding)
+            return run.step
 
 
 class _Run:
     """The host's side of a run: what has happened since the last log line, report and checkpoint."""
 
-    def __init__(self, experiment: Experiment, folder: Workdir, monitor: Monitor, stop: Stop, board: bool) -> None:
+    def __init__(
+        self,
+        task: Task,
+        experiment: Experiment,
+        folder: Workdir,
+        progress: Progress,
+        stop: Stop,
+        callback: Callback | None,
+        board: bool,
+    ) -> None:
         self.step = 0
+        self._task = task
         self._experiment = experiment
         self._config = experiment.train
         self._rate = learning_rate(experiment.optim)
         self._folder = folder
-        self._monitor = monitor
+        self._progress = progress
         self._stop = stop
+        self._callback = callback
         self._boards = board
         self._open = ExitStack()
         self._last = self._open.enter_context(closing(Checkpoints(folder.last, experiment.train.keep_last)))
-        chooses = experiment.train.keep_best and monitor.validates
+        chooses = experiment.train.keep_best and task.validates
         self._best = self._open.enter_context(closing(Checkpoints(folder.best))) if chooses else None
-        self._progress = self._open.enter_context(closing(Progress(experiment.train.steps)))
         self._pending: list[StepMetrics] = []  # on the device: reading them would wait for it
         self._losses: list[np.ndarray] = []  # since the last report
         self._best_score = float("inf")
@@ -92,14 +107,16 @@ class _Run:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def train(self, chunk: Chunk, state: TrainState, packed: PackedClips, sharding: jax.sharding.Sharding) -> None:
+    def train(self, train_steps: TrainSteps, state: TrainState, data: Any, sharding: jax.sharding.Sharding) -> None:
         """From the last good checkpoint, or the given state, to the last step."""
         state = self._resume(state, sharding)
         begun, first = time.monotonic(), self.step
         while self.step < self._config.steps:
             before = self.step
             count = min(self._config.steps_per_dispatch, self._config.steps - before)
-            state, metrics = chunk(state, packed, count)
+            if before == first:
+                self._progress.say(f"compiling the training step; steps {first + 1} to {first + count} follow")
+            state, metrics = train_steps(state, data, count)
             if before == first:
                 self._say_begun(metrics, count)
             self._pending.append(metrics)
@@ -129,9 +146,11 @@ class _Run:
         return before // every != self.step // every
 
     def _resume(self, state: TrainState, sharding: jax.sharding.Sharding) -> TrainState:
-        for checkpoints in filter(None, (self._last, self._best)):
-            checkpoints.remove_unfinished()
-        restored = self._last.restore(jax.eval_shape(lambda: state), sharding)
+        abstract = jax.eval_shape(lambda: state)
+        aside = self._last.recover_unmarked(abstract, sharding)
+        if self._best:
+            self._best.recover_unmarked(abstract, sharding)
+        restored = self._last.restore(abstract, sharding)
         if restored:
             self.step, state = restored
             self._saved = self.step
@@ -139,6 +158,8 @@ class _Run:
             self._progress.say(f"resuming {self._folder.path} at step {self.step}")
         elif read_metrics(self._folder.metrics):
             self._progress.say(f"{self._folder.path} holds no finished checkpoint: starting again at step 0")
+            if aside:  # whose steps the log covers
+                set_aside(self._folder.metrics)
         self._logs: list[MetricsLog | TensorBoardWriter] = [
             self._open.enter_context(closing(MetricsLog(self._folder.metrics, self.step)))
         ]
@@ -172,12 +193,13 @@ class _Run:
     def _report(self, state: TrainState, seconds: float) -> None:
         """What the thesis prints every m steps, and the validation that chooses the best checkpoint."""
         self._log()
+        self._progress.status(f"step {self.step}: measuring ...")
         losses = np.concatenate(self._losses)
         row = {
             "learning_rate": self._learning_rate(),
             "ms_per_step": 1000 * seconds / len(losses),
             "mean_loss": float(losses.mean(dtype=np.float64)),
-            **self._monitor.measure(state.params, self.step),
+            **self._task.measure(state.params, self.step),
         }
         self._losses = []
         if self._best and row[SCORE] < self._best_score:
@@ -185,7 +207,13 @@ class _Run:
             self._best_score = row[SCORE]
             self._best.save(self.step, state)
         self._write("report", row)
-        self._progress.say(self._monitor.describe(self.step, row))
+        line = (
+            f"step {self.step}  learning rate {row['learning_rate']:.4g}  {row['ms_per_step']:.1f} ms/step  "
+            f"mean training loss {row['mean_loss']:.5f}"
+        )
+        self._progress.say("\n".join(filter(None, (line, self._task.describe(row)))))
+        if self._callback:
+            self._callback(self.step, row)
 
     def _write(self, kind: str, row: dict[str, Any]) -> None:
         for log in self._logs:

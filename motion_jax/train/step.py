@@ -1,4 +1,4 @@
-"""K updates in one dispatch: windows drawn on the device, coins tossed there, gradients clipped and applied."""
+"""The training step: one update of the state as one function, and K of them compiled into one dispatch."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from flax import struct
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
-from motion_jax.data.packed_clips import PackedClips, sample_windows
-from motion_jax.losses import Loss
 from motion_jax.runtime.backend import compiler_options
 from motion_jax.runtime.devices import DATA, num_microbatches, split_microbatches
-from motion_jax.teacher_forcing import sample_forcing
-from motion_jax.train.state import TrainState
-from motion_jax.types import Array, Batch, Model, Params
+from motion_jax.train.task import Task
+from motion_jax.types import Array, Model, Params
+
+
+class TrainState(struct.PyTreeNode):
+    """All that a run is, besides its config and its data: what a checkpoint holds."""
+
+    params: Params
+    opt_state: Any
+    step: Array  # [] int32, updates done
+    key: Array  # raw PRNG key data; step t draws from fold_in(key, t), so a resumed run draws what it would have
 
 
 class StepMetrics(NamedTuple):
@@ -28,40 +35,71 @@ class StepMetrics(NamedTuple):
     grad_norm: Array  # global L2 norm before clipping
 
 
-_MODEL = 2  # beside the two halves of a step's key, what a model draws from
+TrainSteps = jax.stages.Wrapped  # jitted: (state, data, K static) -> (state, metrics of K updates)
+LossAndGrad = Callable[[Params, Any, Array, Array], tuple[Array, Params]]  # `Task.loss_and_grad`
 
-Chunk = Any  # jitted: (state, packed, K static) -> (state, metrics of K updates)
+_LOSS = 2  # which child of a step's key the loss draws from; children 0 and 1 are what a batch may split the key into
 
 
-LossAndGrad = Callable[[Params, Batch, Array, Array, Array], tuple[Array, Params]]  # `Model.loss_and_grad`
-Gradient = Callable[[Params, Batch, Array], tuple[Array, Params]]  # (params, batch, forced) -> loss and its gradient
+def init_state(task: Task | Model, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+    """Step 0. One half of the seed's key makes the parameters, the other half stays in the state.
+
+    One program in place of a hundred small ones, which load for longer; the values are the same, bitwise.
+    """
+    return jax.jit(functools.partial(_first_state, task, optimizer))(jax.random.key(seed))
+
+
+def abstract_state(task: Task | Model, optimizer: optax.GradientTransformation) -> TrainState:
+    """The shapes and dtypes of `init_state`, computed without computing."""
+    return jax.eval_shape(functools.partial(_first_state, task, optimizer), jax.random.key(0))
+
+
+def _first_state(task: Task | Model, optimizer: optax.GradientTransformation, key: Array) -> TrainState:
+    params_key, rest = jax.random.split(key)
+    params = task.init(params_key)
+    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key_data(rest))
+
+
+@jax.jit
+def is_finite(state: TrainState) -> Array:
+    """Whether every real number of the state is finite, `[]` bool."""
+    leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+
+
+def train_step(
+    state: TrainState, data: Any, task: Task, optimizer: optax.GradientTransformation, mesh: Mesh, num_parts: int
+) -> tuple[TrainState, StepMetrics]:
+    """One update.
+
+    Args:
+        state: before the update.
+        data: `task.data`, on every device of `mesh`.
+        task: what is trained.
+        optimizer: of the whole gradient.
+        mesh: the devices that share the batch.
+        num_parts: microbatches that each of them computes one after another.
+    """
+    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+    batch = task.sample_batch(data, key, state.step)
+    batch = jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec(DATA)))
+    loss_and_grad = _mean_over_parts(task, mesh, num_parts)
+    loss, grad = loss_and_grad(state.params, batch, jax.random.fold_in(key, _LOSS), state.step)
+    updates, opt_state = optimizer.update(grad, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    metrics = StepMetrics(loss, optax.tree.norm(grad))
+    return state.replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
 
 
 def make_train_steps(
-    model: Model, optimizer: optax.GradientTransformation, loss: Loss, experiment: Experiment, mesh: Mesh
-) -> tuple[Chunk, NamedSharding]:
-    """The compiled function `(state, packed, K) -> (state, metrics of K updates)`, and the sharding of its arguments.
+    task: Task, optimizer: optax.GradientTransformation, experiment: Experiment, mesh: Mesh
+) -> tuple[TrainSteps, NamedSharding]:
+    """The compiled function `(state, data, K) -> (state, metrics of K updates)`, and the sharding of its arguments.
 
-    The batch is split over `mesh`; parameters and packed clips are on every device.
-    The state is donated: the caller's is gone.
+    The batch is split over `mesh`; parameters and data are on every device. The state is donated: the caller's is gone.
     """
-    config, data = experiment.train, experiment.data
-    count = num_microbatches(config.batch // mesh.size, experiment)
-    loss_and_grad = model.loss_and_grad or _by_loss(model, loss, mesh, count)
+    num_parts = num_microbatches(experiment.train.batch // mesh.size, experiment)
     everywhere = NamedSharding(mesh, PartitionSpec())
-    shared = NamedSharding(mesh, PartitionSpec(DATA))
-
-    def update(state: TrainState, packed: PackedClips) -> tuple[TrainState, StepMetrics]:
-        key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        draw_key, coin_key = jax.random.split(key)
-        batch = sample_windows(packed, draw_key, config.batch, data.source_length, data.target_length)
-        forced = sample_forcing(config, coin_key, state.step, config.batch, data.target_length)
-        batch, forced = jax.lax.with_sharding_constraint((batch, forced), shared)
-        value, gradient = loss_and_grad(state.params, batch, forced, jax.random.fold_in(key, _MODEL), state.step)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        metrics = StepMetrics(value, optax.tree.norm(gradient))
-        return state.replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
 
     @functools.partial(
         jax.jit,
@@ -70,49 +108,49 @@ def make_train_steps(
         out_shardings=everywhere,
         compiler_options=compiler_options(experiment.compute),
     )
-    def chunk(state: TrainState, packed: PackedClips, count: int) -> tuple[TrainState, StepMetrics]:
-        return jax.lax.scan(lambda state, _: update(state, packed), state, length=count)
+    def train_steps(state: TrainState, data: Any, count: int) -> tuple[TrainState, StepMetrics]:
+        def step(state: TrainState, _: None) -> tuple[TrainState, StepMetrics]:
+            return train_step(state, data, task, optimizer, mesh, num_parts)
 
-    return chunk, everywhere
+        return jax.lax.scan(step, state, length=count)
 
-
-def _by_loss(model: Model, loss: Loss, mesh: Mesh, count: int) -> LossAndGrad:
-    """`Model.loss_and_grad` of most models: the gradient of the loss of what they predict.
-
-    A loss is a mean over its sequences, so that of a batch is the mean of those of its equal parts: one on each device,
-    and on each device `count`, one after another.
-    """
-
-    def value(params: Params, batch: Batch, forced: Array) -> Array:
-        return loss(model.apply(params, batch.history, batch.future, forced), batch.future)
-
-    gradient = _mean_over_devices(_mean_in_turn(jax.value_and_grad(value), count), mesh)
-    return lambda params, batch, forced, key, step: gradient(params, batch, forced)
+    return train_steps, everywhere
 
 
-def _mean_in_turn(gradient: Gradient, count: int) -> Gradient:
+def _mean_over_parts(task: Task, mesh: Mesh, num_parts: int) -> LossAndGrad:
+    """`task.loss_and_grad` of a batch: of its rows all together, or the mean of those of its equal parts."""
+    if task.whole_batch:
+        return task.loss_and_grad
+    return _mean_over_devices(_mean_over_microbatches(task.loss_and_grad, num_parts), mesh)
+
+
+def _mean_over_microbatches(loss_and_grad: LossAndGrad, count: int) -> LossAndGrad:
     if count == 1:
-        return gradient
+        return loss_and_grad
 
-    def mean(params: Params, batch: Batch, forced: Array) -> tuple[Array, Params]:
-        def add(total: tuple, part: tuple) -> tuple[tuple, None]:
-            return jax.tree.map(jnp.add, total, gradient(params, *part)), None
+    def mean(params: Params, batch: Any, key: Array, step: Array) -> tuple[Array, Params]:
+        def add(total: tuple, part: Any) -> tuple[tuple, None]:
+            return jax.tree.map(jnp.add, total, loss_and_grad(params, part, key, step)), None
 
         nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
-        total, _ = jax.lax.scan(add, nothing, split_microbatches((batch, forced), count))
+        total, _ = jax.lax.scan(add, nothing, split_microbatches(batch, count))
         return jax.tree.map(lambda x: x / count, total)
 
     return mean
 
 
-def _mean_over_devices(gradient: Gradient, mesh: Mesh) -> Gradient:
+def _mean_over_devices(loss_and_grad: LossAndGrad, mesh: Mesh) -> LossAndGrad:
     if mesh.size == 1:
-        return gradient
+        return loss_and_grad
 
-    def mean(params: Params, batch: Batch, forced: Array) -> tuple[Array, Params]:
-        return jax.lax.pmean(gradient(params, batch, forced), DATA)
+    def mean(params: Params, batch: Any, key: Array, step: Array) -> tuple[Array, Params]:
+        return jax.lax.pmean(loss_and_grad(params, batch, key, step), DATA)
 
     everywhere, divided = PartitionSpec(), PartitionSpec(DATA)
     return jax.shard_map(
-        mean, mesh=mesh, in_specs=(everywhere, divided, divided), out_specs=everywhere, check_vma=False
-    )  # unchecked: the fast path's own derivatives do not say which values differ between devices
+        mean,
+        mesh=mesh,
+        in_specs=(everywhere, divided, everywhere, everywhere),
+        out_specs=everywhere,
+        check_vma=False,  # the fast path's own derivatives do not say which values differ between devices
+    )

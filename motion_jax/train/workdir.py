@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from absl import logging
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.files import write_text
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+SPACE = "space.json"  # of a forecasting run: what its frames are normalised with
 MAY_CHANGE = ("train.steps", "train.log_every", "train.report_every", "train.checkpoint_every", "train.keep_last",
               "data.root", "data.cache")  # fmt: skip
 """Fields that a resumed run may change without becoming another run (`eval.*` may too). `train.steps` only where no
 forcing schedule is measured by it."""
+CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+"""What flock(2) gives on file systems without locks: Lustre mounted without -o flock, NFS without a lock daemon."""
 
 
 class Workdir:
-    """Names inside a run's folder, and its two small records."""
+    """Names inside a run's folder, and its small records."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.config = self.path / "config.json"
-        self.space = self.path / "space.json"
+        self.space = self.path / SPACE
         self.metrics = self.path / "metrics.jsonl"
         self.last = self.path / "checkpoints" / "last"
         self.best = self.path / "checkpoints" / "best"
@@ -39,11 +49,16 @@ class Workdir:
         """The statistics that the run was trained in."""
         return PoseSpace.from_json(_read(self.space, self.path), str(self.space))
 
-    def begin(self, experiment: Experiment, space: PoseSpace, data_key: str) -> None:
+    def begin(self, experiment: Experiment, records: Mapping[str, str], data_key: str) -> None:
         """Writes the records of a new run, or checks those of the run that is being resumed.
 
+        Args:
+            experiment: the config.
+            records: further files, by name, that are needed to use what was trained.
+            data_key: names the content of the data.
+
         Raises:
-            UserError: the folder holds a run with another config or other data (it names what differs), a run without
+            UserError: the folder holds a run of another version, with another config or other data, a run without
                 its record, or cannot be written.
         """
         record = {"experiment": experiment.to_dict(), "data_key": data_key}
@@ -51,27 +66,48 @@ class Workdir:
             self._check_same(experiment, data_key)
         elif self.metrics.exists():
             raise UserError(f"--workdir={self.path}: holds a run whose {self.config.name} is missing: choose another")
-        write_text(self.space, space.to_json())
+        for name, text in records.items():
+            write_text(self.path / name, text)
         write_text(self.config, json.dumps(record, indent=2))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for one run. Raises `UserError` when it cannot be made, written or is taken."""
+        """Holds the folder for one run; where the system cannot lock, it warns and goes on.
+
+        Raises:
+            UserError: the folder cannot be made or written, or another run holds it.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / ".lock").open("w")
         except OSError as error:
             raise UserError(f"--workdir={self.path}: cannot be written: {error.strerror}") from None
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"--workdir={self.path}: another run is writing there") from None
+            self._lock(lock)
             yield
 
+    def _lock(self, file: IO[str]) -> None:
+        reason = "this system has no flock"
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                raise UserError(f"--workdir={self.path}: another run is writing there") from None
+            except OSError as error:
+                reason = error.strerror
+                if error.errno not in CANNOT_LOCK:
+                    raise UserError(f"--workdir={self.path}: cannot be locked: {reason}") from None
+        message = "--workdir=%s: the folder cannot be locked on this file system (%s); two runs must not share it"
+        logging.warning(message, self.path, reason)
+
     def _check_same(self, experiment: Experiment, data_key: str) -> None:
-        before = flatten(self._record()["experiment"])
-        now = flatten(experiment.to_dict())
+        before, now = flatten(self._record()["experiment"]), flatten(experiment.to_dict())
+        if odd := before.keys() ^ flatten(self.read_experiment().to_dict()).keys():
+            raise UserError(
+                f"{self.config}: was written by another version of motion_jax (different: {', '.join(sorted(odd))}); "
+                f"start a new run or use that version"
+            )
         free = set(MAY_CHANGE) - ({"train.steps"} if experiment.train.forcing_schedule != "constant" else set())
         differ = [f"{key}: {before.get(key)!r} there, {now.get(key)!r} here" for key in sorted(before | now)
                   if before.get(key) != now.get(key) and key not in free and not key.startswith("eval.")]  # fmt: skip

@@ -21,7 +21,7 @@ from motion_jax.models import make
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import abstract_state
+from motion_jax.train.step import abstract_state
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Clip, Dataset
 

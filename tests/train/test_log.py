@@ -77,6 +77,7 @@ def test_a_disk_that_fills_up(tmp_path: Path):
     log._file = Path("/dev/full").open("a")  # noqa: SIM115
     with pytest.raises(UserError, match="m: could not be written: No space left on device"):
         log.write("train", 1, {})
+    log.close()
 
 
 def test_plain_progress_is_lines():
@@ -87,8 +88,8 @@ def test_plain_progress_is_lines():
     progress.update(10, 0.25, 0.1)
     progress.close()
     lines = stream.getvalue().splitlines()
-    assert lines[:2] == ["step 2/10  loss 0.50000  lr 0.1", "report"]
-    assert lines[2].startswith("step 10/10  loss 0.25000")
+    assert lines[:2] == ["step  2/10  loss 0.50000    lr 0.1", "report"]
+    assert lines[2].startswith("step 10/10  loss 0.25000    lr 0.1")
     assert "\r" not in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
 

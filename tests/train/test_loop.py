@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +18,12 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import Experiment
+from motion_jax.config import Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.log import Progress, read_metrics
-from motion_jax.train.loop import fit
-from motion_jax.train.monitor import Monitor
 from motion_jax.train.stop import Interrupted
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
@@ -160,6 +161,42 @@ def test_a_damaged_checkpoint_costs_its_steps_only(
     _assert_as_whole(tmp_path / "run", whole, digest)
 
 
+def test_a_copy_without_its_commit_marks_loses_nothing(
+    configure: Configure,
+    dataset: Dataset,
+    whole: Path,
+    tmp_path: Path,
+    digest: Digest,
+    capfd: pytest.CaptureFixture[str],
+):
+    """As `rsync --exclude='*.txt'` leaves it: training goes on at the step where it was."""
+    fit(configure(steps=15), dataset, tmp_path / "origin")
+    copy = shutil.copytree(tmp_path / "origin", tmp_path / "copy", ignore=shutil.ignore_patterns("*.txt"))
+    rows = _rows(copy)
+    assert load_predictor(copy, "last").step == 15
+    capfd.readouterr()
+    assert fit(configure(steps=15), dataset, copy) == 15
+    assert f"resuming {copy} at step 15" in capfd.readouterr().err
+    assert _rows(copy) == rows
+    assert _steps(copy / "checkpoints" / "last") == ["10", "15"]
+    fit(configure(), dataset, copy)
+    assert digest(copy) == digest(whole)
+
+
+def test_a_log_is_kept_where_no_checkpoint_of_its_steps_can_be_read(
+    train: Fit, configure: Configure, dataset: Dataset, whole: Path, tmp_path: Path, digest: Digest
+):
+    fit(configure(steps=5), dataset, tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last" / "5"
+    (last / "commit_success.txt").unlink()
+    (last / "digest" / "metadata").unlink()
+    log = (tmp_path / "run" / "metrics.jsonl").read_text()
+    train(tmp_path / "run")
+    assert _steps(last.parent) == ["15", "20", "unfinished-5"]
+    assert (tmp_path / "run" / "metrics-1.jsonl").read_text() == log
+    _assert_as_whole(tmp_path / "run", whole, digest)
+
+
 SERVER = """
 import os, sys
 from motion_jax.commands import train
@@ -218,7 +255,7 @@ def test_kill_nine(
 ):  # fmt: skip
     """Killed amid the steps and amid the save, a run ends as the one that nothing disturbed."""
     arguments = [f"--config={config_file(configure())}", f"--workdir={tmp_path / 'run'}"]
-    for moment in ("step 5/20", "step 15/20"):
+    for moment in ("step  5/20", "step 15/20"):
         assert server.run(*arguments, until=moment, then=signal.SIGKILL) == -signal.SIGKILL
     assert server.run(*arguments) == 0, server.log.read_text()
     assert "resuming" in server.log.read_text()
@@ -232,7 +269,7 @@ def test_the_command_exits_as_shells_count(
 ):  # fmt: skip
     experiment = configure(steps=100_000, report_every=100_000)
     arguments = [f"--config={config_file(experiment)}", f"--workdir={tmp_path / 'run'}"]
-    assert server.run(*arguments, until="step 5/", then=number) == 128 + number
+    assert server.run(*arguments, until="step      5/", then=number) == 128 + number
     said = server.log.read_text()
     step = digest(tmp_path / "run")[0]
     assert f"stopped at step {step}, saved in {tmp_path / 'run'}\n" in said
@@ -297,13 +334,13 @@ def test_an_overflowing_update_is_not_saved(configure: Configure, dataset: Datas
 
 def _script(monkeypatch: pytest.MonkeyPatch, errors: dict[int, float]) -> None:
     """Reports these validation errors; the test errors fall from report to report."""
-    measure = Monitor.measure
+    measure = Forecasting.measure
 
-    def scripted(monitor: Monitor, params: Any, step: int) -> dict[str, Any]:
-        row = measure(monitor, params, step)
+    def scripted(task: Forecasting, params: Any, step: int) -> dict[str, Any]:
+        row = measure(task, params, step)
         return row | {"validation_score": errors[step], "test_loss_free_running": 1 / step}
 
-    monkeypatch.setattr(Monitor, "measure", scripted)
+    monkeypatch.setattr(Forecasting, "measure", scripted)
 
 
 def test_only_the_validation_error_chooses(
@@ -337,13 +374,19 @@ def test_without_a_choice_the_last_counts(
 
 def test_what_cannot_be_trained_leaves_no_record(configure: Configure, dataset: Dataset, tmp_path: Path):
     """So that the same folder takes the config once it is right."""
+    sound = configure()
+    one_frame = dataclasses.replace(sound.data, target_length=1)
+    velocity = dataclasses.replace(sound.train, loss="velocity")
+    first = dataclasses.replace(sound.eval, frames="1")
     wrong = {
-        "model.name='seq2sex'": {"model": {"name": "seq2sex"}},
-        "nothing to train": {"model": {"name": "zero_velocity"}},
+        "nothing to train": dataclasses.replace(sound, model=model_config("zero_velocity")),
+        "needs data.target_length of at least 2": dataclasses.replace(
+            sound, data=one_frame, train=velocity, eval=first
+        ),
     }
-    for message, fields in wrong.items():
+    for message, experiment in wrong.items():
         with pytest.raises(UserError, match=message):
-            fit(configure(**fields), dataset, tmp_path / "run")
+            fit(experiment, dataset, tmp_path / "run")
         assert not Workdir(tmp_path / "run").config.exists()
 
 

@@ -22,13 +22,13 @@ from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.runtime.devices import data_mesh
 from motion_jax.teacher_forcing import sample_forcing
+from motion_jax.train.forecasting import Forecasting
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import TrainState, init_state, is_finite
-from motion_jax.train.step import StepMetrics, make_train_steps
-from motion_jax.types import Dataset, Model
+from motion_jax.train.step import StepMetrics, TrainState, init_state, is_finite, make_train_steps
+from motion_jax.types import Dataset
 
 Configure = Callable[..., Experiment]
-Parts = tuple[Model, optax.GradientTransformation, PackedClips, TrainState]
+Parts = tuple[Forecasting, optax.GradientTransformation, PackedClips, TrainState]
 
 
 def _experiment(configure: Configure) -> Experiment:
@@ -39,18 +39,19 @@ def _experiment(configure: Configure) -> Experiment:
 def _parts(experiment: Experiment, dataset: Dataset) -> Parts:
     clips = split_clips(dataset, experiment.data).train
     space = pose_space(dataset, clips, experiment.data)
-    model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
-    return model, optimizer, pack_clips(clips, space, experiment.data), init_state(model, optimizer, 0)
+    packed, optimizer = pack_clips(clips, space, experiment.data), make_optimizer(experiment.optim)
+    task = Forecasting(experiment, make(experiment, space), space, mse, packed)
+    return task, optimizer, packed, init_state(task, optimizer, 0)
 
 
 def _run(experiment: Experiment, dataset: Dataset, counts: list[int]) -> tuple[TrainState, StepMetrics]:
     """The state after dispatches of `counts` updates, and the metrics of all of them."""
-    model, optimizer, packed, state = _parts(experiment, dataset)
-    chunk, sharding = make_train_steps(model, optimizer, mse, experiment, data_mesh(experiment, model))
+    task, optimizer, packed, state = _parts(experiment, dataset)
+    train_steps, sharding = make_train_steps(task, optimizer, experiment, data_mesh(experiment))
     state, packed = jax.device_put((state, packed), sharding)
     metrics = []
     for count in counts:
-        state, part = chunk(state, packed, count)
+        state, part = train_steps(state, packed, count)
         metrics.append(jax.device_get(part))
     return state, StepMetrics(*map(np.concatenate, zip(*metrics, strict=True)))
 
@@ -59,14 +60,14 @@ def test_the_compiled_updates_are_the_plain_ones(configure: Configure, dataset: 
     """Written out here a second time: the keys, the windows, the coins, the gradient, the optimiser."""
     experiment = _experiment(configure)
     config, data = experiment.train, experiment.data
-    model, optimizer, packed, state = _parts(experiment, dataset)
+    task, optimizer, packed, state = _parts(experiment, dataset)
     key = jax.random.split(jax.random.key(0))[1]
     params, opt_state = state.params, state.opt_state
     losses, norms = [], []
 
     @jax.jit
     def loss_and_gradient(params, batch, forced):
-        return jax.value_and_grad(lambda p: mse(model.apply(p, *batch, forced), batch.future))(params)
+        return jax.value_and_grad(lambda p: mse(task.model.apply(p, *batch, forced), batch.future))(params)
 
     for step in range(3):
         draw_key, coin_key = jax.random.split(jax.random.fold_in(key, step))
@@ -135,8 +136,8 @@ from motion_jax.models import make
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.models.raw import raw_predict
 from motion_jax.train.checkpoint import Checkpoints
-from motion_jax.train.state import abstract_state, init_state
-from motion_jax.train.step import make_train_steps
+from motion_jax.train.forecasting import Forecasting
+from motion_jax.train.step import abstract_state, init_state, make_train_steps
 from motion_jax.losses import mse
 
 experiment, folder = Experiment.from_json(sys.argv[1], "argument"), Path(sys.argv[2])
@@ -145,12 +146,12 @@ clips = split_clips(dataset, experiment.data).train
 space = pose_space(dataset, clips, experiment.data)
 model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
 packed = pack_clips(clips, space, experiment.data)
-meshes = {"1": mesh_of(1), "8": data_mesh(experiment, model)}
-own = model._replace(loss_and_grad=model.apply)
-said = {"devices": meshes["8"].size, "of its own": data_mesh(experiment, own).size}
+meshes = {"1": mesh_of(1), "8": data_mesh(experiment)}
+task = Forecasting(experiment, model, space, mse, packed)
+said = {"devices": meshes["8"].size, "whole": data_mesh(experiment, whole_batch=True).size}
 jax.default_backend = lambda: "gpu"  # whose devices are not for the library to choose among
 try:
-    data_mesh(dataclasses.replace(experiment, train=dataclasses.replace(experiment.train, batch=12)), model)
+    data_mesh(dataclasses.replace(experiment, train=dataclasses.replace(experiment.train, batch=12)))
 except UserError as error:
     said["uneven"] = str(error)
 
@@ -173,9 +174,9 @@ for name, mesh in meshes.items():
 
 said["same windows"] = all(np.array_equal(a, b) for a, b in zip(windows(meshes["1"]), windows(meshes["8"])))
 for name, mesh in meshes.items():
-    chunk, sharding = make_train_steps(model, optimizer, mse, experiment, mesh)
+    train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)
     state, placed = jax.device_put((init_state(model, optimizer, 0), packed), sharding)
-    state, metrics = chunk(state, placed, 3)
+    state, metrics = train_steps(state, placed, 3)
     said["loss " + name] = np.asarray(metrics.loss).tolist()
 Checkpoints(folder).save(10, state)
 step, restored = Checkpoints(folder).restore(abstract_state(model, optimizer))
@@ -194,7 +195,7 @@ def test_eight_devices_train_as_one(configure: Configure, tmp_path: Path, compil
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["devices"] == 8
-    assert said["of its own"] == 1
+    assert said["whole"] == 1
     assert said["uneven"] == "train.batch=12: must be a multiple of the 8 local devices"
     assert said["same windows"]
     np.testing.assert_allclose(said["loss 8"], said["loss 1"], rtol=1e-5)

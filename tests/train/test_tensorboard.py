@@ -13,8 +13,8 @@ import pytest
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
+from motion_jax.train.forecasting import fit
 from motion_jax.train.log import read_metrics
-from motion_jax.train.loop import fit
 from motion_jax.train.tensorboard import TENSORBOARD, TensorBoardWriter, check_tensorboard, scalars
 from motion_jax.types import Dataset
 

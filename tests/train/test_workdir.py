@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -27,7 +28,7 @@ def _begin(path: Path, data_key: str = "key", **train) -> None:
     experiment = dataclasses.replace(experiment, train=dataclasses.replace(experiment.train, **train))
     folder = Workdir(path)
     with folder.locked():
-        folder.begin(experiment, SPACE, data_key)
+        folder.begin(experiment, {"space.json": SPACE.to_json()}, data_key)
 
 
 def test_the_records_come_back(tmp_path: Path):
@@ -83,13 +84,24 @@ def test_records_that_are_no_text_are_told(tmp_path: Path):
             Workdir(tmp_path).read_experiment() if "config" in file.name else Workdir(tmp_path).read_space()
 
 
-def test_a_record_of_another_version_is_told_when_resuming(tmp_path: Path):
+OLD = {
+    "before models declared their own fields": lambda record: record["experiment"].pop("compute"),
+    "a field is missing": lambda record: record["experiment"]["train"].pop("coin"),
+    "a field is unknown": lambda record: record["experiment"]["train"].update(noise="none"),
+}
+
+
+@pytest.mark.parametrize("change", OLD)
+def test_a_run_of_another_version_is_refused_in_one_line(tmp_path: Path, change: str):
     _begin(tmp_path)
     record = json.loads(Workdir(tmp_path).config.read_text())
-    del record["experiment"]["train"]["coin"]
-    Workdir(tmp_path).config.write_text(json.dumps(record))
-    with pytest.raises(UserError, match=r"Different are train.coin: None there, 'iteration' here"):
+    OLD[change](record)
+    text = json.dumps(record)
+    Workdir(tmp_path).config.write_text(text)
+    with pytest.raises(UserError, match=r"config\.json: .*(version of motion_jax|of this version)") as refused:
         _begin(tmp_path)
+    assert "\n" not in str(refused.value)
+    assert Workdir(tmp_path).config.read_text() == text
 
 
 def test_a_run_without_its_record_is_refused(tmp_path: Path):
@@ -108,6 +120,39 @@ def test_two_runs_at_once_are_refused(tmp_path: Path):
     with Workdir(tmp_path).locked(), pytest.raises(UserError, match="another run is writing there"):
         _begin(tmp_path)
     _begin(tmp_path)  # free again
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_without_locks_is_warned_of(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    _begin(tmp_path)
+    assert Workdir(tmp_path).read_experiment() == Experiment()
+    (record,) = caplog.records
+    message = f"cannot be locked on this file system ({os.strerror(number)}); two runs must not share it"
+    assert message in record.getMessage()
+
+
+def test_a_lock_that_fails_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UserError, match=f"--workdir={tmp_path}: cannot be locked: Input/output error"):
+        _begin(tmp_path)
+
+
+def test_a_system_without_flock_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("motion_jax.train.workdir.fcntl", None)
+    _begin(tmp_path)
+    assert "this system has no flock" in caplog.text
+    assert Workdir(tmp_path).read_experiment() == Experiment()
 
 
 def test_a_run_that_died_leaves_no_lock(tmp_path: Path):

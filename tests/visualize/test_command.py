@@ -19,7 +19,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.state import init_state
+from motion_jax.train.step import init_state
 from motion_jax.train.workdir import Workdir
 
 ROOT = Path(__file__).absolute().parents[2]
@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     space = PoseSpace(np.zeros(99), np.ones(99), tuple(range(6, 99)), ("walking",), H36M, 25.0)
     folder = Workdir(tmp_path_factory.mktemp("runs") / "run")
     with folder.locked():
-        folder.begin(experiment, space, "key")
+        folder.begin(experiment, {"space.json": space.to_json()}, "key")
         state = init_state(make(experiment, space), make_optimizer(experiment.optim), 0)
         moved = jax.tree.map(lambda leaf: leaf + 0.05, state.params)
         checkpoints = Checkpoints(folder.last)
@@ -66,6 +66,7 @@ def command(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(folder / "cache"),
+        "HOME": str(folder),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling is most of the time here
     }
     line = [sys.executable, "-c", PROGRAM, *flags]
@@ -74,12 +75,14 @@ def command(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_output_is_written_and_told(run: Path, tmp_path: Path):
     outputs = {"output": "page.html", "png": "strip.svg", "attention": "attention.png", "training": "training.pdf"}
-    flags = [f"--{flag}={tmp_path / 'out' / name}" for flag, name in outputs.items()]
-    done = command(tmp_path, f"--workdir={run}", "--windows=2", *flags)
+    (tmp_path / "runs").symlink_to(run.parent)
+    flags = [f"--{flag}=~/out/{name}" for flag, name in outputs.items()]
+    done = command(tmp_path, f"--workdir=~/runs/{run.name}", "--windows=2", *flags)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(outputs.values())
     told = re.findall(r"^wrote (.*?)(?::|$)", done.stdout, re.M)
-    assert {Path(path).name for path in told} == set(outputs.values())
+    assert set(told) == {str(tmp_path / "out" / name) for name in outputs.values()}
+    assert not (tmp_path / "~").exists()
     assert "2 windows, 2 models" in done.stdout
 
 

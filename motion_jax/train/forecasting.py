@@ -1,0 +1,250 @@
+"""Forecasting as a task: windows of motion, teacher forcing, the configured loss, and what a report measures.
+
+Reports measure random test windows, the SRNN protocol's windows and the validation clips. Only the validation clips
+choose a checkpoint. The test numbers are printed because the thesis prints them; nothing reads them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from motion_jax.config import MODES, Experiment
+from motion_jax.data.normalize import pose_space
+from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
+from motion_jax.data.splits import split_clips
+from motion_jax.evaluation.evaluate import Selection, check_names, select
+from motion_jax.evaluation.metrics import euler_error_rad
+from motion_jax.losses import Loss, make_loss
+from motion_jax.models import make
+from motion_jax.models.raw import RawPredict, raw_predict
+from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime.devices import shard_batch
+from motion_jax.teacher_forcing import forcing_of_mode, sample_forcing
+from motion_jax.train.loop import Callback, train
+from motion_jax.train.task import SCORE
+from motion_jax.train.workdir import SPACE
+from motion_jax.types import Array, Batch, Dataset, Model, Params
+
+TEST_WINDOWS = 128  # drawn anew for each report
+VALIDATION_WINDOWS = 256  # the same ones in every report of every seed, so that checkpoints compare
+VALIDATION_KEY = 20_200_101  # any constant
+
+
+class ForcedBatch(NamedTuple):
+    """Windows, and where each reads the truth in place of its own predictions."""
+
+    windows: Batch
+    forced: Array  # [B, T] bool
+
+
+class ReportWindows(NamedTuple):
+    """What reports measure; None where a data set has no such clips."""
+
+    test: PackedClips | None = None
+    srnn: Selection | None = None
+    validation: Batch | None = None
+
+
+NO_WINDOWS = ReportWindows()
+
+
+def fit(
+    experiment: Experiment,
+    dataset: Dataset,
+    workdir: str | Path,
+    board: bool = False,
+    callback: Callback | None = None,
+    quiet: bool = False,
+) -> int:
+    """Trains until `train.steps`, from the last good checkpoint in `workdir` if it holds one; returns the steps done.
+
+    Args:
+        experiment: what to train.
+        dataset: on what.
+        workdir: the run's folder.
+        board: also write what is measured for TensorBoard, into `workdir`/tensorboard.
+        callback: called at each report with the step and what was measured, a row of metrics.jsonl.
+        quiet: print nothing.
+
+    Raises:
+        UserError: the workdir is taken, cannot be written or holds another run; the batch does not divide over the
+            devices; a clip is too short; the loss or the state became NaN or infinite (the last checkpoint stays).
+        Interrupted: SIGTERM or SIGINT; the state was saved.
+    """
+    return train(Forecasting.of(experiment, dataset), experiment, workdir, board, callback, quiet)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Forecasting:
+    """The `Task` of predicting the frames that follow (see `train/task.py` for each member)."""
+
+    experiment: Experiment
+    model: Model
+    space: PoseSpace
+    loss: Loss
+    data: PackedClips  # of the training clips
+    data_key: str = ""
+    windows: ReportWindows = NO_WINDOWS
+
+    @classmethod
+    def of(cls, experiment: Experiment, dataset: Dataset) -> Forecasting:
+        """The task of `experiment` on `dataset`.
+
+        Raises:
+            UserError: an unknown model, a loss that the frames do not have, no clips to train on, or a clip too short.
+        """
+        check_names(experiment.eval)
+        splits = split_clips(dataset, experiment.data)
+        space = pose_space(dataset, splits.train, experiment.data)
+        packed = pack_clips(splits.train, space, experiment.data)
+        model, loss = make(experiment, space), make_loss(experiment.train.loss, space)
+        frames = jax.ShapeDtypeStruct((1, experiment.data.target_length, space.width), jnp.float32)
+        jax.eval_shape(loss, frames, frames)  # what the loss cannot measure it refuses here, before anything is made
+        windows = NO_WINDOWS
+        if splits.test:
+            test = pack_clips(splits.test, space, experiment.data)
+            windows = ReportWindows(test, select("srnn", dataset, space, experiment))
+        if splits.validation:
+            clips = pack_clips(splits.validation, space, experiment.data)
+            fixed = _draw(experiment, clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS)
+            windows = windows._replace(validation=fixed)
+        return cls(experiment, model, space, loss, packed, dataset.key, windows)
+
+    @property
+    def records(self) -> dict[str, str]:
+        """The statistics that frames are normalised with."""
+        return {SPACE: self.space.to_json()}
+
+    @property
+    def whole_batch(self) -> bool:
+        """Of a model that learns in its own way; all losses of `losses.py` are means over sequences."""
+        return self.model.loss_and_grad is not None
+
+    @property
+    def validates(self) -> bool:
+        """Whether clips were held out to choose a checkpoint."""
+        return self.windows.validation is not None
+
+    def init(self, key: Array) -> Params:
+        """The model's parameters; consumes `key`."""
+        return self.model.init(key)
+
+    def sample_batch(self, data: PackedClips, key: Array, step: Array) -> ForcedBatch:
+        """B windows, and where their decoders are fed the truth at `step`; consumes `key`."""
+        config = self.experiment.train
+        windows_key, forcing_key = jax.random.split(key)
+        windows = _draw(self.experiment, data, windows_key, config.batch)
+        forced = sample_forcing(config, forcing_key, step, config.batch, self.experiment.data.target_length)
+        return ForcedBatch(windows, forced)
+
+    def loss_and_grad(self, params: Params, batch: ForcedBatch, key: Array, step: Array) -> tuple[Array, Params]:
+        """The model's own, or the configured loss of what it predicts and the gradient of that; consumes `key`."""
+        if self.model.loss_and_grad:
+            return self.model.loss_and_grad(params, *batch, key, step)
+        return jax.value_and_grad(self._loss_of)(params, *batch)
+
+    def measure(self, params: Params, step: int) -> dict[str, Any]:
+        """Named numbers for `metrics.jsonl`; modes apart. Errors are means over windows and frames, in rad.
+
+        The score that chooses the best checkpoint is the Euler error as a fraction of zero-velocity's on the same
+        windows, the mean over both modes, so that neither is bought at the other's cost. Below 1 is better than
+        holding the last frame.
+        """
+        row: dict[str, Any] = {}
+        if self.windows.test and self.windows.srnn:
+            key = jax.random.fold_in(jax.random.key(self.experiment.train.seed), step)
+            test = _draw(self.experiment, self.windows.test, key, TEST_WINDOWS)
+            srnn = self._encoded(self.windows.srnn)
+            for mode in MODES:
+                row[f"test_loss_{mode}"] = self._loss_in(mode, params, test)
+                row[f"srnn_loss_{mode}"] = self._loss_in(mode, params, srnn)
+                row[f"srnn_error_rad_{mode}"] = self._srnn_errors(params, self.windows.srnn, mode)
+        if held_out := self.windows.validation:
+            row["validation_loss"] = self._loss_in("free_running", params, held_out)
+            errors = {mode: self._validation_error(params, held_out, mode) for mode in MODES}
+            row |= {f"validation_error_rad_{mode}": error for mode, error in errors.items()}
+            row[SCORE] = float(np.mean([errors[mode] / self._zero_velocity_errors[mode] for mode in MODES]))
+        return row
+
+    def describe(self, row: Mapping[str, Any]) -> str:
+        """What the thesis prints every m steps."""
+        lines = []
+        if SCORE in row:
+            lines.append(
+                f"  validation: loss {row['validation_loss']:.5f}  error free-running "
+                f"{row['validation_error_rad_free_running']:.3f}, one-step {row['validation_error_rad_one_step']:.3f} "
+                f"rad  of zero-velocity's: {row[SCORE]:.3f}"
+            )
+        frames = ",".join(map(str, self.experiment.eval.frame_numbers))
+        width = max(map(len, MODES)) + 1
+        for mode in MODES if self.windows.srnn else ():
+            errors = " ".join(f"{error:.3f}" for error in row[f"srnn_error_rad_{mode}"])
+            lines.append(
+                f"  test, {mode + ':':<{width}} loss {row[f'test_loss_{mode}']:.5f}  SRNN loss "
+                f"{row[f'srnn_loss_{mode}']:.5f}  SRNN error at frames {frames}: {errors} rad"
+            )
+        return "\n".join(lines)
+
+    def _loss_of(self, params: Params, windows: Batch, forced: Array) -> Array:
+        return self.loss(self.model.apply(params, windows.history, windows.future, forced), windows.future)
+
+    @functools.cached_property
+    def _compiled_loss(self) -> jax.stages.Wrapped:
+        """`_loss_of`, compiled once for each number of windows."""
+        return jax.jit(self._loss_of)
+
+    def _loss_in(self, mode: str, params: Params, windows: Batch) -> float:
+        rows, _ = shard_batch(params, (windows, forcing_of_mode(mode, *windows.future.shape[:2])))
+        return float(self._compiled_loss(params, *rows))
+
+    @functools.cached_property
+    def _predict(self) -> RawPredict:
+        return raw_predict(self.model, self.space, self.experiment)
+
+    def _encoded(self, selection: Selection) -> Batch:
+        def encode(frames: np.ndarray) -> Array:
+            codes = jnp.broadcast_to(selection.codes[:, None], (*frames.shape[:2], selection.codes.shape[-1]))
+            return self.space.encode(frames, codes)
+
+        return Batch(encode(selection.history), encode(selection.future))
+
+    def _srnn_errors(self, params: Params, srnn: Selection, mode: str) -> list[float]:
+        """The mean over actions at the frames of `eval.frames`."""
+        predicted = self._predict(params, srnn.history, srnn.future, srnn.codes, mode)
+        errors = euler_error_rad(predicted, srnn.truth)
+        means = np.mean([errors[windows].mean(0) for windows in srnn.actions.values()], axis=0)
+        return [float(means[frame - 1]) for frame in self.experiment.eval.frame_numbers]
+
+    def _validation_error(self, params: Params, windows: Batch, mode: str) -> float:
+        """Euler error, the mean over windows and all T frames."""
+        actions = np.asarray(windows.history[:, 0, len(self.space.kept) :])
+        history, future = _decoded(windows, self.space)
+        return float(euler_error_rad(self._predict(params, history, future, actions, mode), future).mean())
+
+    @functools.cached_property
+    def _zero_velocity_errors(self) -> dict[str, float]:
+        """The error of holding the last known frame on the validation windows, by mode."""
+        assert self.windows.validation
+        history, future = _decoded(self.windows.validation, self.space)
+        known = {
+            "free_running": np.broadcast_to(history[:, -1:], future.shape),
+            "one_step": np.concatenate([history[:, -1:], future[:, :-1]], axis=1),
+        }
+        return {mode: float(euler_error_rad(held, future).mean()) for mode, held in known.items()}
+
+
+def _draw(experiment: Experiment, packed: PackedClips, key: Array, count: int) -> Batch:
+    return sample_windows(packed, key, count, experiment.data.source_length, experiment.data.target_length)
+
+
+def _decoded(windows: Batch, space: PoseSpace) -> tuple[np.ndarray, np.ndarray]:
+    """Raw frames of history and future."""
+    return np.asarray(space.decode(windows.history)), np.asarray(space.decode(windows.future))
