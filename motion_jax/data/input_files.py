@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import glob
 import itertools
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
-
-_MACOS = "__MACOSX"  # a folder that macOS adds to archives
 
 
 class InputFiles(NamedTuple):
@@ -51,19 +49,8 @@ def find_inputs(value: str, suffixes: Collection[str], flag: str = "--input") ->
 
 
 def _below(folder: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, Path]]:
-    """The files below a folder, with their paths from there, by name.
-
-    Linked folders are gone into, each once; hidden files and folders, and those of macOS, are passed over.
-    """
-    seen: set[str] = set()
-    found: list[Path] = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        here = os.path.realpath(parent)
-        folders[:] = [name for name in folders if not name.startswith(".") and name != _MACOS and here not in seen]
-        if here not in seen:
-            found += [Path(parent, name) for name in files if not name.startswith(".")]
-        seen.add(here)
-    for file in sorted(found):
+    """The files below a folder, with their paths from there, by name; see `walk_files`."""
+    for file in sorted(walk_files(folder)):
         if _fits(file, suffixes):
             yield file, file.relative_to(folder)
 
