@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from motion_jax.inference.files import predict_file
     from motion_jax.inference.predictor import Predictor, load_predictor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Motion", "Predictor", "UserError", "__version__", "load_predictor", "predict_file", "read_motion", "write_motion",
 ]  # fmt: skip

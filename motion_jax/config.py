@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import json
 import typing
 from collections.abc import Iterable, Mapping
@@ -36,7 +37,7 @@ class DataConfig:
     """Which motion, and how it becomes windows."""
 
     name: str = "synthetic"  # of `data.datasets`, which `open_dataset` looks into
-    root: str = ""  # a source tree or a folder that launch.prepare wrote; empty only for what is made by code
+    root: str = ""  # a source tree or a folder that motion-jax prepare wrote; empty only for what is made by code
     cache: str = ""  # where parsed trees are kept; empty: $XDG_CACHE_HOME/motion_jax
     actions: str = "all"  # "all", or names separated by commas
     source_length: int = 50  # S
@@ -78,7 +79,17 @@ class ModelConfig:
 
 
 MODEL_CONFIGS: dict[str, type[ModelConfig]] = {}
-"""The fields of every model by its name, as `models.register` enters them."""
+"""The fields of every model by its name, as `models.register` enters them; to be read by `model_configs`."""
+
+
+def model_configs() -> Mapping[str, type[ModelConfig]]:
+    """The fields of every model by its name.
+
+    The registry lies on a floor above this one, and whoever reads a configuration need not have imported it.
+    """
+    importlib.import_module("motion_jax.models")
+    return MODEL_CONFIGS
+
 
 FORCING = ("train.teacher_forcing", "train.coin", "train.forcing_schedule", "train.forcing_end")
 """What a model leaves unread that learns from true frames alone."""
@@ -250,8 +261,8 @@ class Experiment:
             UserError: an unknown field, one that the model does not read, a wrong type or an impossible value.
         """
         values = self.to_dict()
-        if (name := changes.get("model.name", self.model.name)) in MODEL_CONFIGS and name != self.model.name:
-            read = _names_of(MODEL_CONFIGS[name])
+        if (name := changes.get("model.name", self.model.name)) in model_configs() and name != self.model.name:
+            read = _names_of(model_configs()[name])
             values["model"] = {field: value for field, value in values["model"].items() if field in read}
         for path, value in changes.items():
             *groups, last = path.split(".")
@@ -279,16 +290,17 @@ class Experiment:
 
 def _build_model(values: Mapping[str, Any], path: str) -> ModelConfig:
     name = values.get("name", DEFAULT_MODEL)
-    if name not in MODEL_CONFIGS:
-        raise UserError(f"model.name={name!r}: must be one of {', '.join(sorted(MODEL_CONFIGS))}")
-    cls = MODEL_CONFIGS[name]
+    known = model_configs()
+    if name not in known:
+        raise UserError(f"model.name={name!r}: must be one of {', '.join(sorted(known))}")
+    cls = known[name]
     read = [field.name for field in dataclasses.fields(cls) if field.name != "name"]
     for key in values:
         if key != "name" and key not in read:
-            others = sorted(other for other, config in MODEL_CONFIGS.items() if key in _names_of(config))
-            known = f" ({', '.join(others)} {'does' if len(others) == 1 else 'do'})" if others else ""
+            others = sorted(other for other, config in known.items() if key in _names_of(config))
+            readers = f" ({', '.join(others)} {'does' if len(others) == 1 else 'do'})" if others else ""
             raise UserError(
-                f"{path}{key}: model {name!r} does not read it{known}; it reads {', '.join(read) or 'no field'}"
+                f"{path}{key}: model {name!r} does not read it{readers}; it reads {', '.join(read) or 'no field'}"
             )
     return typing.cast(ModelConfig, _build(cls, {"name": name, **values}, path))
 

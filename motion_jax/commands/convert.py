@@ -1,10 +1,10 @@
 """Converts motion files into another format, told by the suffix, or reports what they hold.
 
-python -m launch.convert --input=walk.bvh --report
-python -m launch.convert --input=01_01.amc --output=01_01.bvh --fps=25 --output_unit_mm=10
-python -m launch.convert --input=sixty.amc --input_fps=60 --output=sixty.bvh
-python -m launch.convert --input=capture.c3d --output=capture.npz
-python -m launch.convert --input=recordings,'more/*.amc' --output=converted --format=.bvh
+motion-jax convert --input=walk.bvh --report
+motion-jax convert --input=01_01.amc --output=01_01.bvh --fps=25 --output_unit_mm=10
+motion-jax convert --input=sixty.amc --input_fps=60 --output=sixty.bvh
+motion-jax convert --input=capture.c3d --output=capture.npz
+motion-jax convert --input=recordings,'more/*.amc' --output=converted --format=.bvh
 
 Lengths keep their numbers, and with them their unit, unless --output_unit_mm names another. Several files, a folder
 (with all below it) or a pattern are written into the folder --output; a file that cannot be read or written is named

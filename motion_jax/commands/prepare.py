@@ -1,10 +1,10 @@
 """Reads motion files, audits them, and writes a data set that every other command opens at once.
 
-python -m launch.prepare --dataset=h36m --source=h3.6m/dataset --out=prepared/h36m
-python -m launch.prepare --dataset=cmu --source=cmu_mocap --audit_only
-python -m launch.prepare --dataset=synthetic --out=made --text     (files in the layout of Human3.6M)
-python -m launch.prepare --dataset=folder --source=recordings --out=prepared/own --pattern={subject}/{action}_{trial}
-python -m launch.prepare --dataset=folder --source=subjects --out=prepared/cmu_all     (CMU's tree of .asf and .amc)
+motion-jax prepare --dataset=h36m --source=h3.6m/dataset --out=prepared/h36m
+motion-jax prepare --dataset=cmu --source=cmu_mocap --audit_only
+motion-jax prepare --dataset=synthetic --out=made --text     (files in the layout of Human3.6M)
+motion-jax prepare --dataset=folder --source=recordings --out=prepared/own --pattern={subject}/{action}_{trial}
+motion-jax prepare --dataset=folder --source=subjects --out=prepared/cmu_all     (CMU's tree of .asf and .amc)
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from motion_jax.runtime.cache_folder import cache_folder, temporary_folder
 from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 
-_LOGGED = 3  # warnings that an opening repeats; launch.prepare lists them all
+_LOGGED = 3  # warnings that an opening repeats; motion-jax prepare lists them all
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,7 +91,8 @@ def _open_root(spec: DatasetSpec, config: DataConfig) -> _Opened:
         return _Opened(dataset, read_manifest(root), origin=Path(), judged=True)
     if isinstance(spec.files, Layout):
         return _open_tree(spec.files, config, root)
-    empty = ", or empty" if isinstance(spec.files, Generated) else f" (launch.prepare --dataset={spec.name} writes one)"
+    written = f" (motion-jax prepare --dataset={spec.name} writes one)"
+    empty = ", or empty" if isinstance(spec.files, Generated) else written
     raise UserError(
         f"data.root={config.root!r} holds no prepared data set; with data.name={spec.name!r} it must be one{empty}"
     )
@@ -186,4 +187,4 @@ def _log(findings: Sequence[Finding]) -> None:
     for finding in findings[:_LOGGED]:
         logging.warning("%s", finding)
     if len(findings) > _LOGGED:
-        logging.warning("and %d more; launch.prepare --audit_only lists them", len(findings) - _LOGGED)
+        logging.warning("and %d more; motion-jax prepare --audit_only lists them", len(findings) - _LOGGED)

@@ -181,7 +181,7 @@ DAMAGES = {
     "manifest_deep": (
         lambda folder: (folder / "manifest.json").write_text("[" * 100_000), r"manifest\.json: not the manifest"
     ),
-    "newer_format": (_rewrite(lambda m: m.update(format=99)), r"format 99; this version reads 3: run launch\.prepare"),
+    "newer_format": (_rewrite(lambda m: m.update(format=99)), r"format 99; this version reads 3: run motion-jax prepare"),
     "field_missing": (_rewrite(lambda m: m.pop("clips")), "not the manifest"),
     "field_unknown": (_rewrite(lambda m: m.update(extra=1)), "not the manifest"),
     "clips_overlap": (_rewrite(lambda m: m["clips"][1].update(offset=0)), r"clip '2\.txt' does not fit"),
@@ -283,7 +283,7 @@ def test_a_data_set_must_be_known_and_lie_somewhere():
         open_dataset(DataConfig(name="hm36"))
     with pytest.raises(UserError, match=r"data\.root is empty: data\.name='h36m' needs --config\.data\.root=DIR"):
         open_dataset(DataConfig(name="h36m"))
-    with pytest.raises(UserError, match=r"must be one \(launch\.prepare --dataset=folder writes one\)"):
+    with pytest.raises(UserError, match=r"must be one \(motion-jax prepare --dataset=folder writes one\)"):
         open_dataset(DataConfig(name="folder", root="tests"))
 
 
