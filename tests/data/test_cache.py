@@ -181,7 +181,7 @@ DAMAGES = {
     "manifest_deep": (
         lambda folder: (folder / "manifest.json").write_text("[" * 100_000), r"manifest\.json: not the manifest"
     ),
-    "newer_format": (_rewrite(lambda m: m.update(format=99)), r"format 99; this version reads 3: run motion-jax prepare"),
+    "newer_format": (_rewrite(lambda m: m.update(format=99)), r"format 99; this version reads 3: run motion-jax"),
     "field_missing": (_rewrite(lambda m: m.pop("clips")), "not the manifest"),
     "field_unknown": (_rewrite(lambda m: m.update(extra=1)), "not the manifest"),
     "clips_overlap": (_rewrite(lambda m: m["clips"][1].update(offset=0)), r"clip '2\.txt' does not fit"),
