@@ -1,6 +1,6 @@
 r"""AGED w/ adv+geo (Gui et al. 2018; thesis, Tables 8-15): residual encoder-decoder, geodesic loss, two discriminators.
 
-    python -m launch.train --config=configs/aged.py --workdir=runs/aged \
+    motion-jax train --config=configs/aged.py --workdir=runs/aged \
         --config.data.name=h36m --config.data.root=DIR
 
 Without adversaries: --config.model.adversarial=0. Without geodesic loss: --config.train.loss=mse. Fed its own

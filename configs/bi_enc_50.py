@@ -1,6 +1,6 @@
 r"""Bi-Enc-50 (thesis, Tables 8-15): bidirectional encoder, attention decoder, 50% teacher forcing.
 
-    python -m launch.train --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50 \
+    motion-jax train --config=configs/bi_enc_50.py --workdir=runs/bi_enc_50 \
         --config.data.name=h36m --config.data.root=DIR
 
 Table 6's values are the defaults of `motion_jax.config`; residual connections as in Table 7. The thesis holds no

@@ -1,6 +1,6 @@
 r"""CRBM (Taylor, Hinton & Roweis 2007): a conditional restricted Boltzmann machine. No row of the thesis's tables.
 
-    python -m launch.train --config=configs/crbm.py --workdir=runs/crbm \
+    motion-jax train --config=configs/crbm.py --workdir=runs/crbm \
         --config.data.name=h36m --config.data.root=DIR
 
 Order, learning rate and momentum are those of the authors' published code, without its weight decay; 200 hidden units

@@ -1,6 +1,6 @@
 r"""ERD (Fragkiadaki et al. 2015; row "ERD" of the thesis's Tables 8 and 9).
 
-    python -m launch.train --config=configs/erd.py --workdir=runs/erd \
+    motion-jax train --config=configs/erd.py --workdir=runs/erd \
         --config.data.name=h36m --config.data.root=DIR
 
 Sizes of the paper. Optimiser, batch and noise are those of the code of Jain et al. 2016, whose ERD the tables quote:

@@ -1,6 +1,6 @@
 r"""LSTM-3LR (Fragkiadaki et al. 2015; row "LSTM-3LR" of the thesis's Tables 8 and 9).
 
-    python -m launch.train --config=configs/lstm_3lr.py --workdir=runs/lstm_3lr \
+    motion-jax train --config=configs/lstm_3lr.py --workdir=runs/lstm_3lr \
         --config.data.name=h36m --config.data.root=DIR
 
 Sizes of the paper; all else as in configs/erd.py, whose remarks hold here too. Expected: days on a GPU-less machine;

@@ -1,6 +1,6 @@
 r"""QuaterNet (Pavllo et al. 2018): two GRU layers of 1000 on quaternions, Euler-angle loss, 400 ms ahead.
 
-    python -m launch.train --config=configs/quaternet.py --workdir=runs/quaternet \
+    motion-jax train --config=configs/quaternet.py --workdir=runs/quaternet \
         --config.data.name=h36m --config.data.root=DIR
 
 The values of the authors' short-term code: 50 frames in, 10 out, no action, batch 60, Adam at 0.001 times 0.999 an

@@ -1,6 +1,6 @@
 r"""QuaterNet's convolutional network (Pavllo et al. 2019): dilated causal convolutions on quaternions.
 
-    python -m launch.train --config=configs/quaternet_conv.py --workdir=runs/quaternet_conv \
+    motion-jax train --config=configs/quaternet_conv.py --workdir=runs/quaternet_conv \
         --config.data.name=h36m --config.data.root=DIR
 
 Five layers of width 2 that see 32 frames, 1000 channels: these could not be checked against the paper. All else is

@@ -1,6 +1,6 @@
 r"""Res. sup. (Martinez et al. 2017; rows of the thesis's Tables 8-15): one residual GRU that reads and writes.
 
-    python -m launch.train --config=configs/res_sup.py --workdir=runs/res_sup \
+    motion-jax train --config=configs/res_sup.py --workdir=runs/res_sup \
         --config.data.name=h36m --config.data.root=DIR
 
 Sizes and optimiser are the defaults of the authors' code, which are also the thesis's. That code trains on 10 future

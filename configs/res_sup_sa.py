@@ -1,6 +1,6 @@
 r"""Residual (SA) (Martinez et al. 2017): Res. sup. trained on a single action, walking.
 
-    python -m launch.train --config=configs/res_sup_sa.py --workdir=runs/res_sup_sa \
+    motion-jax train --config=configs/res_sup_sa.py --workdir=runs/res_sup_sa \
         --config.data.name=h36m --config.data.root=DIR
 
 Another action: --config.data.actions=eating. All else as in configs/res_sup.py. Expected: hours on a GPU-less machine;

@@ -1,6 +1,6 @@
 r"""Res. sup., untied (Martinez et al. 2017): encoder and decoder each with a cell of their own.
 
-    python -m launch.train --config=configs/res_sup_untied.py --workdir=runs/res_sup_untied \
+    motion-jax train --config=configs/res_sup_untied.py --workdir=runs/res_sup_untied \
         --config.data.name=h36m --config.data.root=DIR
 
 All else as in configs/res_sup.py. Expected: hours on a GPU-less machine; no row of the thesis.

@@ -1,6 +1,6 @@
 r"""Res. unsup. (Martinez et al. 2017): Res. sup. that is not told the action.
 
-    python -m launch.train --config=configs/res_unsup.py --workdir=runs/res_unsup \
+    motion-jax train --config=configs/res_unsup.py --workdir=runs/res_unsup \
         --config.data.name=h36m --config.data.root=DIR
 
 All else as in configs/res_sup.py. Expected: hours on a GPU-less machine; no row of the thesis.

@@ -1,6 +1,6 @@
 """Running average (Martinez et al. 2017): the mean of the last frames in Euler angles, held. Nothing to train.
 
-    python -m launch.evaluate --config=configs/running_average.py --config.model.window=4
+    motion-jax evaluate --config=configs/running_average.py --config.model.window=4
 
 Expected: seconds; on Human3.6M, free running, walking .481 .745 1.017 1.169 at 80/160/320/400 ms with window 2.
 """

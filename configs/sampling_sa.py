@@ -1,6 +1,6 @@
 r"""Sampling-based loss (SA) (Martinez et al. 2017): a single action, and no residual connection.
 
-    python -m launch.train --config=configs/sampling_sa.py --workdir=runs/sampling_sa \
+    motion-jax train --config=configs/sampling_sa.py --workdir=runs/sampling_sa \
         --config.data.name=h36m --config.data.root=DIR
 
 The paper's network before the residual is added: it writes poses, not differences, and its loss is over one second of

@@ -1,6 +1,6 @@
 r"""SRNN (Jain et al. 2016; row "SRNN" of the thesis's Tables 8 and 9).
 
-    python -m launch.train --config=configs/srnn.py --workdir=runs/srnn \
+    motion-jax train --config=configs/srnn.py --workdir=runs/srnn \
         --config.data.name=h36m --config.data.root=DIR
 
 Sizes of the paper; all else as in configs/erd.py, whose remarks hold here too. Expected: days on a GPU-less machine;

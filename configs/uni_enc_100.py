@@ -1,6 +1,6 @@
 r"""Uni-Enc-100 (thesis, Tables 8-15): unidirectional encoder, attention decoder, always fed the truth.
 
-    python -m launch.train --config=configs/uni_enc_100.py --workdir=runs/uni_enc_100 \
+    motion-jax train --config=configs/uni_enc_100.py --workdir=runs/uni_enc_100 \
         --config.data.name=h36m --config.data.root=DIR
 
 Table 6's values are the defaults of `motion_jax.config`; residual connections as in Table 7. The thesis holds no

@@ -6,16 +6,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from motion_jax.data.formats import Motion, read_motion, write_motion
     from motion_jax.errors import UserError
+    from motion_jax.inference.files import predict_file
     from motion_jax.inference.predictor import Predictor, load_predictor
 
-__version__ = "0.1.0"
-__all__ = ["Predictor", "UserError", "__version__", "load_predictor"]
+__version__ = "0.2.0"
+__all__ = [
+    "Motion", "Predictor", "UserError", "__version__", "load_predictor", "predict_file", "read_motion", "write_motion",
+]  # fmt: skip
 
 _HOMES = {
+    "Motion": "motion_jax.data.formats",
     "Predictor": "motion_jax.inference.predictor",
     "UserError": "motion_jax.errors",
     "load_predictor": "motion_jax.inference.predictor",
+    "predict_file": "motion_jax.inference.files",
+    "read_motion": "motion_jax.data.formats",
+    "write_motion": "motion_jax.data.formats",
 }
 """Where each public name is defined. They are loaded when they are first used: `motion-jax --help` needs no JAX."""
 

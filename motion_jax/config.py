@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import json
 import typing
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,6 @@ import ml_collections
 
 from motion_jax.errors import UserError
 
-DATASETS = ("synthetic", "h36m", "cmu", "folder")
 STATISTICS = ("martinez", "learn_traj_dep")
 LOSSES = ("mse", "l1", "geodesic", "velocity", "position", "euler")
 PRECISIONS = ("float32", "tf32", "bf16")
@@ -36,8 +36,8 @@ MODES = ("free_running", "one_step")
 class DataConfig:
     """Which motion, and how it becomes windows."""
 
-    name: str = "synthetic"
-    root: str = ""  # a source tree or a folder that launch.prepare wrote; empty only for synthetic
+    name: str = "synthetic"  # of `data.datasets`, which `open_dataset` looks into
+    root: str = ""  # a source tree or a folder that motion-jax prepare wrote; empty only for what is made by code
     cache: str = ""  # where parsed trees are kept; empty: $XDG_CACHE_HOME/motion_jax
     actions: str = "all"  # "all", or names separated by commas
     source_length: int = 50  # S
@@ -51,16 +51,10 @@ class DataConfig:
     synthetic_seed: int = 0
 
     def __post_init__(self) -> None:
-        one_of("data.name", self.name, DATASETS)
         one_of("data.statistics", self.statistics, STATISTICS)
         at_least("data.source_length", self.source_length, 2)
         at_least("data.target_length", self.target_length, 1)
         at_least("data.stride", self.stride, 1)
-        if self.name != "synthetic" and not self.root:
-            raise UserError(
-                f"data.root is empty: data.name={self.name!r} needs --config.data.root=DIR, the folder that holds "
-                f"its files. This data cannot be shipped or downloaded for you; data.name='synthetic' needs no folder."
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +79,17 @@ class ModelConfig:
 
 
 MODEL_CONFIGS: dict[str, type[ModelConfig]] = {}
-"""The fields of every model by its name, as `models.register` enters them."""
+"""The fields of every model by its name, as `models.register` enters them; to be read by `model_configs`."""
+
+
+def model_configs() -> Mapping[str, type[ModelConfig]]:
+    """The fields of every model by its name.
+
+    The registry lies on a floor above this one, and whoever reads a configuration need not have imported it.
+    """
+    importlib.import_module("motion_jax.models")
+    return MODEL_CONFIGS
+
 
 FORCING = ("train.teacher_forcing", "train.coin", "train.forcing_schedule", "train.forcing_end")
 """What a model leaves unread that learns from true frames alone."""
@@ -257,8 +261,8 @@ class Experiment:
             UserError: an unknown field, one that the model does not read, a wrong type or an impossible value.
         """
         values = self.to_dict()
-        if (name := changes.get("model.name", self.model.name)) in MODEL_CONFIGS and name != self.model.name:
-            read = _names_of(MODEL_CONFIGS[name])
+        if (name := changes.get("model.name", self.model.name)) in model_configs() and name != self.model.name:
+            read = _names_of(model_configs()[name])
             values["model"] = {field: value for field, value in values["model"].items() if field in read}
         for path, value in changes.items():
             *groups, last = path.split(".")
@@ -286,16 +290,17 @@ class Experiment:
 
 def _build_model(values: Mapping[str, Any], path: str) -> ModelConfig:
     name = values.get("name", DEFAULT_MODEL)
-    if name not in MODEL_CONFIGS:
-        raise UserError(f"model.name={name!r}: must be one of {', '.join(sorted(MODEL_CONFIGS))}")
-    cls = MODEL_CONFIGS[name]
+    known = model_configs()
+    if name not in known:
+        raise UserError(f"model.name={name!r}: must be one of {', '.join(sorted(known))}")
+    cls = known[name]
     read = [field.name for field in dataclasses.fields(cls) if field.name != "name"]
     for key in values:
         if key != "name" and key not in read:
-            others = sorted(other for other, config in MODEL_CONFIGS.items() if key in _names_of(config))
-            known = f" ({', '.join(others)} {'does' if len(others) == 1 else 'do'})" if others else ""
+            others = sorted(other for other, config in known.items() if key in _names_of(config))
+            readers = f" ({', '.join(others)} {'does' if len(others) == 1 else 'do'})" if others else ""
             raise UserError(
-                f"{path}{key}: model {name!r} does not read it{known}; it reads {', '.join(read) or 'no field'}"
+                f"{path}{key}: model {name!r} does not read it{readers}; it reads {', '.join(read) or 'no field'}"
             )
     return typing.cast(ModelConfig, _build(cls, {"name": name, **values}, path))
 

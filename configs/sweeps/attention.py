@@ -1,6 +1,6 @@
 r"""Which attention: every kind, and none. The thesis leaves the comparison to future work.
 
-    python -m launch.sweep --sweep=configs/sweeps/attention.py --workdir=runs/sweeps/attention --seeds=3 \
+    motion-jax sweep --sweep=configs/sweeps/attention.py --workdir=runs/sweeps/attention --seeds=3 \
         --config.data.name=h36m --config.data.root=DIR
 
 The base is Uni-Enc-50 with Table 6's values, nine members: at full size a matter of days without a GPU, so begin with

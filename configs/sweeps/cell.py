@@ -1,6 +1,6 @@
 r"""Which cell: both forms of the GRU, the LSTM, the plain one. The thesis's future work asks for LSTM against GRU.
 
-    python -m launch.sweep --sweep=configs/sweeps/cell.py --workdir=runs/sweeps/cell --seeds=3 \
+    motion-jax sweep --sweep=configs/sweeps/cell.py --workdir=runs/sweeps/cell --seeds=3 \
         --config.data.name=h36m --config.data.root=DIR
 
 The base is Uni-Enc-50 with Table 6's values: at full size a matter of days without a GPU, so begin with

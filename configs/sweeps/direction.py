@@ -1,6 +1,6 @@
 r"""The encoder's direction: Uni-Enc-50 against Bi-Enc-50, which the thesis's tables compare from one run each.
 
-    python -m launch.sweep --sweep=configs/sweeps/direction.py --workdir=runs/sweeps/direction --seeds=3 \
+    motion-jax sweep --sweep=configs/sweeps/direction.py --workdir=runs/sweeps/direction --seeds=3 \
         --config.data.name=h36m --config.data.root=DIR
 
 Table 6's values: at full size a matter of days without a GPU, so begin with --config.model.hidden=256

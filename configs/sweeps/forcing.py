@@ -1,6 +1,6 @@
 r"""How often the decoder reads the truth: teacher forcing 0, 25, 50, 75 and 100%. The thesis has 0, 50 and 100%.
 
-    python -m launch.sweep --sweep=configs/sweeps/forcing.py --workdir=runs/sweeps/forcing --seeds=3 \
+    motion-jax sweep --sweep=configs/sweeps/forcing.py --workdir=runs/sweeps/forcing --seeds=3 \
         --config.data.name=h36m --config.data.root=DIR
 
 The base is unidirectional with Table 6's values: at full size a matter of days without a GPU, so begin with

@@ -1,7 +1,7 @@
 r"""Residual connections, with and without, in both directions. Table 7 has them; the thesis's discussion says that they
 made its results worse.
 
-    python -m launch.sweep --sweep=configs/sweeps/residual.py --workdir=runs/sweeps/residual --seeds=3 \
+    motion-jax sweep --sweep=configs/sweeps/residual.py --workdir=runs/sweeps/residual --seeds=3 \
         --config.data.name=h36m --config.data.root=DIR
 
 The base is Uni-Enc-50 with Table 6's values: at full size a matter of days without a GPU, so begin with

@@ -1,4 +1,4 @@
-"""The library's side of a case: the code that `launch.train` and `load_predictor` run."""
+"""The library's side of a case: the code that `motion-jax train` and `load_predictor` run."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Times training steps and predictions, beside peers in the same interleaved run if asked.
 
-python -m launch.benchmark --work=train,infer --batch=16,128 --hidden=256 --json=bench.json --markdown=bench.md
-python -m launch.benchmark --threads=1 --peer=torch,torch_compile,flax,plain      (one thread on either side)
-python -m launch.benchmark --batch=1,16,128,1024 --precision=float32,tf32,bf16 --plot=pictures
+motion-jax benchmark --work=train,infer --batch=16,128 --hidden=256 --json=bench.json --markdown=bench.md
+motion-jax benchmark --threads=1 --peer=torch,torch_compile,flax,plain      (one thread on either side)
+motion-jax benchmark --batch=1,16,128,1024 --precision=float32,tf32,bf16 --plot=pictures
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from motion_jax.benchmark.case import WORKS
 from motion_jax.benchmark.growth import growths
 from motion_jax.benchmark.page import page
 from motion_jax.benchmark.run import measure
+from motion_jax.commands import cli
 from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
 from motion_jax.runtime import devices, timing
@@ -42,9 +43,9 @@ _MICRO_BATCH = flags.DEFINE_integer("micro_batch", 0, "Sequences computed at onc
 _CUDA_GRAPHS = flags.DEFINE_bool("cuda_graphs", False, "On a GPU, capture the loops as graphs.")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "Time for each implementation of each case.", lower_bound=0.0)
 _THREADS = flags.DEFINE_integer("threads", None, "Confine the process to so many cores.", lower_bound=1)
-_JSON = flags.DEFINE_string("json", "", "Write machine and rows here.")
-_MARKDOWN = flags.DEFINE_string("markdown", "", "Write machine and tables here.")
-_PLOT = flags.DEFINE_string("plot", "", "Write pictures of the sweep into this folder.")
+_JSON = cli.define_path("json", "", "Write machine and rows here.")
+_MARKDOWN = cli.define_path("markdown", "", "Write machine and tables here.")
+_PLOT = cli.define_path("plot", "", "Write pictures of the sweep into this folder.")
 
 
 def main(_: list[str]) -> None:

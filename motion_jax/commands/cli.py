@@ -17,7 +17,7 @@ from ml_collections import config_flags
 
 from motion_jax.commands import usage
 from motion_jax.commands.shipped import find_config
-from motion_jax.config import DEFAULT_MODEL, MODEL_CONFIGS, Experiment
+from motion_jax.config import DEFAULT_MODEL, Experiment, model_configs
 from motion_jax.errors import UserError
 from motion_jax.runtime import streams
 from motion_jax.runtime.backend import check_backend
@@ -216,10 +216,10 @@ def _model_fields(values: Mapping[str, Any], name: str | None, any_model: bool) 
 
     What the configuration sets stays, where the model reads it.
     """
-    name = name or values.get("name", DEFAULT_MODEL)
-    if name not in MODEL_CONFIGS:
+    name = str(name or values.get("name", DEFAULT_MODEL))
+    if name not in model_configs():
         return ml_collections.ConfigDict({**values, "name": name})  # refused where the experiment is made
-    chosen = list(MODEL_CONFIGS.values()) if any_model else [MODEL_CONFIGS[name]]
+    chosen = list(model_configs().values()) if any_model else [model_configs()[name]]
     known: dict[str, Any] = {field.name: field.default for config in chosen for field in dataclasses.fields(config)}
     kept = values if name == values.get("name", DEFAULT_MODEL) else {k: v for k, v in values.items() if k in known}
     return ml_collections.ConfigDict({**known, **kept, "name": name})
@@ -238,7 +238,7 @@ def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
 def _check_key(name: str) -> None:
     fields: Any = Experiment().to_dict()
     fields["model"] = {
-        field.name: field.default for config in MODEL_CONFIGS.values() for field in dataclasses.fields(config)
+        field.name: field.default for config in model_configs().values() for field in dataclasses.fields(config)
     }
     for part in name.split(".")[1:]:
         if not isinstance(fields, Mapping):

@@ -1,10 +1,10 @@
 """Converts motion files into another format, told by the suffix, or reports what they hold.
 
-python -m launch.convert --input=walk.bvh --report
-python -m launch.convert --input=01_01.amc --output=01_01.bvh --fps=25 --output_unit_mm=10
-python -m launch.convert --input=sixty.amc --input_fps=60 --output=sixty.bvh
-python -m launch.convert --input=capture.c3d --output=capture.npz
-python -m launch.convert --input=recordings,'more/*.amc' --output=converted --format=.bvh
+motion-jax convert --input=walk.bvh --report
+motion-jax convert --input=01_01.amc --output=01_01.bvh --fps=25 --output_unit_mm=10
+motion-jax convert --input=sixty.amc --input_fps=60 --output=sixty.bvh
+motion-jax convert --input=capture.c3d --output=capture.npz
+motion-jax convert --input=recordings,'more/*.amc' --output=converted --format=.bvh
 
 Lengths keep their numbers, and with them their unit, unless --output_unit_mm names another. Several files, a folder
 (with all below it) or a pattern are written into the folder --output; a file that cannot be read or written is named
@@ -13,10 +13,8 @@ and passed over, and the exit status is then 2.
 
 from __future__ import annotations
 
-import glob
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +32,7 @@ from motion_jax.data.formats import (
     write_markers,
     write_motion,
 )
+from motion_jax.data.input_files import find_inputs
 from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.data.motion.report import describe_markers, describe_motion
 from motion_jax.data.motion.resample import resample
@@ -58,7 +57,6 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there
 _STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be converted.")
 
 _USUAL = ".bvh"  # written into a folder where the input's own format is not written
-_MACOS = "__MACOSX"  # a folder that macOS adds to archives
 
 
 class _Job(NamedTuple):
@@ -71,7 +69,9 @@ class _Job(NamedTuple):
 def main(_: list[str]) -> None:
     """Checks flags and paths, then reads and writes file by file."""
     _check_flags()
-    sources, several = _sources(_INPUT.value)
+    readable = [suffix for suffix, form in FORMATS.items() if form.read or form.read_markers]
+    files, several = find_inputs(_INPUT.value, readable)
+    sources = list(files.items())
     jobs, into_folder = _jobs(sources, several)
     if not several:
         _check(jobs[0])
@@ -111,57 +111,6 @@ def _check_flags() -> None:
 def _suffix() -> str:
     """--format, with or without its point."""
     return "." + _FORMAT.value.lower().removeprefix(".") if _FORMAT.value else ""
-
-
-def _sources(value: str) -> tuple[list[tuple[Path, Path]], bool]:
-    """Each file and its path below the folder that was named; and whether more than one file could be meant."""
-    whole = user_path(value)
-    entries = [value] if whole.exists() else [entry.strip() for entry in value.split(",") if entry.strip()]
-    found: dict[Path, Path] = {}
-    several = len(entries) > 1
-    for entry in entries:
-        path = user_path(entry)
-        if path.is_dir() or (not path.exists() and glob.has_magic(entry)):
-            several = True
-            files = list(_below(path) if path.is_dir() else _matching(path))
-            if not files:
-                known = ", ".join(suffix for suffix, form in FORMATS.items() if form.read or form.read_markers)
-                raise UserError(f"--input={entry}: no motion file there: looked for {known}")
-            found |= {file: name for file, name in files if file not in found}
-        else:
-            found.setdefault(path, Path(path.name))
-    if not found:
-        raise UserError("--input is empty: name a file, a folder or a pattern")
-    return list(found.items()), several
-
-
-def _below(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """The motion files below a folder, with their paths from there, by name.
-
-    Linked folders are gone into, each once; hidden files and folders, and those of macOS, are passed over.
-    """
-    seen: set[str] = set()
-    found: list[Path] = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        here = os.path.realpath(parent)
-        folders[:] = [name for name in folders if not name.startswith(".") and name != _MACOS and here not in seen]
-        if here not in seen:
-            found += [Path(parent, name) for name in files if not name.startswith(".")]
-        seen.add(here)
-    for file in sorted(filter(_is_motion, found)):
-        yield file, file.relative_to(folder)
-
-
-def _matching(pattern: Path) -> Iterator[tuple[Path, Path]]:
-    """The motion files that a pattern names, by name."""
-    for name in sorted(glob.glob(str(pattern), recursive=True)):  # noqa: PTH207  (pathlib's matches hidden files)
-        if _is_motion(Path(name)):
-            yield Path(name), Path(Path(name).name)
-
-
-def _is_motion(path: Path) -> bool:
-    form = FORMATS.get(path.suffix.lower())
-    return form is not None and bool(form.read or form.read_markers) and path.is_file()
 
 
 def _jobs(sources: list[tuple[Path, Path]], several: bool) -> tuple[list[_Job], bool]:

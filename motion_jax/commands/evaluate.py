@@ -31,8 +31,8 @@ from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
 from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.types import Dataset
+from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.horizons import horizon_curves
 
 _CONFIG = cli.define_config()
 _WORKDIR = flags.DEFINE_string("workdir", "", "Runs, or folders of runs, separated by commas; of one name: seeds.")

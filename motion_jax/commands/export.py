@@ -1,8 +1,8 @@
 """Writes a trained model as files that other programs open: raw frames in, raw frames out, normalisation inside.
 
-python -m launch.export --workdir=runs/bi_enc_50 --output=exported
-python -m launch.export --workdir=runs/bi_enc_50 --output=exported --format=stablehlo,onnx
-python -m launch.export --workdir=runs/bi_enc_50 --output=exported --platforms=cpu --nocheck
+motion-jax export --workdir=runs/bi_enc_50 --output=exported
+motion-jax export --workdir=runs/bi_enc_50 --output=exported --format=stablehlo,onnx
+motion-jax export --workdir=runs/bi_enc_50 --output=exported --platforms=cpu --nocheck
 
 Each file is opened in a fresh process without this package and compared with the original; the folder appears complete
 or not at all.
@@ -14,13 +14,14 @@ from pathlib import Path
 
 from absl import flags
 
+from motion_jax.commands import cli
 from motion_jax.export import check_request, write_export
 from motion_jax.export.card import Card
 from motion_jax.export.folder import JIT
 from motion_jax.inference.predictor import load_predictor
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "Folder to write: new or empty.", required=True)
+_WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
+_OUTPUT = cli.define_path("output", None, "Folder to write: new or empty.", required=True)
 _FORMAT = flags.DEFINE_list("format", ["stablehlo"], "stablehlo, onnx, or both.")
 _PLATFORMS = flags.DEFINE_list("platforms", ["cpu", "cuda", "tpu"], "Where the StableHLO shall run: also rocm.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")

@@ -24,7 +24,6 @@ OPTIONAL = {
     "matplotlib": "viz",
     "tensorboardX": "tensorboard",
     "tensorboard": "tensorboard",
-    "c3d": "c3d",
     "flatbuffers": "export",
     "onnx": "onnx",
     "onnxruntime": "onnx",

@@ -20,7 +20,7 @@ from motion_jax.train.forecasting import fit
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.skeletons import motion_strip
+from motion_jax.visualize.strip import motion_strip
 
 _CONFIG = cli.define_config("quickstart")
 _OUT = cli.define_path("out", "quickstart", "Folder of the run, its tables and pictures; a run there is resumed.")
@@ -30,7 +30,7 @@ NEXT = """Next, on recordings of your own (BVH, Acclaim or HTR files, such as re
   motion-jax train     --config=quickstart --workdir=runs/own \\
                        --config.data.name=folder --config.data.root=prepared/own
   motion-jax evaluate  --workdir=runs/own --markdown=own.md
-  motion-jax predict   --workdir=runs/own --input=walk.bvh --output=walk_future.bvh
+  motion-jax predict   --workdir=runs/own --input=walk.bvh --output=walk_future.bvh --action=walking
   motion-jax visualize --workdir=runs/own --output=own.html"""
 
 

@@ -20,8 +20,8 @@ from motion_jax.commands.shipped import find_sweep
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
 from motion_jax.experiments import sweep
+from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.horizons import horizon_curves
 
 _SWEEP = flags.DEFINE_string("sweep", None, "A shipped sweep, such as attention, or a file.", required=True)
 _WORKDIR = cli.define_path("workdir", None, "Folder of the runs: MEMBER/seedN, and their tables.", required=True)

@@ -1,47 +1,48 @@
-"""Shows what models predict: one HTML page that opens from disk, pictures and films of it, and curves for a paper.
+"""Shows what models predict: one HTML page that opens from disk, pictures, animations, and curves for a paper.
 
-python -m launch.visualize --workdir=runs/bi_enc_50,runs/uni_enc_50 --output=page.html
-python -m launch.visualize --workdir=runs/bi_enc_50 --action=walking --window=3 --png=strip.png --gif=walking.gif
-python -m launch.visualize --workdir=runs --attention=attention.pdf --curves=errors.pdf --training=training.pdf
+motion-jax visualize --workdir=runs/bi_enc_50,runs/uni_enc_50 --output=page.html
+motion-jax visualize --workdir=runs/bi_enc_50 --action=walking --window=3 --png=strip.png --gif=walking.gif
+motion-jax visualize --workdir=runs --attention=attention.pdf --curves=errors.pdf --training=training.pdf
 
-Zero-velocity is always among the models. The page shows --windows of each action; pictures and films show the first.
+Zero-velocity is always among the models. The page shows --windows of each action, pictures and animations the first.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from absl import flags
 
+from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
 from motion_jax.errors import UserError
 from motion_jax.experiments.compare import compare
 from motion_jax.experiments.runs import find_runs, open_runs
 from motion_jax.inference.predictor import Predictor
-from motion_jax.runtime.files import check_writable
+from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.types import Dataset
-from motion_jax.visualize.animation import check_film, write_film
+from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.attention import attention_map, check_attention
+from motion_jax.visualize.comparison import Comparison, make_comparison
 from motion_jax.visualize.curves import action_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
 from motion_jax.visualize.page import write_page
-from motion_jax.visualize.scene import Show, make_show
-from motion_jax.visualize.skeletons import motion_strip
+from motion_jax.visualize.strip import motion_strip
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
-_OUTPUT = flags.DEFINE_string("output", "", "Write the page here (.html).")
+_OUTPUT = cli.define_path("output", "", "Write the page here (.html).")
 _ACTION = flags.DEFINE_list("action", [], "Actions to show, separated by commas; none: all.")
 _WINDOW = flags.DEFINE_integer("window", 0, "Number of the first test window of an action, from 0.", lower_bound=0)
 _WINDOWS = flags.DEFINE_integer("windows", 4, "How many windows of each action the page shows.", lower_bound=1)
-_PNG = flags.DEFINE_string("png", "", "Draw a strip of poses here (.png, .pdf, .svg).")
-_GIF = flags.DEFINE_string("gif", "", "Write a film here (.gif).")
-_MP4 = flags.DEFINE_string("mp4", "", "Write a film here (.mp4); needs ffmpeg.")
-_CURVES = flags.DEFINE_string("curves", "", "Draw the free-running error of each action here (.png, .pdf, .svg).")
-_TRAINING = flags.DEFINE_string("training", "", "Draw what the runs measured while they trained here.")
-_ATTENTION = flags.DEFINE_string("attention", "", "Draw the attention's weights here (.png, .pdf, .svg).")
-_ROOT = flags.DEFINE_string("root", "", "Where the data lies now, if not where the runs were trained.")
+_PNG = cli.define_path("png", "", "Draw a strip of poses here (.png, .pdf, .svg).")
+_GIF = cli.define_path("gif", "", "Write an animation here (.gif).")
+_MP4 = cli.define_path("mp4", "", "Write an animation here (.mp4); needs ffmpeg.")
+_CURVES = cli.define_path("curves", "", "Draw the free-running error of each action here (.png, .pdf, .svg).")
+_TRAINING = cli.define_path("training", "", "Draw what the runs measured while they trained here.")
+_ATTENTION = cli.define_path("attention", "", "Draw the attention's weights here (.png, .pdf, .svg).")
+_ROOT = cli.define_path("root", "", "Where the data lies now, if not where the runs were trained.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
 
 SCENES = (_OUTPUT, _PNG, _GIF, _MP4, _ATTENTION)  # what needs predictions
@@ -49,37 +50,37 @@ SCENES = (_OUTPUT, _PNG, _GIF, _MP4, _ATTENTION)  # what needs predictions
 
 def main(_: list[str]) -> None:
     """Checks the outputs, predicts, writes."""
-    _check_outputs()
-    folders = [Path(name) for name in _WORKDIR.value]
-    if _TRAINING.value:
-        training_curves([run for folder in folders for run in find_runs(folder)], _TRAINING.value)
-        print(f"wrote {_TRAINING.value}")
-    if not any(flag.value for flag in (*SCENES, _CURVES)):
+    paths = {flag.name: Path(flag.value) for flag in (*SCENES, _CURVES, _TRAINING) if flag.value}
+    _check_outputs(paths)
+    folders = [user_path(name) for name in _WORKDIR.value]
+    if "training" in paths:
+        training_curves([run for folder in folders for run in find_runs(folder)], paths["training"])
+        print(f"wrote {paths['training']}")
+    if not paths.keys() - {"training"}:
         return
     runs = open_runs(folders, _CHECKPOINT.value)
-    if _ATTENTION.value:
+    if "attention" in paths:
         check_attention(runs)
     dataset = _open(runs)
-    if _CURVES.value:
-        _draw_curves(runs, dataset)
-    if any(flag.value for flag in SCENES):
-        count = _WINDOWS.value if _OUTPUT.value else 1
-        _write(make_show(runs, dataset, _ACTION.value, _WINDOW.value, count))
+    if "curves" in paths:
+        _draw_curves(runs, dataset, paths["curves"])
+    if any(flag.name in paths for flag in SCENES):
+        count = _WINDOWS.value if "output" in paths else 1
+        _write(make_comparison(runs, dataset, _ACTION.value, _WINDOW.value, count), paths)
 
 
-def _check_outputs() -> None:
-    if not any(flag.value for flag in (*SCENES, _CURVES, _TRAINING)):
-        raise UserError("nothing to write: give --output=page.html, or a picture or film (see --help)")
-    if _OUTPUT.value:
-        if Path(_OUTPUT.value).suffix.lower() not in (".html", ".htm"):
-            raise UserError(f"--output={_OUTPUT.value}: a page's suffix must be .html")
-        check_writable(_OUTPUT.value)
-    for flag in (_PNG, _CURVES, _TRAINING, _ATTENTION):
-        if flag.value:
-            check_drawable(flag.value)
-    for flag, suffix in ((_GIF, ".gif"), (_MP4, ".mp4")):
-        if flag.value:
-            check_film(flag.value, suffix)
+def _check_outputs(paths: Mapping[str, Path]) -> None:
+    if not paths:
+        raise UserError("nothing to write: give --output=page.html, or a picture or animation (see --help)")
+    for name, path in paths.items():
+        if name == "output":
+            if path.suffix.lower() not in (".html", ".htm"):
+                raise UserError(f"--output={path}: a page's suffix must be .html")
+            check_writable(path)
+        elif name in ("gif", "mp4"):
+            check_animation(path, f".{name}")
+        else:
+            check_drawable(path)
 
 
 def _open(runs: list[Predictor]) -> Dataset:
@@ -90,27 +91,33 @@ def _open(runs: list[Predictor]) -> Dataset:
     return open_dataset(dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data)
 
 
-def _draw_curves(runs: list[Predictor], dataset: Dataset) -> None:
+def _draw_curves(runs: list[Predictor], dataset: Dataset, path: Path) -> None:
     reports = compare(runs, dataset, modes=("free_running",))
-    action_curves([report for report in reports if report.row[1:] == reports[0].row[1:]], _CURVES.value)
-    print(f"wrote {_CURVES.value}")
+    action_curves([report for report in reports if report.row[1:] == reports[0].row[1:]], path)
+    print(f"wrote {path}")
 
 
-def _write(show: Show) -> None:
-    scene = show.scenes[0]
-    title = f"{scene.action}, {show.data} motion: free-running prediction"
-    predictions = {name: guess.frames for name, guess in zip(show.models, scene.guesses, strict=True)}
-    writers: list[tuple[str, Callable[[str], object]]] = [
-        (_PNG.value, lambda path: motion_strip(show.skeleton, scene.history, scene.truth, predictions, path, show.fps,
-                                               title=title)),
-        (_ATTENTION.value, lambda path: attention_map(show, path)),
-        (_GIF.value, lambda path: write_film(show, path)),
-        (_MP4.value, lambda path: write_film(show, path)),
-    ]  # fmt: skip
-    for path, write in writers:
-        if path:
-            write(path)
-            print(f"wrote {path}")
-    if _OUTPUT.value:
-        size = write_page(show, _OUTPUT.value)
-        print(f"wrote {_OUTPUT.value}: {len(show.scenes)} windows, {len(show.models)} models, {size / 1e6:.2f} MB")
+def _write(comparison: Comparison, paths: Mapping[str, Path]) -> None:
+    """Writes what was asked for, and a line for each file."""
+    writers: dict[str, Callable[[Comparison, Path], object]] = {
+        "png": _draw_strip,
+        "attention": attention_map,
+        "gif": write_animation,
+        "mp4": write_animation,
+    }
+    for name, write in writers.items():
+        if name in paths:
+            write(comparison, paths[name])
+            print(f"wrote {paths[name]}")
+    if "output" in paths:
+        size = write_page(comparison, paths["output"])
+        windows = len(comparison.scenes)
+        shown = f"{windows} window{'s' * (windows > 1)}, {len(comparison.models)} models, {size / 1e6:.2f} MB"
+        print(f"wrote {paths['output']}: {shown}")
+
+
+def _draw_strip(comparison: Comparison, path: Path) -> None:
+    scene = comparison.scenes[0]
+    predictions = {name: found.frames for name, found in zip(comparison.models, scene.predictions, strict=True)}
+    title = f"{scene.action}, {comparison.data} motion: free-running prediction"
+    motion_strip(comparison.skeleton, scene.history, scene.truth, predictions, path, comparison.fps, title=title)

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from motion_jax.config import DataConfig
+from motion_jax.data.datasets import find_dataset
 from motion_jax.data.findings import Finding, sort_findings
 from motion_jax.data.packed_clips import FIRST_START
-from motion_jax.data.protocols import DRAWINGS
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.data.trees import Recording, Tree
 from motion_jax.types import Clip
@@ -29,13 +29,18 @@ def audit(tree: Tree, config: DataConfig) -> tuple[Finding, ...]:
     return sort_findings([*audit_tree(tree, config), *audit_use(config, clips, tree.hashes)])
 
 
-def audit_tree(tree: Tree, config: DataConfig) -> tuple[Finding, ...]:
-    """Faulty, missing and unexpected files, and motion that cannot be what the layout says."""
+def audit_tree(tree: Tree, config: DataConfig, strict: bool = False) -> tuple[Finding, ...]:
+    """Faulty, missing and unexpected files (`strict`: as errors), and motion that cannot be what the layout says."""
     sound = [recording for recording in tree.recordings if recording.sound]
     faults = itertools.chain.from_iterable(recording.findings for recording in tree.recordings)
     return sort_findings(
         itertools.chain(
-            faults, _missing(tree, config), _extra(tree), _constant(sound), _root_speed(tree, sound), _halved(tree)
+            faults,
+            _missing(tree, config),
+            _extra(tree, strict),
+            _constant(sound),
+            _root_speed(tree, sound),
+            _halved(tree),
         )
     )
 
@@ -64,9 +69,14 @@ def _missing(tree: Tree, config: DataConfig) -> Iterator[Finding]:
         yield Finding(severity, paths[0], None, f"is missing{others}")
 
 
-def _extra(tree: Tree) -> Iterator[Finding]:
+def _extra(tree: Tree, strict: bool) -> Iterator[Finding]:
     for path in tree.extra:
-        yield Finding("warning", path, None, f"belongs to no trial of layout {tree.layout.name!r} and is not read")
+        yield Finding(
+            "error" if strict else "warning",
+            path,
+            None,
+            f"belongs to no trial of layout {tree.layout.name!r} and is not read",
+        )
 
 
 def _constant(recordings: Sequence[Recording]) -> Iterator[Finding]:
@@ -112,7 +122,7 @@ def _halved(tree: Tree) -> Iterator[Finding]:
 
 def _short(config: DataConfig, clips: Sequence[Clip]) -> Iterator[Finding]:
     window = config.source_length + config.target_length
-    drawing = DRAWINGS[config.name]
+    drawing = find_dataset(config.name, "data.name").drawing
     needs = {
         "train": (FIRST_START + window + 1, f"training windows that begin at row {FIRST_START} or later"),
         "test": (drawing.first + drawing.margin + 1, "the published test windows"),
@@ -135,10 +145,10 @@ def _duplicates(config: DataConfig, clips: Sequence[Clip], hashes: Mapping[str, 
         if clip.source in hashes:
             copies[hashes[clip.source]].append(clip)
     for group in copies.values():
-        if len(group) < 2:
+        if len({clip.source for clip in group}) < 2:  # one file, which may be cut into training and test
             continue
         group.sort(key=lambda clip: (clip.split != "train", clip.source))
-        leak = len({clip.split for clip in group}) > 1
+        leak = any(one.split != two.split and one.source != two.source for one in group for two in group)
         others = ", ".join(f"{clip.source} ({clip.split})" for clip in group[1:])
         message = f"the {group[0].split} file has the same content as {others}"
         if leak and not config.allow_duplicates:

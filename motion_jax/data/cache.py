@@ -17,8 +17,10 @@ from absl import logging
 
 from motion_jax.config import DataConfig
 from motion_jax.data.audit import audit, audit_tree, audit_use
+from motion_jax.data.datasets import DatasetSpec, Generated, find_dataset
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
-from motion_jax.data.layouts import LAYOUTS, Layout, choose_actions, find_tree
+from motion_jax.data.finite import check_clips
+from motion_jax.data.layouts import Layout, choose_actions, find_tree
 from motion_jax.data.manifest import Manifest
 from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import content_key, hash_tree, read_tree
@@ -27,7 +29,7 @@ from motion_jax.runtime.cache_folder import cache_folder, temporary_folder
 from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 
-_LOGGED = 3  # warnings that an opening repeats; launch.prepare lists them all
+_LOGGED = 3  # warnings that an opening repeats; motion-jax prepare lists them all
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,18 +46,19 @@ def open_dataset(config: DataConfig) -> Dataset:
     """The clips that `config` asks for, mapped from a prepared folder or from the cache.
 
     Args:
-        config: `root` is a source tree or a prepared folder; empty for synthetic data, which is made and cached.
+        config: `root` is a source tree or a prepared folder; empty for what is made by code, once, and cached.
             `actions` chooses; `skip_first_row` drops row 0 of every clip.
 
     Returns:
         Clips of `[F, D]` float32, read-only.
 
     Raises:
-        UserError: there is no such data, an action is unknown or absent, the audit found errors (all are listed), the
-            prepared folder is damaged or of another data set, or `cache` names a place that cannot be written. Where
-            the usual place cannot be, nothing is cached, which is warned of.
+        UserError: no data set has that name, there is no such data, an action is unknown or absent, the audit found
+            errors (all are listed), the prepared folder is damaged or of another data set, or `cache` names a place
+            that cannot be written. Where the usual place cannot be, nothing is cached, which is warned of.
     """
-    opened = _open_root(config) if config.root else _open_synthetic(config)
+    spec = check_source(config)
+    opened = _open_root(spec, config) if config.root else _open_generated(spec, config)
     dataset = _choose(opened.dataset, config.actions)
     used = dataclasses.replace(config, allow_duplicates=config.allow_duplicates or opened.judged)
     found = audit_use(used, dataset.clips, opened.manifest.sources)
@@ -65,25 +68,39 @@ def open_dataset(config: DataConfig) -> Dataset:
     return _drop_first_rows(dataset) if config.skip_first_row else dataset
 
 
-def _open_root(config: DataConfig) -> _Opened:
+def check_source(config: DataConfig) -> DatasetSpec:
+    """What is known of the data set, without opening it: to be called before hours of work.
+
+    Raises:
+        UserError: no data set has that name, or `root` is empty and the data cannot be made.
+    """
+    spec = find_dataset(config.name, "data.name")
+    if not config.root and not isinstance(spec.files, Generated):
+        raise UserError(
+            f"data.root is empty: data.name={spec.name!r} needs --config.data.root=DIR, the folder that holds its "
+            f"files. This data cannot be shipped or downloaded for you; data.name='synthetic' needs no folder."
+        )
+    return spec
+
+
+def _open_root(spec: DatasetSpec, config: DataConfig) -> _Opened:
     root = user_path(config.root)
     if is_prepared(root):
         dataset = read_prepared(root)
-        if dataset.name != config.name:
-            raise UserError(f"data.root={config.root!r} is a prepared {dataset.name!r} data set, not {config.name!r}")
+        if dataset.name != spec.name:
+            raise UserError(f"data.root={config.root!r} is a prepared {dataset.name!r} data set, not {spec.name!r}")
         return _Opened(dataset, read_manifest(root), origin=Path(), judged=True)
-    if config.name not in LAYOUTS:
-        raise UserError(
-            f"data.root={config.root!r} holds no prepared data set; with data.name={config.name!r} it must be one, or "
-            f"empty. Text files are read with data.name={' or '.join(map(repr, LAYOUTS))}"
-        )
-    return _open_tree(LAYOUTS[config.name], config, root)
+    if isinstance(spec.files, Layout):
+        return _open_tree(spec.files, config, root)
+    empty = ", or empty" if isinstance(spec.files, Generated) else f" (motion-jax prepare --dataset={spec.name} writes one)"
+    raise UserError(
+        f"data.root={config.root!r} holds no prepared data set; with data.name={spec.name!r} it must be one{empty}"
+    )
 
 
 def _open_tree(layout: Layout, config: DataConfig, root: Path) -> _Opened:
     hashes = hash_tree(layout, root, config.actions)
     key = content_key(layout, choose_actions(config.actions, layout.actions), hashes)
-
     place = _place(config)
 
     def build() -> Path:
@@ -96,24 +113,22 @@ def _open_tree(layout: Layout, config: DataConfig, root: Path) -> _Opened:
     return _open_entry(place / key, build, find_tree(layout, root))
 
 
-def _open_synthetic(config: DataConfig) -> _Opened:
-    entry = _place(config) / _synthetic_key(config.synthetic_seed)
+def _open_generated(spec: DatasetSpec, config: DataConfig) -> _Opened:
+    files = spec.files
+    assert isinstance(files, Generated)  # `check_source`
+    entry = _place(config) / _generated_key(spec.name, files, config.synthetic_seed)
 
     def build() -> Path:
-        from motion_jax.data import synthetic  # takes a while to make, so nothing of it is loaded without need
-
-        logging.info("making the synthetic data set, once; it will be kept in %s", entry)
-        return _write_entry(synthetic.make_synthetic(config.synthetic_seed), entry, {}, (), config)
+        logging.info("making the %s data set, once; it will be kept in %s", spec.name, entry)
+        return _write_entry(files.make(config.synthetic_seed), entry, {}, (), config)
 
     return _open_entry(entry, build, Path())
 
 
-def _synthetic_key(seed: int) -> str:
+def _generated_key(name: str, files: Generated, seed: int) -> str:
     """The code is the content: the generator, the skeleton that it moves, and numpy, which draws the numbers."""
-    package = Path(__file__).parents[1]
-    files = [*sorted((package / "data" / "synthetic").glob("*.py")), *sorted((package / "skeletons").glob("*.py"))]
-    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    return hashlib.sha256(json.dumps(["synthetic", seed, np.__version__, code]).encode()).hexdigest()
+    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files.code]
+    return hashlib.sha256(json.dumps([name, seed, np.__version__, code]).encode()).hexdigest()
 
 
 def _open_entry(entry: Path, build: Callable[[], Path], origin: Path) -> _Opened:
@@ -121,7 +136,7 @@ def _open_entry(entry: Path, build: Callable[[], Path], origin: Path) -> _Opened
         try:
             return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
         except UserError as error:
-            logging.warning("a damaged cache entry is made again: %s", error)
+            logging.warning("a cache entry that cannot be used is made again: %s", error)
     entry = build()
     return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
 
@@ -141,6 +156,7 @@ def _write_entry(
     dataset: Dataset, entry: Path, hashes: dict[str, str], findings: Sequence[Finding], config: DataConfig
 ) -> Path:
     """Returns where it lies: in the temporary folder, with a warning, where the usual place cannot be written."""
+    check_clips(dataset.clips)
     try:
         write_dataset(dataset, entry, hashes, findings)
     except UserError as error:
@@ -171,4 +187,4 @@ def _log(findings: Sequence[Finding]) -> None:
     for finding in findings[:_LOGGED]:
         logging.warning("%s", finding)
     if len(findings) > _LOGGED:
-        logging.warning("and %d more; launch.prepare --audit_only lists them", len(findings) - _LOGGED)
+        logging.warning("and %d more; motion-jax prepare --audit_only lists them", len(findings) - _LOGGED)

@@ -7,11 +7,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from motion_jax.data.datasets import MotionFiles
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
-from motion_jax.data.formats import FORMATS, Motion, read_motion
+from motion_jax.data.finite import check_values
+from motion_jax.data.formats import Motion, read_motion
+from motion_jax.data.layouts import choose_actions
 from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.motion import moving_joints
 from motion_jax.data.motion.resample import resample
@@ -19,28 +23,15 @@ from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.root_differences import differentiate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.path_pattern import ParsedPath, parse_paths
+from motion_jax.data.recordings import find_recordings
+from motion_jax.data.splits import hold_out_test
 from motion_jax.data.temp_frame_file import TempFrameFile
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import user_path
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
 VERSION = 3  # of what this file does to motion; part of a data set's key
-READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
-
-
-@dataclasses.dataclass(frozen=True)
-class FolderConfig:
-    """What a folder's files do not say."""
-
-    root: str
-    pattern: str = (
-        ""  # of paths below the root without suffix, with {subject}, {action}, {trial}; "": see `parse_paths`
-    )
-    test: tuple[str, ...] = ()  # subjects; (): the last of several, of one the last trial of every action
-    fps: float = 50.0  # of the data set; a model that trains with data.stride=2 sees half of it
-    unit_mm: float | None = None  # mm to a unit of length; None: as the files say (BVH: cm)
-    skeleton: str = ""  # a motion file with the body that all others are put on; "": the first file's
-    shortest: int = 1  # frames at `fps` that a clip must have; shorter files are left out
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,145 +41,193 @@ class Folder:
     dataset: Dataset
     hashes: dict[str, str]  # sha256 of every file that was read, by its path below the root
     findings: tuple[Finding, ...]
+    split: str  # how the test was chosen, in a sentence
 
 
-def read_folder(config: FolderConfig) -> Folder:
+def read_folder(
+    root: Path | str,
+    files: MotionFiles | None = None,
+    *,
+    actions: str = "all",
+    shortest: int = 1,
+    strict: bool = False,
+    name: str = "folder",
+) -> Folder:
     """Reads every motion file below a folder, one after the other, onto one body.
 
-    A body that differs from the first is retargeted by the names of its joints (`formats.retarget`). The root becomes
-    differences to the frame before, as Human3.6M has it, so that a prediction goes on from where a body is; the first
-    frame of each file, which has none before it, goes. Rotation vectors are continued over time (`formats.branch`),
-    beginning near the first file's.
+    Args:
+        root: the folder.
+        files: what the files do not say; None: nothing.
+        actions: "all", or names separated by commas; files of others are not read.
+        shortest: frames at `files.fps` that a clip must have; shorter files are left out, and recordings that are cut
+            into training and test have that many in each part.
+        strict: whether what would be passed over or left out is an error.
+        name: the data set's.
+
+    A body that differs from the first is retargeted by the names of its joints (`motion.retarget`); a file whose joints
+    have other names altogether, like that of a prop, is left out, and where most would be, the body is another file's.
+    The root becomes differences to the frame before, as Human3.6M has it, so that a prediction goes on from where a
+    body is; the first frame of each file, which has none before it, goes. Rotation vectors are continued over time
+    (`motion.unwrap`), beginning near the first file's.
 
     Returns:
-        Clips `[F, 3 + 3 J]` float32 at `config.fps`, in train and test; what was left out or changed are findings.
+        Clips `[F, 3 + 3 J]` float32 at `files.fps`, in train and test; what was left out or changed are findings.
 
     Raises:
-        UserError: there is no such folder or no motion file in it, files are faulty (all are named), all are too short,
-            a path does not fit the pattern, or an option is impossible.
+        UserError: there is no such folder or no motion file in it, motion files are broken (all are named), all are too
+            short, a path does not fit the usual forms, an option is impossible, or nothing is left to test.
     """
-    root = Path(config.root).expanduser()
-    named = parse_paths(root, _files(root), config.pattern)
-    read = _Reader(root, config)
-    clips = [clip for file in named if (clip := read(file))]
-    raise_errors(read.findings, root)
-    if read.body is None or not clips:
-        raise UserError(f"--source={str(root)!r}: every file in it is too short: {read.findings[0]}")
-    frames = read.spool.close()
-    filled = [dataclasses.replace(clip, frames=frames[rows]) for clip, rows in zip(clips, read.rows, strict=True)]
-    placed = split_by_subject(filled, config.test)
+    root, files = user_path(root), files or MotionFiles()
+    options = _Options(files, shortest, strict)
+    paths, findings = find_recordings(root, files.exclude, strict)
+    named, unfit = parse_paths(root, paths, files.pattern)
+    findings += [options.left_out(path, f"does not fit --pattern={files.pattern}") for path in unfit]
+    if files.actions:
+        others = [file for file in named if file.action not in files.actions]
+        findings += [options.left_out(file.path, f"its action is {file.action!r}") for file in others]
+    known = files.actions or tuple(sorted({file.action for file in named}))
+    chosen = choose_actions(actions, known)
+    named = [file for file in named if file.action in chosen]
+    raise_errors(findings, root)
+    reading = _read_all(root, options, named)
+    findings += reading.findings
+    raise_errors(findings, root)
+    if not reading.clips:
+        raise UserError(f"--source={str(root)!r}: no file in it can be used: {findings[0]}")
+    frames = reading.spool.close()
+    filled = [
+        dataclasses.replace(clip, frames=frames[rows]) for clip, rows in zip(reading.clips, reading.rows, strict=True)
+    ]
+    placed, how = hold_out_test(filled, files.test, files.split, shortest)
+    shown = {clip.action for clip in placed}
     return Folder(
         dataset=Dataset(
-            name="folder",
+            name=name,
             clips=placed,
-            actions=tuple(sorted({clip.action for clip in placed})),
-            skeleton=dataclasses.replace(read.body, root_is_difference=True),
-            fps=config.fps,
-            key=_key(config, read.hashes),
+            actions=tuple(action for action in chosen if action in shown),
+            skeleton=dataclasses.replace(reading.body, root_is_difference=True),
+            fps=files.fps,
+            key=_key(options, reading.hashes),
         ),
-        hashes=read.hashes,
-        findings=sort_findings(read.findings),
+        hashes=reading.hashes,
+        findings=sort_findings(findings),
+        split=how,
     )
 
 
-def split_by_subject(clips: Sequence[Clip], test: tuple[str, ...]) -> tuple[Clip, ...]:
-    """Marks the clips of subjects `test` as the test split, all others as training.
+class _Options(NamedTuple):
+    """What `read_folder` was asked."""
 
-    Without `test`: of several subjects the last by name; of one, the last trial of every action that has several.
+    files: MotionFiles
+    shortest: int
+    strict: bool
 
-    Raises:
-        UserError: a subject is unknown, or nothing is left to train on or to test.
-    """
-    subjects = sorted({clip.subject for clip in clips})
-    if unknown := [name for name in test if name not in subjects]:
-        raise UserError(f"--test={','.join(test)}: no subject {unknown[0]!r}: it must be among {', '.join(subjects)}")
-    if test or len(subjects) > 1:
-        chosen = test or subjects[-1:]
-        held = {id(clip) for clip in clips if clip.subject in chosen}
-    else:
-        last = {action: max(clip.trial for clip in clips if clip.action == action) for action in _several(clips)}
-        held = {id(clip) for clip in clips if clip.trial == last.get(clip.action)}
-    if not 0 < len(held) < len(clips):
-        raise UserError(
-            f"of {len(clips)} motions that are long enough {len(held)} are left to test: it takes two subjects, or "
-            f"two trials of an action; --test names subjects, --pattern says where they stand in the paths"
-        )
-    return tuple(dataclasses.replace(clip, split="test" if id(clip) in held else "train") for clip in clips)
+    def left_out(self, path: str, why: str) -> Finding:
+        """What is said of a recording that is not used."""
+        advice = " (--strict; --exclude leaves files out)" if self.strict else ""
+        return Finding("error" if self.strict else "warning", path, None, f"left out: {why}{advice}")
 
 
-class _Reader:
-    """Reads files in turn and gathers what they are and what is wrong with them."""
+def _read_all(root: Path, options: _Options, named: Sequence[ParsedPath]) -> _Reading:
+    """Every file onto the body that is named, or the first file's; the first stranger's where most are strangers."""
+    files = options.files
+    body = fit_root(read_motion(user_path(files.skeleton), files.unit_mm)).skeleton if files.skeleton else None
+    best: _Reading | None = None
+    while True:
+        reading = _Reading(root, options, body)
+        for file in named:
+            reading.add(file)
+        if best is not None and reading.fitting <= best.fitting:
+            return best
+        if files.skeleton or reading.fitting >= len(reading.strangers):
+            return reading
+        best, body = reading, _named(reading.strangers[0], root)
 
-    def __init__(self, root: Path, config: FolderConfig) -> None:
-        self.root, self.config = root, config
-        self.body: Skeleton | None = _body_of(config)
+
+class _Reading:
+    """Files that were read onto one body: what they are, and what is wrong with them."""
+
+    def __init__(self, root: Path, options: _Options, body: Skeleton | None) -> None:
+        self.root, self.options = root, options
+        self._body = body
+        self.clips: list[Clip] = []  # whose frames lie in `spool`
+        self.rows: list[slice] = []
         self.hashes: dict[str, str] = {}
         self.findings: list[Finding] = []
-        self.rows: list[slice] = []
+        self.fitting = 0  # files whose joints are the body's
+        self.strangers: list[Skeleton] = []  # bodies of the files whose joints are not
         self._near: np.ndarray | None = None
 
-    def __call__(self, file: ParsedPath) -> Clip | None:
-        """The clip of one file, its frames in the spool; None where it is faulty or too short."""
-        path = self.root / file.path
+    @property
+    def body(self) -> Skeleton:
+        """The body that all clips have."""
+        assert self._body is not None
+        return self._body
+
+    def add(self, file: ParsedPath) -> None:
+        """Reads one file: a clip, or a finding that says why not."""
+        path, files = self.root / file.path, self.options.files
         try:
-            frames = self._frames(read_motion(path, self.config.unit_mm), file.path)
+            motion = self._placed(read_motion(path, files.unit_mm, fps=files.input_fps), file.path)
+            if motion is None:
+                return
+            frames = self._frames(motion)
+            check_values(frames, file.path)
         except UserError as error:
-            self._find("error", file.path, str(error).removeprefix(f"{path}: "))
-            return None
-        if len(frames) < self.config.shortest:
-            self._find("warning", file.path, f"left out: {len(frames)} frames at {self.config.fps:g} per second: "
-                       f"{self.config.shortest} are needed")  # fmt: skip
-            return None
+            message = str(error).removeprefix(f"{path}: ").removeprefix(f"{file.path}: ")
+            self.findings.append(Finding("error", file.path, None, message))
+            return
+        if len(frames) < self.options.shortest:
+            short = f"{len(frames)} frames at {files.fps:g} per second: {self.options.shortest} are needed"
+            self.findings.append(self.options.left_out(file.path, short))
+            return
         self.hashes[file.path] = hashlib.sha256(path.read_bytes()).hexdigest()
         self.rows.append(self.spool.append(frames))
         nothing = np.zeros((0, frames.shape[1]), np.float32)
-        return Clip(nothing, file.subject, file.action, file.trial, "train", source=file.path)
+        self.clips.append(Clip(nothing, file.subject, file.action, file.trial, "train", source=file.path))
 
-    def _frames(self, motion: Motion, path: str) -> np.ndarray:
+    def _placed(self, motion: Motion, path: str) -> Motion | None:
+        """The motion on the body of all; None where it has other joints altogether."""
         for warning in motion.warnings:
-            self._find("warning", path, warning)
-        motion = fit_root(motion, self.body)
-        if self.body is None:
-            self.body = dataclasses.replace(motion.skeleton, name=self.root.name or "folder")
+            self._warn(path, warning)
+        motion = fit_root(motion, self._body)
+        if self._body is None:
+            self._body = _named(motion.skeleton, self.root)
         if not hasattr(self, "spool"):
-            self.spool = TempFrameFile(self.body.columns)
-        if found := self.body.mismatch(motion.skeleton):
-            known, motion = len(motion.notes), retarget(motion, self.body)
-            self._find("warning", path, f"{'; '.join(motion.notes[known:])} ({found})")
+            self.spool = TempFrameFile(self._body.columns)
+        if found := self._body.mismatch(motion.skeleton):
+            known = len(motion.notes)
+            try:
+                placed = retarget(motion, self._body)
+            except UserError as error:
+                self.strangers.append(motion.skeleton)
+                self.findings.append(self.options.left_out(path, str(error).removeprefix(f"{motion.source}: ")))
+                return None
+            self._warn(path, f"{'; '.join(placed.notes[known:])} ({found})")
+            motion = placed
         elif moved := moving_joints(motion):
             names = ", ".join(moved[:6]) + ", ..." * (len(moved) > 6)
-            self._find("warning", path, f"joints move from their places: only their rotations are kept: {names}")
-        frames = differentiate_root(resample(motion, self.config.fps).frames)[1:]
+            self._warn(path, f"joints move from their places: only their rotations are kept: {names}")
+        self.fitting += 1
+        return motion
+
+    def _frames(self, motion: Motion) -> np.ndarray:
+        frames = differentiate_root(resample(motion, self.options.files.fps).frames)[1:]
         frames = unwrap_rotations(frames, self._near)
         if self._near is None and len(frames):
             self._near = frames[0]
         return frames
 
-    def _find(self, severity: str, path: str, message: str) -> None:
-        self.findings.append(Finding(severity, path, None, message))
+    def _warn(self, path: str, message: str) -> None:
+        self.findings.append(Finding("warning", path, None, message))
 
 
-def _body_of(config: FolderConfig) -> Skeleton | None:
-    return fit_root(read_motion(config.skeleton, config.unit_mm)).skeleton if config.skeleton else None
+def _named(body: Skeleton, root: Path) -> Skeleton:
+    return dataclasses.replace(body, name=root.absolute().name or "folder")
 
 
-def _files(root: Path) -> list[str]:
-    if not root.is_dir():
-        raise UserError(f"--source={str(root)!r}: no such folder")
-    files = (path for path in root.rglob("*") if path.suffix.lower() in READABLE and path.is_file())
-    found = sorted(path.relative_to(root).as_posix() for path in files)
-    if not found:
-        raise UserError(f"--source={str(root)!r}: no motion file in it: looked for {', '.join(READABLE)}")
-    return found
-
-
-def _several(clips: Sequence[Clip]) -> set[str]:
-    """Actions with more than one trial."""
-    actions = [clip.action for clip in clips]
-    return {action for action in actions if actions.count(action) > 1}
-
-
-def _key(config: FolderConfig, hashes: dict[str, str]) -> str:
-    options = {**dataclasses.asdict(config), "root": ""}
-    content = [VERSION, options, sorted(hashes.items())]
+def _key(options: _Options, hashes: dict[str, str]) -> str:
+    """What decides the frames; files that were not read do not."""
+    decisive = {**dataclasses.asdict(options.files), "exclude": (), "shortest": options.shortest}
+    content = [VERSION, decisive, sorted(hashes.items())]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Where published data sets keep their trials: one table each, no code."""
+"""Layouts: where a published data set keeps its trials, and what their numbers mean; one table each, no code."""
 
 from __future__ import annotations
 
@@ -58,54 +58,6 @@ class Layout:
             for action in actions
             for trial in range(1, group.trials + 1)
         )
-
-
-H36M_ACTIONS = (
-    "walking", "eating", "smoking", "discussion", "directions", "greeting", "phoning", "posing", "purchases", "sitting",
-    "sittingdown", "takingphoto", "waiting", "walkingdog", "walkingtogether",
-)  # fmt: skip
-CMU_ACTIONS = (
-    "basketball", "basketball_signal", "directing_traffic", "jumping", "running", "soccer", "walking", "washwindow",
-)  # fmt: skip
-
-H36M = Layout(
-    # Ionescu 2014, as exponential maps of Jain 2016; root columns and test lengths: Martinez 2017.
-    name="h36m",
-    skeleton="h36m",
-    fps=50.0,
-    columns=99,
-    actions=H36M_ACTIONS,
-    starts=("", "dataset", "h3.6m/dataset"),
-    groups=tuple(Group(f"S{n}", f"S{n}", "test" if n == 5 else "train", 2) for n in (1, 5, 6, 7, 8, 9, 11)),
-    pattern="{folder}/{action}_{trial}.txt",
-    root_steps=True,
-    unit_mm=1.0,
-    halved={"S5/walking_1.txt": 1500, "S5/walking_2.txt": 1261, "S5/eating_1.txt": 1638, "S5/eating_2.txt": 1166},
-)
-
-CMU = Layout(
-    # mocap.cs.cmu.edu, as exponential maps of Li 2018. The files are at 120 Hz, whatever papers label the horizons.
-    name="cmu",
-    skeleton="cmu",
-    fps=120.0,
-    columns=117,
-    actions=CMU_ACTIONS,
-    starts=("", "cmu_mocap"),
-    groups=(Group("train", "", "train", 5), Group("test", "", "test", 1)),
-    pattern="{folder}/{action}/{action}_{trial}.txt",
-    root_steps=False,
-    unit_mm=56.444,
-    halved={
-        "test/basketball/basketball_1.txt": 289,
-        "test/running/running_1.txt": 82,
-        "test/walking/walking_1.txt": 180,
-        "test/soccer/soccer_1.txt": 299,
-        "test/jumping/jumping_1.txt": 1043,
-        "test/washwindow/washwindow_1.txt": 1377,
-    },
-)
-
-LAYOUTS = {layout.name: layout for layout in (H36M, CMU)}
 
 
 def find_tree(layout: Layout, root: Path) -> Path:

@@ -11,7 +11,7 @@ from motion_jax.data.findings import Finding
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 
-FORMAT = 2  # of the folder; raise it when an older reader would misread a newer folder
+FORMAT = 3  # of the folder; raise it when an older reader would misread a newer folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Manifest:
     clips: tuple[ClipEntry, ...]
     sources: dict[str, str]  # sha256 of every source file, by its path
     findings: tuple[Finding, ...]  # the audit's
+    split: str  # how the test was chosen, in a sentence; "" where nobody said
 
     def to_json(self) -> str:
         """Text that `from_json` reads back exactly."""
@@ -61,7 +62,7 @@ class Manifest:
             if fields["format"] != FORMAT:
                 raise UserError(
                     f"{source}: a prepared data set of format {fields['format']!r}; this version reads {FORMAT}: "
-                    f"run launch.prepare again"
+                    f"run motion-jax prepare again"
                 )
             if fields.pop("digest") != _digest(fields):
                 raise UserError(f"{source}: damaged or edited: its content does not match its digest")

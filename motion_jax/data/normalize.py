@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from motion_jax.config import DataConfig
+from motion_jax.data.finite import check_clips
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Clip, Dataset
@@ -17,7 +18,11 @@ def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) ->
 
     `config.statistics`: "martinez" reads every row at the full frame rate (Martinez 2017), "learn_traj_dep" only the
     rows that down-sampling keeps (Mao 2019). Columns with a deviation below 1e-4 are dropped.
+
+    Raises:
+        UserError: no column moves, or a number is not finite or too large to be motion (the first is named).
     """
+    check_clips(clips)
     stride = config.stride if config.statistics == "learn_traj_dep" else 1
     mean, std = _moments([clip.frames[::stride] for clip in clips])
     kept = np.flatnonzero(std >= CONSTANT)

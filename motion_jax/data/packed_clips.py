@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import DataConfig
+from motion_jax.data.finite import check_clips
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Clip
@@ -26,11 +27,15 @@ class PackedClips(NamedTuple):
 
 
 def pack_clips(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) -> PackedClips:
-    """Down-samples, normalises and packs. Raises `UserError` for a clip too short for a window.
+    """Down-samples, normalises and packs.
 
     Starts lie in [16, n - (S + T)) as published. A clip too short for that (four of CMU's running files) is not left
     out: its windows start anywhere.
+
+    Raises:
+        UserError: a clip is too short for a window, or a number is not finite or too large to be motion.
     """
+    check_clips(clips)
     span = config.source_length + config.target_length
     parts, codes = [], []
     for clip in clips:

@@ -30,7 +30,7 @@ class ParsedPath(NamedTuple):
     trial: int  # 1-based; where paths number none, in the order of the paths
 
 
-def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> list[ParsedPath]:
+def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> tuple[list[ParsedPath], list[str]]:
     """Reads subject, action and trial out of paths.
 
     Args:
@@ -40,31 +40,42 @@ def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> list[Par
             * for anything but a slash; a field that occurs twice must be the same text. "": the first of `USUAL` that
             fits every path.
 
+    Returns:
+        What the paths say; and the paths that do not fit `pattern`.
+
     Raises:
-        UserError: the pattern has unknown fields, a path does not fit it, or two files would be one trial.
+        UserError: the pattern has unknown fields, no path fits, or two files would be one trial.
     """
     form = _compiled(pattern) if pattern else _usual(root, paths)
     named: list[ParsedPath] = []
+    unfit: list[str] = []
     for path in paths:
         match = form.fullmatch(_stem(path))
         if match is None:
-            raise UserError(f"{root / path}: does not fit --pattern={pattern!r} ({_stem(path)!r})")
+            unfit.append(path)
+            continue
         fields = match.groupdict()
         who, what = fields.get("subject", ""), fields.get("action", UNNAMED)
         count = sum((file.subject, file.action) == (who, what) for file in named)
         named.append(ParsedPath(path, who, what, int(fields.get("trial", count + 1))))
+    if not named:
+        path = unfit[0]
+        raise UserError(f"{root / path}: does not fit --pattern={pattern!r} ({_stem(path)!r}), nor does any other file")
     _check_unique(root, named)
-    return named
+    return named, unfit
 
 
 def _usual(root: Path, paths: Sequence[str]) -> re.Pattern[str]:
-    for pattern in USUAL:
-        form = _compiled(pattern)
-        if all(form.fullmatch(_stem(path)) for path in paths):
+    forms = [_compiled(pattern) for pattern in USUAL]
+    unfit = [[path for path in paths if not form.fullmatch(_stem(path))] for form in forms]
+    for form, others in zip(forms, unfit, strict=True):
+        if not others:
             return form
+    odd = min(unfit, key=len)[0]
     raise UserError(
-        f"--source={str(root)!r}: paths like {paths[0]!r} have none of the usual forms ({', '.join(USUAL)}): --pattern "
-        f"must say where {{subject}}, {{action}} and {{trial}} stand in them"
+        f"--source={str(root)!r}: paths like {odd!r} have none of the usual forms ({', '.join(USUAL)}), or not that of "
+        f"the others: --pattern must say where {{subject}}, {{action}} and {{trial}} stand in them, or --exclude leave "
+        f"out those that differ"
     )
 
 
@@ -97,5 +108,5 @@ def _check_unique(root: Path, named: Sequence[ParsedPath]) -> None:
         if other != file.path:
             raise UserError(
                 f"{root / file.path}: trial {file.trial} of {file.action!r} by {file.subject or 'anyone'!r}, and so is "
-                f"{other}: --pattern must tell them apart"
+                f"{other}: --pattern must tell them apart, or --exclude leave one out"
             )

@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from motion_jax.data.findings import Finding
+from motion_jax.data.finite import check_clips
 from motion_jax.data.manifest import FORMAT, ClipEntry, Manifest
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import user_path
 from motion_jax.types import Clip, Dataset
 
 MANIFEST = "manifest.json"
@@ -31,7 +33,7 @@ _ATTEMPTS = 8  # to put a folder in place; each failure means that another proce
 
 def is_prepared(folder: Path | str) -> bool:
     """Whether a folder claims to be a prepared data set."""
-    return (Path(folder) / MANIFEST).is_file()
+    return (user_path(folder) / MANIFEST).is_file()
 
 
 def read_prepared(folder: Path | str) -> Dataset:
@@ -43,7 +45,7 @@ def read_prepared(folder: Path | str) -> Dataset:
     Raises:
         UserError: the folder is of another version, incomplete, damaged or edited; it names the file.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     manifest = read_manifest(folder)
     frames = _map_frames(folder / FRAMES, manifest)
     clips = tuple(
@@ -62,7 +64,7 @@ def read_prepared(folder: Path | str) -> Dataset:
 
 def read_manifest(folder: Path | str) -> Manifest:
     """The manifest alone. Raises `UserError` as `read_prepared` does."""
-    path = Path(folder) / MANIFEST
+    path = user_path(folder) / MANIFEST
     try:
         return Manifest.from_json(path.read_text("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -70,7 +72,7 @@ def read_manifest(folder: Path | str) -> Manifest:
 
 
 def write_dataset(
-    dataset: Dataset, folder: Path | str, sources: Mapping[str, str], findings: Sequence[Finding]
+    dataset: Dataset, folder: Path | str, sources: Mapping[str, str], findings: Sequence[Finding], split: str = ""
 ) -> None:
     """Writes a prepared data set in place of an older one, or where nothing is.
 
@@ -79,11 +81,13 @@ def write_dataset(
         folder: where; an existing folder must be empty or a prepared data set.
         sources: sha256 of every source file, by its path.
         findings: what the audit found, kept as a record.
+        split: how the test was chosen, in a sentence, kept as a record.
 
     Raises:
-        UserError: there are no clips, other things lie in `folder`, or it cannot be written.
+        UserError: there are no clips, a number in one is not finite or too large, other things lie in `folder`, or it
+            cannot be written.
     """
-    folder = Path(folder).absolute()
+    folder = user_path(folder).absolute()
     if not dataset.clips:
         raise UserError(f"{folder}: data set {dataset.name!r} has no clips to write")
     check_target(folder)
@@ -91,7 +95,7 @@ def write_dataset(
     try:
         beside.mkdir(parents=True)
         digest = _write_frames(beside / FRAMES, dataset.clips)
-        manifest = _manifest(dataset, digest, sources, findings)
+        manifest = _manifest(dataset, digest, sources, findings, split)
         (beside / MANIFEST).write_text(manifest.to_json(), "utf-8")
         _put_in_place(beside, folder)
     except OSError as error:
@@ -103,7 +107,7 @@ def write_dataset(
 def check_target(folder: Path | str) -> None:
     """Raises `UserError` where `write_dataset` would destroy what it has not written."""
     try:
-        foreign = sorted({path.name for path in Path(folder).iterdir()} - {MANIFEST, FRAMES})
+        foreign = sorted({path.name for path in user_path(folder).iterdir()} - {MANIFEST, FRAMES})
     except FileNotFoundError:
         return
     except OSError as error:
@@ -113,7 +117,7 @@ def check_target(folder: Path | str) -> None:
 
 
 def _manifest(
-    dataset: Dataset, frames_sha256: str, sources: Mapping[str, str], findings: Sequence[Finding]
+    dataset: Dataset, frames_sha256: str, sources: Mapping[str, str], findings: Sequence[Finding], split: str
 ) -> Manifest:
     entries, offset = [], 0
     for clip in dataset.clips:
@@ -133,6 +137,7 @@ def _manifest(
         clips=tuple(entries),
         sources=dict(sources),
         findings=tuple(findings),
+        split=split,
     )
 
 
@@ -143,6 +148,7 @@ def _write_frames(path: Path, clips: Sequence[Clip]) -> str:
         header = {"descr": _DTYPE.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for clip in clips:
+            check_clips((clip,))
             file.write(np.ascontiguousarray(clip.frames, _DTYPE).tobytes())
             release_pages(clip.frames)
         file.seek(0)

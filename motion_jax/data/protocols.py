@@ -19,29 +19,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from motion_jax.data.datasets import Drawing, find_dataset
 from motion_jax.errors import UserError
 from motion_jax.types import Clip, Dataset
 
 SEED = 1234567890  # of every published selection
 SOURCE = 50  # the history that the published starts count from
 COUNTS = {"srnn": 8, "windows256": 256}  # windows an action
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """How a data set's starts are drawn: from `first` to `margin` rows before the clip's end, exclusive."""
-
-    trials: int | None  # test clips of an action, drawn from in turn; None: all that there are
-    first: int
-    margin: int
-
-
-DRAWINGS = {
-    "h36m": Drawing(2, 16, 150),
-    "synthetic": Drawing(2, 16, 150),
-    "cmu": Drawing(1, 0, 75),
-    "folder": Drawing(None, 0, 75),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +42,7 @@ def srnn_windows(
     """The 8 windows of one action ("8 seeds").
 
     Args:
-        dataset: a key of `DRAWINGS`.
+        dataset: its name; how its windows are drawn is in its record (`datasets.Drawing`).
         clips: the clips that windows index; those of the test split and of `action` are drawn from, ordered by trial.
         action: the action's name.
         source: S, observed frames.
@@ -86,28 +70,38 @@ def protocol_windows(
 ) -> dict[str, tuple[Window, ...]]:
     """Every action's windows, indexing `dataset.clips`, in the order of `dataset.actions`.
 
-    An action without any test clip is left out (the copy of CMU at hand may lack two): `missing_actions` names those.
+    An action without the test clips that the protocol draws from is left out: `lacking_actions` says what it lacks.
 
     Raises:
-        UserError: no action has test clips, one has not as many as the protocol draws from, or a clip is too short.
+        UserError: there is no such protocol or data set, no action has its test clips, or a window is longer than those
+            that are published and reaches beyond its clip.
     """
     draw = {"srnn": srnn_windows, "windows256": windows256}.get(protocol)
     if draw is None:
         raise UserError(f"eval.protocols: {protocol!r} must be one of {', '.join(COUNTS)}")
-    present = {clip.action for clip in dataset.split("test")}
-    if not present.intersection(dataset.actions):
-        raise UserError(f"data set {dataset.name!r}: no test clips of any of its actions: {', '.join(dataset.actions)}")
+    lacking = lacking_actions(protocol, dataset, stride)
+    if len(lacking) == len(dataset.actions):
+        what = "; ".join(f"{action}: {why}" for action, why in lacking.items())
+        raise UserError(f"data set {dataset.name!r}: protocol {protocol} has no action to draw from: {what}")
     return {
         action: draw(dataset.name, dataset.clips, action, source, target, stride)
         for action in dataset.actions
-        if action in present
+        if action not in lacking
     }
 
 
-def missing_actions(dataset: Dataset) -> tuple[str, ...]:
-    """The actions that a report must leave out, because no test clip shows them."""
-    present = {clip.action for clip in dataset.split("test")}
-    return tuple(action for action in dataset.actions if action not in present)
+def lacking_actions(protocol: str, dataset: Dataset, stride: int) -> dict[str, str]:
+    """The actions that a protocol's report must leave out, each with what it lacks. Raises `UserError` for no data set
+    of that name.
+    """
+    drawing, lacking = find_dataset(dataset.name).drawing, {}
+    for action in dataset.actions:
+        try:
+            for index in _test_trials(protocol, drawing, dataset.clips, action):
+                _kept_rows(protocol, drawing, dataset.clips[index], stride)
+        except UserError as error:
+            lacking[action] = str(error)
+    return lacking
 
 
 def gather(
@@ -127,7 +121,7 @@ def _draw(
     protocol: str, dataset: str, clips: Sequence[Clip], action: str, source: int, target: int, stride: int
 ) -> tuple[Window, ...]:
     """Draws starts from the trials in turn; numpy's `randint` excludes its upper end."""
-    drawing = _drawing(protocol, dataset)
+    drawing = find_dataset(dataset).drawing
     trials = _test_trials(protocol, drawing, clips, action)
     lengths = [_kept_rows(protocol, drawing, clips[index], stride) for index in trials]
     generator = np.random.RandomState(SEED)
@@ -140,19 +134,15 @@ def _draw(
     return tuple(windows)
 
 
-def _drawing(protocol: str, dataset: str) -> Drawing:
-    if dataset not in DRAWINGS:
-        raise UserError(f"protocol {protocol}: data set {dataset!r} must be one of {', '.join(DRAWINGS)}")
-    return DRAWINGS[dataset]
-
-
 def _test_trials(protocol: str, drawing: Drawing, clips: Sequence[Clip], action: str) -> list[int]:
     """Indices of the action's test clips, by subject and trial."""
     found = [index for index, clip in enumerate(clips) if clip.split == "test" and clip.action == action]
     found.sort(key=lambda index: (clips[index].subject, clips[index].trial))
-    if len(found) != (drawing.trials or max(1, len(found))):
+    needed = drawing.trials or max(1, len(found))
+    if len(found) != needed:
         names = ", ".join(clips[index].name for index in found) or "none"
-        raise UserError(f"protocol {protocol}: action {action!r} needs {drawing.trials} test clips, found {names}")
+        clips_of_it = "test clip" if needed == 1 else "test clips"
+        raise UserError(f"protocol {protocol}: action {action!r} needs {needed} {clips_of_it}, found {names}")
     return found
 
 

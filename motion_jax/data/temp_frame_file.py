@@ -28,6 +28,10 @@ class TempFrameFile:
             raise _unwritable(error) from None
         return slice(begin, self._shape[0])
 
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):  # it could be opened
+            self._file.close()
+
     def close(self) -> np.ndarray:
         """All rows `[F, D]`, mapped and read-only."""
         try:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from motion_jax.data.datasets import cmu, h36m
 from motion_jax.data.expmap import PARSER_VERSION, parse_expmap, write_expmap
 from motion_jax.data.findings import Finding, raise_errors
-from motion_jax.data.layouts import CMU, H36M, Layout, Trial, choose_actions, find_tree
+from motion_jax.data.layouts import Layout, Trial, choose_actions, find_tree
 from motion_jax.data.temp_frame_file import TempFrameFile
 from motion_jax.data.text_files import read_bytes
+from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import user_path
 from motion_jax.skeletons.bodies import SKELETONS
 from motion_jax.types import Clip, Dataset
 
@@ -78,7 +81,7 @@ def read_h36m(root: Path | str, actions: str = "all") -> Dataset:
     Raises:
         UserError: no such tree, an unknown action, or a faulty file; every faulty file is named.
     """
-    return _read_strictly(H36M, root, actions)
+    return _read_strictly(h36m.LAYOUT, root, actions)
 
 
 def read_cmu(root: Path | str, actions: str = "all") -> Dataset:
@@ -94,7 +97,7 @@ def read_cmu(root: Path | str, actions: str = "all") -> Dataset:
     Raises:
         UserError: no such tree, an unknown action, or a faulty file; every faulty file is named.
     """
-    return _read_strictly(CMU, root, actions)
+    return _read_strictly(cmu.LAYOUT, root, actions)
 
 
 def read_tree(layout: Layout, root: Path | str, actions: str = "all") -> Tree:
@@ -105,7 +108,7 @@ def read_tree(layout: Layout, root: Path | str, actions: str = "all") -> Tree:
     Raises:
         UserError: `root` holds no tree of this layout, an action is unknown, or the temporary file cannot be written.
     """
-    tree = find_tree(layout, Path(root))
+    tree = find_tree(layout, user_path(root))
     chosen = choose_actions(actions, layout.actions)
     trials = layout.trials(chosen)
     present = [trial for trial in trials if (tree / trial.path).exists()]
@@ -121,7 +124,7 @@ def read_tree(layout: Layout, root: Path | str, actions: str = "all") -> Tree:
 
 def hash_tree(layout: Layout, root: Path | str, actions: str = "all") -> dict[str, str]:
     """`Tree.hashes` without parsing. Raises as `read_tree` does."""
-    tree = find_tree(layout, Path(root))
+    tree = find_tree(layout, user_path(root))
     paths = [trial.path for trial in layout.trials(choose_actions(actions, layout.actions))]
     return {path: _digest(_content(tree / path)[0]) for path in paths if (tree / path).exists()}
 
@@ -191,5 +194,6 @@ def _digest(data: bytes | None) -> str:
 
 def _extra(layout: Layout, root: Path) -> tuple[str, ...]:
     expected = {trial.path for trial in layout.trials(layout.actions)}
-    files = (path for group in layout.groups for path in (root / group.folder).rglob("*") if path.is_file())
+    folders = {root / group.folder for group in layout.groups}
+    files = (path for folder in folders if folder.is_dir() for path in walk_files(folder))
     return tuple(sorted({path.relative_to(root).as_posix() for path in files} - expected))

@@ -15,7 +15,7 @@ import numpy as np
 from absl import logging
 
 from motion_jax.config import MODES, EvalConfig, Experiment
-from motion_jax.data.protocols import COUNTS, gather, protocol_windows
+from motion_jax.data.protocols import COUNTS, gather, lacking_actions, protocol_windows
 from motion_jax.errors import UserError
 from motion_jax.evaluation.metrics import Metric, find_metric
 from motion_jax.evaluation.report import Report
@@ -66,11 +66,8 @@ def evaluate(
     reports = []
     for protocol in experiment.eval.protocol_names:
         selection = select(protocol, dataset, space, experiment)
-        if missing := _missing(selection, dataset):
-            logging.warning(
-                "%s has too few test clips of %s for protocol %s: its reports are without them",
-                dataset.name, ", ".join(missing), protocol,
-            )  # fmt: skip
+        for action, why in lacking_actions(protocol, dataset, experiment.data.stride).items():
+            logging.warning("%s: reports are without %s: %s", dataset.name, action, why)
         for mode in modes:
             prediction = _predict(predict, selection, mode, experiment.eval.batch)
             _warn_of_nan(prediction, selection, f"{name}, {protocol}, {mode}")

@@ -54,7 +54,7 @@ def _find(folder: Path, seen: set[Path]) -> list[Path]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether `launch.train` has worked there, be it that some of its files are gone."""
+    """Whether `motion-jax train` has worked there, be it that some of its files are gone."""
     run = Workdir(folder)
     return run.config.exists() or run.metrics.exists() or run.last.is_dir()
 

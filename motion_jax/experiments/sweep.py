@@ -14,7 +14,7 @@ import jax
 from absl import logging
 
 from motion_jax.config import Experiment
-from motion_jax.data.cache import open_dataset
+from motion_jax.data.cache import check_source, open_dataset
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import check_names
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
@@ -184,10 +184,11 @@ def _known(saved: Path, experiment: Experiment, data_key: str) -> list[Report]:
 def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experiment:
     try:
         experiment = base.changed(fields)
+        check_source(experiment.data)
         check_names(experiment.eval)
-        return experiment
     except UserError as error:
         raise UserError(f"sweep, member {name!r}: {error}") from None
+    return experiment
 
 
 def _check_member(name: str, fields: Mapping[str, Any]) -> None:

@@ -45,7 +45,7 @@ def check_platforms(platforms: Sequence[str]) -> None:
 
 
 def load_exported(path: Path | str) -> Callable[..., np.ndarray]:
-    """Opens what `launch.export` wrote; computes with JAX alone, without the code of any model.
+    """Opens what `motion-jax export` wrote; computes with JAX alone, without the code of any model.
 
     Args:
         path: the folder, or `model.stablehlo` in it.

@@ -1,9 +1,10 @@
-"""What comes after a recorded motion, as a motion: between the files of a user and the frames of a model."""
+"""Continuation: what follows a recorded motion, as a motion at its own rate and in its own channels."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
@@ -15,8 +16,10 @@ from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.errors import UserError
-from motion_jax.inference.predictor import Predictor
 from motion_jax.pose_space import PoseSpace
+
+if TYPE_CHECKING:
+    from motion_jax.inference.predictor import Predictor
 
 
 def continue_motions(
@@ -48,7 +51,7 @@ def continue_motions(
     merged = [fit_root(motion, predictor.space.skeleton) for motion in motions]
     fitted = [_fitted(predictor.space, motion, retargeted) for motion in merged]
     recorded = [_recorded(predictor, motion, start) for motion in fitted]
-    futures = predictor(np.stack([_observed(predictor, rows) for rows in recorded]), action)
+    futures = predictor.continue_rows(np.stack([_observed(predictor, rows) for rows in recorded]), action)
     each = zip(motions, merged, fitted, recorded, futures, strict=True)
     following = []
     for motion, one_root, onto, rows, future in each:

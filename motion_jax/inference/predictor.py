@@ -1,12 +1,13 @@
-"""Inference: raw frames in, raw frames out."""
+"""Predictor: a trained model as a function, from motion to motion or from raw frames to raw frames."""
 
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +15,14 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
+from motion_jax.data.formats import Motion
 from motion_jax.errors import UserError
+from motion_jax.inference import continuation
 from motion_jax.models import make
 from motion_jax.models.raw import prepare_params, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import mesh_of, sharing_cores
+from motion_jax.runtime.files import user_path
 from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
@@ -27,6 +31,9 @@ from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Model, Params
 
 _WHOLE = 64  # at this batch matmuls are busy, and padding to the next power of two would only cost
+_FASTEST_MM = 12_000.0  # mm/s; a sprinter's speed
+_FASTEST_RAD = 25.0  # rad/s; a figure skater's fastest spin is 30, over part of a turn
+_UNUSUAL = 12.0  # standard deviations of the differences in training; those of its own windows reach 6
 
 
 class _Call(NamedTuple):
@@ -44,23 +51,40 @@ class _Call(NamedTuple):
 
 
 class Predictor:
-    """A trained model as a function: `predictor(history, action) -> future`, compiled once for each batch size.
+    """A trained model as a function, compiled once for each batch size.
+
+    `predictor.continue_motion(motion, action) -> Motion` takes a recording as `read_motion` gives it, at any rate.
+    `predictor(history, action) -> future` takes and returns raw frames `[..., D]` in the layout of the training data.
 
     A call computes `padded_batch(B)` sequences, of which the last repeat the last one given and are cut off again, so
     that batches of 1 to 64 share seven programs. What is predicted for a sequence does not depend on its batch beyond
-    rounding.
+    rounding. A predictor can be pickled; the copy compiles at its first call.
     """
 
-    def __init__(self, params: Params, experiment: Experiment, space: PoseSpace, step: int) -> None:
+    def __init__(
+        self, params: Params, experiment: Experiment, space: PoseSpace, step: int, workdir: Path | None = None
+    ) -> None:
         self.params = params
         self.experiment = experiment
         self.space = space
         self.step = step  # updates that the parameters have seen
+        self.workdir = workdir  # the folder of the run; None: not from one
         model = make(experiment, space)
         self._weights = prepare_params(model, params)
         self._shared: dict[int, Params] = {}  # the same, by the number of devices that hold them
         self._predict = raw_predict(model, space, experiment)
         self._attention = _attention(model, space) if model.attend else None
+
+    def __repr__(self) -> str:
+        run = "" if self.workdir is None else f", workdir='{self.workdir}'"
+        return (
+            f"Predictor({self.experiment.model.name}{run}, step={self.step}, body={self.space.skeleton.name!r}, "
+            f"fps={self.space.fps:g}, S={self.source_length}, T={self.target_length})"
+        )
+
+    def __reduce__(self) -> tuple[type[Predictor], tuple[Any, ...]]:
+        """For pickle: parameters as numpy, and all that the compiled programs are made from."""
+        return Predictor, (jax.device_get(self.params), self.experiment, self.space, self.step, self.workdir)
 
     @property
     def source_length(self) -> int:
@@ -77,20 +101,55 @@ class Predictor:
         """Whether the model has attention (see `attend`)."""
         return self._attention is not None
 
+    def continue_motion(
+        self, motion: Motion, action: str | None = None, *, start: int | None = None, retargeted: bool = False
+    ) -> Motion:
+        """Predicts what follows a recorded motion, at its own rate and in its own channels.
+
+        Args and errors are those of `continue_motions`, for one motion.
+        """
+        return self.continue_motions([motion], action, start=start, retargeted=retargeted)[0]
+
+    def continue_motions(
+        self,
+        motions: Sequence[Motion],
+        action: str | Sequence[str | None] | None = None,
+        *,
+        start: int | None = None,
+        retargeted: bool = False,
+    ) -> list[Motion]:
+        """Predicts what follows each motion, in one call; see `continuation.continue_motions`."""
+        return continuation.continue_motions(self, motions, action, start, retargeted)
+
     def __call__(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None) -> np.ndarray:
         """Predicts what comes next, free-running.
 
         Args:
-            history: `[F, D]` or `[B, F, D]` raw frames at `space.fps`, F >= S; the last S are read.
+            history: `[F, D]` or `[B, F, D]` raw frames at `space.fps`, F >= S; the last S are read. Columns 0-2 are the
+                root's translation (`space.skeleton.translation_mm` mm to 1), then a rotation vector (rad) for each
+                joint, the root first. Where `space.skeleton.root_is_difference` (Human3.6M), columns 0-5 must hold
+                differences to the recorded row before (1 / (`space.fps` x `data.stride`) s), as in the files of the
+                data set; elsewhere they are absolute. `Motion.frames` are always absolute: use `continue_motion`.
             action: the name of what is being done, one for each sequence or one for all; None if not known.
 
         Returns:
-            `[T, D]` or `[B, T, D]` raw frames, float32.
+            `[T, D]` or `[B, T, D]` raw frames in the same layout, float32.
 
         Raises:
-            UserError: a wrong shape, too few frames, NaN or Inf (named by index), or an unknown action.
+            UserError: a `Motion`, a wrong shape, too few frames, NaN or Inf (named by index), an unknown action, or a
+                root that cannot hold differences because no body moves so fast. A root that moves much faster than
+                any in training is warned about.
         """
         call = self._call(history, action)
+        if self.space.skeleton.root_is_difference:
+            self._check_differences(call.history[: call.asked])
+        return self._answer(call)
+
+    def continue_rows(self, history: np.ndarray, action: str | Sequence[str | None] | None = None) -> np.ndarray:
+        """As a call, of rows that are known to have the layout of the training data."""
+        return self._answer(self._call(history, action))
+
+    def _answer(self, call: _Call) -> np.ndarray:
         future = np.zeros((len(call.history), self.target_length, call.history.shape[-1]), np.float32)
         return call.answer(self.predict_raw(call.history, future, call.codes, "free_running"))
 
@@ -120,10 +179,10 @@ class Predictor:
         """
         if batch < 1:
             raise UserError(f"batch={batch}: must be at least 1")
-        self(np.zeros((batch, self.source_length, self.space.columns), np.float32))
+        self.continue_rows(np.zeros((batch, self.source_length, self.space.columns), np.float32))
 
     def predict_raw(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
-        """What the judge calls: see `evaluate.Predict`."""
+        """`[B, S, D]`, `[B, T, D]`, `[B, A]` and a mode to `[B, T, D]`: the `evaluate.Predict` of this model."""
         devices = sharing_cores(len(history), self.experiment.model.width)
         return self._predict(self._held_by(devices), history, future, codes, mode)
 
@@ -136,6 +195,10 @@ class Predictor:
         return self._shared[devices]
 
     def _call(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None) -> _Call:
+        if isinstance(history, Motion):
+            raise UserError(
+                f"history is a Motion ({history.source}), not an array: call predictor.continue_motion(motion, action)"
+            )
         frames = self._check(np.asarray(history))
         batch = frames[None] if frames.ndim == 2 else frames
         codes = self._codes(action, len(batch))
@@ -158,6 +221,31 @@ class Predictor:
             index = tuple(int(i) for i in bad[0])
             raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite in float32")
         return narrow
+
+    def _check_differences(self, history: np.ndarray) -> None:
+        """Whether columns 0-5 of `[B, S, D]` can be differences of recorded rows, where the network reads them."""
+        space = self.space
+        columns = np.array([column for column in space.kept if column < 6], int)
+        if not len(columns):
+            return
+        typical = np.median(np.abs(history[..., columns]), axis=1)  # [B, K]: one odd frame does not count
+        rate = space.fps * self.experiment.data.stride
+        lengths = columns < 3
+        unit = np.where(lengths, space.skeleton.translation_mm * space.skeleton.true_scale, 1.0)
+        share = typical * unit * rate / np.where(lengths, _FASTEST_MM, _FASTEST_RAD)
+        unusual = np.abs(typical - np.abs(space.mean[columns])) / space.std[columns]
+        index, which = np.unravel_index(np.argmax(share), share.shape)
+        hint = (
+            "the root of this model's frames holds differences to the recorded row before, and this one seems to be "
+            "absolute, as in Motion.frames: call predictor.continue_motion(motion, action)"
+        )
+        if share[index, which] > 1:
+            speed = f"{typical[index, which]:g} a row ({rate:g} rows per second)"
+            raise UserError(f"history: column {columns[which]} is {speed}, faster than any body moves: {hint}")
+        if np.max(unusual) > _UNUSUAL:
+            index, which = np.unravel_index(np.argmax(unusual), unusual.shape)
+            found = f"{typical[index, which]:g}, {unusual[index, which]:.0f} standard deviations from the training's"
+            warnings.warn(f"history: column {columns[which]} is {found}: {hint}", stacklevel=3)
 
     def _codes(self, action: str | Sequence[str | None] | None, count: int) -> np.ndarray:
         names = [action] * count if action is None or isinstance(action, str) else list(action)
@@ -187,17 +275,17 @@ def padded_batch(count: int) -> int:
 
 
 def load_predictor(workdir: str | Path, checkpoint: str = "auto", batch: int | None = None) -> Predictor:
-    """Opens what `launch.train` left in `workdir`.
+    """Opens the run that training left in `workdir`.
 
     Args:
-        workdir: the folder of a run.
+        workdir: the folder of a run; `~` at its start means the home folder.
         checkpoint: "best" (by the validation subject), "last", or "auto": best where one was chosen, else last.
         batch: how many sequences a call will have: that is compiled at once (`Predictor.compile`); None: when called.
 
     Raises:
         UserError: the folder holds no run, no such checkpoint, or only damaged ones; `batch` is not positive.
     """
-    folder = Workdir(workdir)
+    folder = Workdir(user_path(workdir))
     sources = {"auto": (folder.best, folder.last), "best": (folder.best,), "last": (folder.last,)}
     if checkpoint not in sources:
         raise UserError(f"checkpoint={checkpoint!r}: must be auto, best or last")
@@ -208,7 +296,7 @@ def load_predictor(workdir: str | Path, checkpoint: str = "auto", batch: int | N
             restored = checkpoints.restore(abstract)
         if restored:
             step, state = restored
-            predictor = Predictor(state.params, experiment, space, step)
+            predictor = Predictor(state.params, experiment, space, step, folder.path)
             if batch is not None:
                 predictor.compile(batch)
             return predictor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol
 
 from absl import logging
@@ -11,10 +10,11 @@ from motion_jax.config import MODEL_CONFIGS, Experiment, ModelConfig
 from motion_jax.errors import UserError
 from motion_jax.models import aged, baselines, crbm, erd, lstm_3lr, quaternet, res_sup, seq2seq, srnn
 from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime.plugins import load_plugin, plugin_names
 from motion_jax.types import Model
 
-ENTRY_POINTS = "motion_jax.models"
-"""The group by which an installed package adds models: each name leads to an `Entry`."""
+PLUGINS = "motion_jax.models"
+"""The entry-point group by which other packages add models: each name leads to an `Entry`."""
 
 
 class Make(Protocol):
@@ -54,11 +54,12 @@ register("crbm", Entry(crbm.CrbmConfig, crbm.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))
 
-for _point in entry_points(group=ENTRY_POINTS):
+for _name in plugin_names(PLUGINS):
     try:
-        register(_point.name, _point.load())
-    except Exception as error:  # whatever the package does; the models of this one work without it
-        logging.warning("model %r of the package %s is left out: %s", _point.name, _point.dist, error)
+        if _found := load_plugin(PLUGINS, _name, Entry):
+            register(_name, _found)
+    except UserError as error:  # the models of this package work without it
+        logging.warning("left out: %s", error)
 
 
 def make(experiment: Experiment, space: PoseSpace) -> Model:

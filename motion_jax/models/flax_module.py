@@ -1,4 +1,4 @@
-"""Any model as a Flax module, for users who build with `flax.linen`."""
+"""MotionModule: any model as a Flax module, for users who build with `flax.linen`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model between raw frames: encode, apply, decode, compiled as one."""
+"""Raw prediction: a model from raw frames to raw frames, encode, apply and decode compiled as one."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def train(
         progress.status("making the first parameters ...")
         state = init_state(task, optimizer, experiment.train.seed)
         if not jax.tree.leaves(state.params):
-            raise UserError(f"model.name={experiment.model.name!r} has nothing to train: launch.evaluate runs it as is")
+            raise UserError(f"model.name={experiment.model.name!r} has nothing to train: motion-jax evaluate runs it as is")
         with folder.locked(), stop_on_signal() as stop:
             # the config has proved possible: what is recorded can be resumed
             folder.begin(experiment, task.records, task.data_key)
@@ -237,5 +237,5 @@ class _Run:
         return UserError(
             f"training stopped: {what}. {saved}. Lower optim.learning_rate (now "
             f"{self._experiment.optim.learning_rate:g}) or optim.clip_norm in a new workdir, or look at the data with "
-            f"launch.prepare."
+            f"motion-jax prepare."
         )

@@ -1,8 +1,10 @@
-"""A scene as a film: the truth and each prediction beside it, frame by frame, as GIF or MP4."""
+"""Animations of a scene: the truth and each prediction beside it, frame by frame, as GIF or MP4."""
 
 from __future__ import annotations
 
+import math
 import shutil
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,44 +12,54 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, written_atomically
-from motion_jax.skeletons.skeleton import Skeleton
-from motion_jax.visualize.figures import FAINT, INK, new_figure
-from motion_jax.visualize.scene import Scene, Show
-from motion_jax.visualize.skeletons import GHOST, SIDES, project
-from motion_jax.visualize.tracks import make_track
+from motion_jax.visualize.comparison import Comparison, Scene
+from motion_jax.visualize.figures import INK, NOTE, new_figure
+from motion_jax.visualize.poses import GHOST, SIDES, PoseLines, add_pose, make_track, project, set_pose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
     from matplotlib.text import Text
 
 DPI = 100
-INCHES = 2.6  # of a body's panel
+PANEL, HEADER, FOOTER = (2.4, 3.1), 0.62, 0.22  # inches: a body with its name and error, the title, the bar of time
+COLUMNS = 4  # panels in a row, at most
+HOLD = 0.8  # seconds that the last frame stays
 SUFFIXES = (".gif", ".mp4")
 
 
 class Panel(NamedTuple):
-    """One body of the film, and what of its picture moves."""
+    """One body, and what of its picture moves."""
 
     points: np.ndarray  # [S+T, J, 3] on paper
-    ghost: LineCollection | None
-    body: LineCollection
-    said: Text
+    ghost: PoseLines | None
+    body: PoseLines
+    note: Text
     errors: np.ndarray | None  # [T] mm
 
 
-def check_film(path: str | Path, suffix: str) -> None:
-    """Raises `UserError` if the path has another suffix or cannot be written, or what writes such films is missing."""
+class Stage(NamedTuple):
+    """A figure, and what of it moves."""
+
+    figure: Figure
+    panels: list[Panel]
+    clock: Text
+    bar: Rectangle
+    observed: int  # frames
+
+
+def check_animation(path: str | Path, suffix: str) -> None:
+    """Raises `UserError` if the path has another suffix or cannot be written, or what writes such files is missing."""
     if Path(path).suffix.lower() != suffix:
-        raise UserError(f"{path}: this film's suffix must be {suffix}")
+        raise UserError(f"{path}: this animation's suffix must be {suffix}")
     if suffix == ".mp4" and shutil.which("ffmpeg") is None:
         raise UserError(f"{path}: an MP4 needs ffmpeg, which is not installed (a .gif does not)")
     new_figure(1, 1)
     check_writable(path)
 
 
-def write_film(show: Show, path: str | Path) -> None:
+def write_animation(comparison: Comparison, path: str | Path) -> None:
     """Writes the first scene at its own speed, whole or not at all: .gif by Pillow, .mp4 by ffmpeg.
 
     The root is taken out, as the metrics measure; behind a prediction stands the truth in grey.
@@ -56,16 +68,15 @@ def write_film(show: Show, path: str | Path) -> None:
         UserError: another suffix, matplotlib or ffmpeg is missing, or the path cannot be written.
     """
     path = Path(path)
-    check_film(path, path.suffix.lower() if path.suffix.lower() in SUFFIXES else SUFFIXES[0])
-    scene = show.scenes[0]
-    figure, panels = _stage(show, scene)
-    clock = figure.suptitle("", fontsize=11, color=INK, x=0.02, ha="left")
-    writer = _writer(path.suffix.lower(), show.fps)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once: nothing but the bodies moves
-    with written_atomically(path) as draft, writer.saving(figure, str(draft), DPI):  # the suffix is the format
+    check_animation(path, path.suffix.lower() if path.suffix.lower() in SUFFIXES else SUFFIXES[0])
+    scene = comparison.scenes[0]
+    stage = _build(comparison, scene)
+    writer = _writer(path.suffix.lower(), comparison.fps)
+    with written_atomically(path) as draft, writer.saving(stage.figure, str(draft), DPI):  # the suffix is the format
         for frame in range(len(scene.history) + len(scene.truth)):
-            _show(show.skeleton, panels, clock, frame - len(scene.history), show.fps, scene.action)
+            _show(stage, comparison, frame)
+            writer.grab_frame()
+        for _ in range(round(HOLD * comparison.fps)):
             writer.grab_frame()
 
 
@@ -78,64 +89,74 @@ def _writer(suffix: str, fps: float) -> Any:
     return FFMpegWriter(fps=fps, codec="libx264", extra_args=even)  # type: ignore[arg-type]
 
 
-def _stage(show: Show, scene: Scene) -> tuple[Figure, list[Panel]]:
-    """A panel for the truth and each model, all of one scale."""
+def _build(comparison: Comparison, scene: Scene) -> Stage:
+    """A panel for the truth and each model, all of one scale, at fixed places: nothing but the bodies moves."""
     now = len(scene.history) - 1
-    motions = [scene.truth, *(guess.frames for guess in scene.guesses)]
-    paper = [project(make_track(show.skeleton, np.concatenate([scene.history, frames]), now, show.stride).places)
-             for frames in motions]  # fmt: skip
-    points = np.stack(paper)[..., :2]
-    low, high = points.min((0, 1, 2)), points.max((0, 1, 2))
-    figure = new_figure(INCHES * len(motions), INCHES * 1.25)
+    motions = [scene.truth, *(prediction.frames for prediction in scene.predictions)]
+    tracks = (make_track(comparison.skeleton, np.concatenate([scene.history, frames]), now, comparison.stride)
+              for frames in motions)  # fmt: skip
+    paper = [project(track.places) for track in tracks]
+    rows = math.ceil(len(motions) / COLUMNS)
+    columns = math.ceil(len(motions) / rows)
+    width, height = PANEL[0] * columns, HEADER + PANEL[1] * rows + FOOTER
+    figure = new_figure(width, height)
+    figure.set_layout_engine("none")
+    figure.text(0.12 / width, 1 - 0.3 / height, f"{scene.action}, {comparison.data} motion", fontsize=12, color=INK)
+    clock = figure.text(0.12 / width, 1 - 0.53 / height, "", fontsize=11, color=NOTE)
     panels = []
-    rows = figure.subplots(1, len(motions), squeeze=False)[0]
-    for number, (axes, name) in enumerate(zip(rows, ("truth", *show.models), strict=True)):
-        _frame(axes, name, low, high)
-        errors = scene.guesses[number - 1].mpjpe_mm if number else None
-        ghost = _lines(axes, 1.2) if number else None
-        said = axes.text(0.5, -0.02, "", transform=axes.transAxes, ha="center", fontsize=8, color=FAINT)
-        panels.append(Panel(paper[number], ghost, _lines(axes, 2.2), said, errors))
-    return figure, panels
+    for number, name in enumerate(("Truth", *comparison.models)):
+        row, column = divmod(number, columns)
+        low = FOOTER + PANEL[1] * (rows - 1 - row)
+        axes = figure.add_axes((column / columns, low / height, 1 / columns, PANEL[1] / height))
+        _frame(axes, name, np.stack(paper)[..., :2])
+        errors = scene.predictions[number - 1].mpjpe_mm if number else None
+        ghost = add_pose(axes, comparison.skeleton, 2.4) if number else None
+        note = axes.text(0.5, 0.02, "", transform=axes.transAxes, ha="center", fontsize=10, color=INK)
+        panels.append(Panel(paper[number], ghost, add_pose(axes, comparison.skeleton, 2.8), note, errors))
+    bar = _add_bar(figure, len(scene.history), len(scene.truth))
+    return Stage(figure, panels, clock, bar, len(scene.history))
 
 
-def _frame(axes: Axes, name: str, low: np.ndarray, high: np.ndarray) -> None:
-    air = 0.06 * (high - low).max()
+def _frame(axes: Axes, name: str, paper: np.ndarray) -> None:
+    """Room for every pose of `paper`, with a band above for the name and one below for the error."""
+    low, high = paper.min((0, 1, 2)), paper.max((0, 1, 2))
+    wide, tall = (high - low) * [1.16, 1.36]
+    scale = max(wide / PANEL[0], tall / PANEL[1]) / 2  # mm in half an inch
+    middle = (low + high) / 2 + [0, 0.02 * tall]
     axes.set_axis_off()
-    axes.set_aspect("equal")
-    axes.set_xlim(low[0] - air, high[0] + air)
-    axes.set_ylim(low[1] - air, high[1] + air)
-    axes.set_title(name, fontsize=10, color=INK)
+    axes.set_xlim(middle[0] - scale * PANEL[0], middle[0] + scale * PANEL[0])
+    axes.set_ylim(middle[1] - scale * PANEL[1], middle[1] + scale * PANEL[1])
+    lines = textwrap.wrap(name, 24, max_lines=2, placeholder="\u2026")
+    axes.text(0.5, 0.99, "\n".join(lines), transform=axes.transAxes, ha="center", va="top", fontsize=11, color=INK)
 
 
-def _lines(axes: Axes, width: float) -> LineCollection:
-    from matplotlib.collections import LineCollection
+def _add_bar(figure: Figure, observed: int, predicted: int) -> Rectangle:
+    """How far the motion is: below all panels, what was observed in a lighter grey."""
+    from matplotlib.patches import Rectangle
 
-    lines = LineCollection([], linewidths=width, capstyle="round")
-    axes.add_collection(lines)
-    return lines
-
-
-def _show(skeleton: Skeleton, panels: list[Panel], clock: Text, step: int, fps: float, action: str) -> None:
-    """Moves every body to a frame: `step` 0 is the first that is predicted."""
-    time = round((step + 1) * 1000 / fps)
-    clock.set_text(f"{action}, {time:+d} ms, {'predicted' if step >= 0 else 'observed'}")
-    frame = step + len(panels[0].points) - _future(panels)
-    truth = panels[0].points[frame]
-    for panel in panels:
-        points = panel.points[frame]
-        bones = sorted(skeleton.bones, key=lambda bone: points[list(bone), 2].sum())
-        panel.body.set_segments([points[list(bone), :2] for bone in bones])
-        panel.body.set_color([_colour(skeleton, bone) for bone in bones])
-        if panel.ghost is not None and panel.errors is not None and step >= 0:
-            panel.ghost.set_segments([truth[list(bone), :2] for bone in bones])
-            panel.ghost.set_color(GHOST)
-            panel.said.set_text(f"{panel.errors[step]:.0f} mm")
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((0.12 / width, 0.08 / height, 1 - 0.24 / width, 0.07 / height))
+    axes.set_axis_off()
+    axes.set_xlim(0, observed + predicted)
+    axes.set_ylim(0, 1)
+    axes.add_patch(Rectangle((0, 0), observed, 1, facecolor="#E4E4E4"))
+    axes.add_patch(Rectangle((observed, 0), predicted, 1, facecolor="#CBD9E6"))
+    bar = Rectangle((0, 0), 0, 1, facecolor="#4D6A85")
+    axes.add_patch(bar)
+    return bar
 
 
-def _future(panels: list[Panel]) -> int:
-    return next(len(panel.errors) for panel in panels if panel.errors is not None)
-
-
-def _colour(skeleton: Skeleton, bone: tuple[int, int]) -> str:
-    parent, child = map(skeleton.side, bone)
-    return SIDES[child if parent == child else "centre"]
+def _show(stage: Stage, comparison: Comparison, frame: int) -> None:
+    """Moves every body to a frame, counted from the first that was observed."""
+    step = frame - stage.observed  # 0 is the first that is predicted
+    time = round((step + 1) * 1000 / comparison.fps)
+    stage.clock.set_text(f"{time:+d} ms, ".replace("-", "\u2212") + ("predicted" if step >= 0 else "observed"))
+    stage.bar.set_width(frame + 1)
+    truth = stage.panels[0].points[frame]
+    for panel in stage.panels:
+        set_pose(panel.body, comparison.skeleton, panel.points[frame], SIDES)
+        if panel.ghost is None or panel.errors is None:
+            panel.note.set_text("what followed" if step >= 0 else "")
+        elif step >= 0:
+            set_pose(panel.ghost, comparison.skeleton, truth, GHOST)
+            panel.note.set_text(f"{panel.errors[step]:.0f} mm off")

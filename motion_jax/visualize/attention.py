@@ -9,8 +9,8 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor
-from motion_jax.visualize.figures import INK, dress, new_figure, save
-from motion_jax.visualize.scene import Show
+from motion_jax.visualize.comparison import Comparison
+from motion_jax.visualize.figures import INK, add_title, dress, new_figure, save
 
 
 def check_attention(runs: Sequence[Predictor]) -> None:
@@ -20,29 +20,28 @@ def check_attention(runs: Sequence[Predictor]) -> None:
         raise UserError(f"--attention: none of the runs has attention: {names}")
 
 
-def attention_map(show: Show, path: str | Path) -> None:
+def attention_map(comparison: Comparison, path: str | Path) -> None:
     """Draws the weights of the first scene; every panel has the same scale.
 
     Raises `UserError` if no model has attention, or the path cannot be written.
     """
-    scene = show.scenes[0]
-    seen = {name: guess.attention for name, guess in zip(show.models, scene.guesses, strict=True)
-            if guess.attention is not None}  # fmt: skip
+    scene = comparison.scenes[0]
+    seen = {name: prediction.attention for name, prediction in zip(comparison.models, scene.predictions, strict=True)
+            if prediction.attention is not None}  # fmt: skip
     if not seen:
-        raise UserError(f"{path}: none of the models has attention: {', '.join(show.models)}")
+        raise UserError(f"{path}: none of the models has attention: {', '.join(comparison.models)}")
     figure = new_figure(4.2 * len(seen) + 0.9, 3.1)
     peak = max(float(weights.max()) for weights in seen.values())
     panels = figure.subplots(1, len(seen), squeeze=False)[0]
     for axes, (name, weights) in zip(panels, seen.items(), strict=True):
-        axes.imshow(weights, cmap="magma_r", vmin=0, vmax=peak, extent=_edges(weights, show.fps), aspect="auto",
+        axes.imshow(weights, cmap="magma_r", vmin=0, vmax=peak, extent=_edges(weights, comparison.fps), aspect="auto",
                     interpolation="nearest")  # fmt: skip
         dress(axes, name, "observed frame (ms)", "predicted frame (ms)")
         axes.grid(visible=False)
     bar = figure.colorbar(panels[0].images[0], ax=list(panels), pad=0.02)
     bar.set_label("weight", fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8, colors=INK)
-    figure.suptitle(f"Attention: {scene.action}, {show.data} motion, window {scene.window}", fontsize=11, color=INK,
-                    x=0.01, ha="left")  # fmt: skip
+    add_title(figure, f"Attention: {scene.action}, {comparison.data} motion, window {scene.window}")
     save(figure, path)
 
 

@@ -16,9 +16,10 @@ from motion_jax.errors import UserError
 from motion_jax.evaluation.metrics import find_metric
 from motion_jax.evaluation.report import Report
 from motion_jax.evaluation.tables import MODE_TITLES, PROTOCOL_TITLES
+from motion_jax.experiments.compare import ZERO_VELOCITY
 from motion_jax.train.log import read_metrics
 from motion_jax.train.workdir import Workdir
-from motion_jax.visualize.figures import INK, dress, new_figure, save, style
+from motion_jax.visualize.figures import FAINT, INK, add_legend, add_title, dress, new_figure, save, style, styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,8 @@ Row = dict[str, Any]  # of `metrics.jsonl`
 
 HORIZON = "time since the last observed frame (ms)"
 SYNTHETIC = "synthetic data, not comparable with published errors"
-ACTION_COLUMNS, TRAINING_COLUMNS = 5, 3
+ACTION_COLUMNS, TRAINING_COLUMNS = 5, 3  # at most
+WIDE_RANGE = 20  # largest over smallest value from which a panel of training is logarithmic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +41,13 @@ class Measure:
     unit: str
     line: str = ""  # names in the log's rows
     dots: str = ""
+    reference: float | None = None  # a dotted line
 
 
 MEASURES = (
     Measure("Training loss: updates, and their mean", "mean squared error", "mean_loss", "loss"),
     Measure("Validation loss, free-running", "mean squared error", "validation_loss"),
-    Measure("Validation score, both modes", "error over zero-velocity's", "validation_score"),
+    Measure("Validation score, both modes", "error / error of zero-velocity", "validation_score", reference=1.0),
     Measure("Gradient of updates", "L2 norm before clipping", dots="grad_norm"),
     *(Measure(f"SRNN test error, {MODE_TITLES[mode].lower()}", "mean over horizons (rad)", f"srnn_error_rad_{mode}")
       for mode in MODES),
@@ -60,21 +63,27 @@ def error_curves(reports: Sequence[Report], path: str | Path) -> None:
     name = _data_name(reports)
     rows = _distinct((report.protocol, report.metric) for report in reports)
     modes = [mode for mode in MODES if any(report.mode == mode for report in reports)]
-    models = _distinct(report.model for report in reports)
-    figure = new_figure(4.6 * len(modes) + 0.4, 3.1 * len(rows) + 0.8)
+    figure = new_figure(4.6 * len(modes) + 0.4, 3.1 * len(rows) + 1)
     panels = figure.subplots(len(rows), len(modes), squeeze=False)
+    looks = _styles(reports)
     for (protocol, metric), line in zip(rows, panels, strict=True):
         for mode, axes in zip(modes, line, strict=True):
             chosen = [report for report in reports if (report.mode, *report.row[2:]) == (mode, protocol, metric)]
-            _draw_errors(axes, chosen, models, "average")
-            dress(
-                axes,
-                f"{MODE_TITLES[mode]}, {PROTOCOL_TITLES[protocol]}",
-                HORIZON,
-                find_metric(metric).heading.replace(", ", ",\n"),
-            )
-    _finish(figure, f"Error, mean over actions: {_describe(name)}")
+            _draw_errors(axes, chosen, looks, "average")
+            title = f"{MODE_TITLES[mode]}, {PROTOCOL_TITLES[protocol]}"
+            dress(axes, title, HORIZON, find_metric(metric).heading.replace(", ", ",\n"))
+            _begin_at_zero(axes)
+    add_title(figure, f"Error, mean over actions: {_describe(name)}")
+    add_legend(figure)
     save(figure, path)
+
+
+def horizon_curves(reports: Sequence[Report], path: str | Path) -> None:
+    """Draws the first protocol and metric of `reports`: free-running and one-step, each in a panel of its own.
+
+    Lines and bands are as in `error_curves`, which draws every protocol and metric. Raises `UserError` as it does.
+    """
+    error_curves([report for report in reports if report.row[2:] == reports[0].row[2:]], path)
 
 
 def action_curves(reports: Sequence[Report], path: str | Path) -> None:
@@ -89,21 +98,24 @@ def action_curves(reports: Sequence[Report], path: str | Path) -> None:
         raise UserError(f"reports: panels of actions need one mode, protocol and metric, not {kinds[0]} and {kinds[1]}")
     ((mode, protocol, metric),) = kinds
     actions = _distinct(itertools.chain.from_iterable(report.actions for report in reports))
-    models = _distinct(report.model for report in reports)
-    figure = new_figure(2.4 * ACTION_COLUMNS, 2.1 * math.ceil(len(actions) / ACTION_COLUMNS) + 0.8)
-    panels = _grid(figure, len(actions), ACTION_COLUMNS)
-    for axes, action in zip(panels, actions, strict=True):
+    looks = _styles(reports)
+    figure, panels, columns = _grid(len(actions), ACTION_COLUMNS, 2.3, 2.1, least=5.0)
+    for number, (axes, action) in enumerate(zip(panels, actions, strict=True)):
         axes.sharey(panels[0])
-        _draw_errors(axes, reports, models, action)
-        dress(axes, action, "", "")
-    figure.supxlabel(HORIZON, fontsize=9, color=INK)
+        _draw_errors(axes, reports, looks, action)
+        dress(axes, action, "horizon (ms)" if number + columns >= len(actions) else "", "")
+    for axes in panels:  # whose common scale is known once all are drawn
+        _begin_at_zero(axes)
     figure.supylabel(find_metric(metric).heading, fontsize=9, color=INK)
-    _finish(figure, f"{MODE_TITLES[mode]} error, {PROTOCOL_TITLES[protocol]}: {_describe(name)}")
+    add_title(figure, f"{MODE_TITLES[mode]} error, {PROTOCOL_TITLES[protocol]}: {_describe(name)}")
+    add_legend(figure)
     save(figure, path)
 
 
 def training_curves(workdirs: Sequence[str | Path], path: str | Path) -> None:
     """Draws what the runs measured while they trained, against the step: a panel a number, a line a run.
+
+    The axis of a number spans what was measured, not zero, so that a change is seen.
 
     Args:
         workdirs: folders of runs, each with its `config.json` and `metrics.jsonl`.
@@ -115,19 +127,24 @@ def training_curves(workdirs: Sequence[str | Path], path: str | Path) -> None:
     runs = _read_runs([Workdir(folder) for folder in workdirs])
     logged = {name for log in runs.values() for row in log for name in row}
     measures = [measure for measure in MEASURES if logged.intersection((measure.line, measure.dots))]
-    figure = new_figure(3.4 * TRAINING_COLUMNS, 2.6 * math.ceil(len(measures) / TRAINING_COLUMNS) + 0.7)
-    for axes, measure in zip(_grid(figure, len(measures), TRAINING_COLUMNS), measures, strict=True):
+    figure, panels, _ = _grid(len(measures), TRAINING_COLUMNS, 3.4, 2.6, least=4.6)
+    for axes, measure in zip(panels, measures, strict=True):
         for number, (name, log) in enumerate(runs.items()):
             _draw_measure(axes, measure, name, log, style(number))
+        if measure.reference is not None:
+            axes.axhline(measure.reference, color=FAINT, linestyle=":", linewidth=1.2)
         dress(axes, measure.title, "step", measure.unit)
-    _finish(figure, "Training")
+        axes.set_xlim(left=0)
+        _scale(axes)
+    add_title(figure, "Training")
+    add_legend(figure)
     save(figure, path)
 
 
-def _draw_errors(axes: Axes, reports: Sequence[Report], models: Sequence[str], action: str) -> None:
+def _draw_errors(axes: Axes, reports: Sequence[Report], looks: dict[str, tuple[str, str]], action: str) -> None:
     for report in reports:
         if values := report.scores(action):
-            colour, line = style(models.index(report.model))
+            colour, line = looks[report.model]
             axes.plot(report.milliseconds, values, line, color=colour, marker="o", markersize=3.5,
                       clip_on=False, label=report.model)  # fmt: skip
             if spread := report.spread(action):
@@ -135,12 +152,34 @@ def _draw_errors(axes: Axes, reports: Sequence[Report], models: Sequence[str], a
                 axes.fill_between(report.milliseconds, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
+def _begin_at_zero(axes: Axes) -> None:
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+
+
+def _styles(reports: Sequence[Report]) -> dict[str, tuple[str, str]]:
+    return styles((report.model, report.config["model"]["name"] == ZERO_VELOCITY) for report in reports)
+
+
 def _draw_measure(axes: Axes, measure: Measure, name: str, log: Sequence[Row], look: tuple[str, str]) -> None:
     colour, line = look
     if dots := _series(log, measure.dots):
-        axes.plot(*dots, ".", color=colour, alpha=0.35, markersize=3, clip_on=False)
+        axes.plot(*dots, ".", color=colour, alpha=0.5, markersize=4)
     if means := _series(log, measure.line):
-        axes.plot(*means, line, color=colour, marker="o", markersize=3.5, clip_on=False, label=name)
+        axes.plot(*means, line, color=colour, marker="o", markersize=3.5, label=name)
+
+
+def _scale(axes: Axes) -> None:
+    """A logarithmic axis where values span much, with plain numbers at its ticks."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() / values.min() > WIDE_RANGE:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _series(log: Sequence[Row], name: str) -> tuple[list[int], list[float]] | None:
@@ -151,23 +190,16 @@ def _series(log: Sequence[Row], name: str) -> tuple[list[int], list[float]] | No
     return [row["step"] for row in rows], [float(np.mean(np.array(row[name], float))) for row in rows]
 
 
-def _grid(figure: Figure, count: int, columns: int) -> list[Axes]:
-    """`count` panels in rows of `columns`."""
-    grid = figure.add_gridspec(math.ceil(count / columns), columns)
-    return [figure.add_subplot(grid[divmod(number, columns)]) for number in range(count)]
+def _grid(count: int, most: int, width: float, height: float, least: float) -> tuple[Figure, list[Axes], int]:
+    """`count` panels of `width` x `height` inches in rows as even as can be, and the number of columns.
 
-
-def _finish(figure: Figure, title: str) -> None:
-    """Axes from zero, the title, and one legend for all panels."""
-    figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left")
-    entries: dict[str, Any] = {}
-    for axes in figure.axes:
-        axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
-        handles, names = axes.get_legend_handles_labels()
-        entries |= dict(zip(names, handles, strict=True))
-    figure.legend(entries.values(), entries.keys(), loc="outside upper right", ncols=4, frameon=False, fontsize=9,
-                  labelcolor=INK)  # fmt: skip
+    The figure is at least `least` wide.
+    """
+    rows = math.ceil(count / most)
+    columns = math.ceil(count / rows)
+    figure = new_figure(max(width * columns, least), height * rows + 0.9)
+    grid = figure.add_gridspec(rows, columns)
+    return figure, [figure.add_subplot(grid[divmod(number, columns)]) for number in range(count)], columns
 
 
 def _data_name(reports: Sequence[Report]) -> str:

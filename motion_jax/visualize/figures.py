@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, written_atomically
@@ -14,8 +16,11 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Told apart with every kind of colour vision (Okabe & Ito 2008, without their yellow and black)."""
+BASELINE = "#7A7A7A"
+"""Of zero-velocity, in every picture and however many models stand beside it."""
 LINES = ("-", "--", ":", "-.")  # the next kind begins where the colours are used up
 INK = "#262626"
+NOTE = "#666666"
 FAINT = "#8C8C8C"
 DPI = 150
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -52,6 +57,34 @@ def save(figure: Figure, path: str | Path) -> None:
 def style(number: int) -> tuple[str, str]:
     """Colour and line of the curve with this number."""
     return COLOURS[number % len(COLOURS)], LINES[number // len(COLOURS) % len(LINES)]
+
+
+def styles(models: Iterable[tuple[str, bool]]) -> dict[str, tuple[str, str]]:
+    """Colour and line of each model, by its name; what is said to be the baseline has one of its own."""
+    found: dict[str, tuple[str, str]] = {}
+    number = 0
+    for name, is_baseline in dict(models).items():
+        found[name] = (BASELINE, "--") if is_baseline else style(number)
+        number += not is_baseline
+    return found
+
+
+def add_title(figure: Figure, text: str) -> None:
+    """A title at the top left, broken into lines that the figure has room for."""
+    width = int(figure.get_figwidth() / 0.088)  # of a letter of 11 points, inches
+    figure.suptitle(textwrap.fill(text, width), fontsize=11, color=INK, x=0.01, ha="left")
+
+
+def add_legend(figure: Figure) -> None:
+    """One legend for all panels, below them."""
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, names = axes.get_legend_handles_labels()
+        entries |= dict(zip(names, handles, strict=True))
+    if entries:
+        columns = int(figure.get_figwidth() / (0.08 * max(map(len, entries)) + 0.6))
+        figure.legend(entries.values(), entries.keys(), loc="outside lower left", ncols=max(1, min(columns, 5)),
+                      frameon=False, fontsize=9, labelcolor=INK)  # fmt: skip
 
 
 def dress(axes: Axes, title: str, x: str, y: str) -> None:

@@ -1,4 +1,4 @@
-"""A show as one HTML page that needs nothing else: no network, no library, no file beside it.
+"""A comparison as one HTML page that needs nothing else: no network, no library, no file beside it.
 
 What the page draws lies in it as JSON, arrays as base64 of little-endian numbers (`encode`). Its own script and style
 are named by their hashes in a content policy that allows nothing else to run or to be fetched.
@@ -19,85 +19,92 @@ import numpy as np
 
 from motion_jax.runtime.files import check_writable, written_atomically
 from motion_jax.skeletons.skeleton import Skeleton
-from motion_jax.visualize.figures import COLOURS
-from motion_jax.visualize.scene import Guess, Scene, Show
-from motion_jax.visualize.tracks import Track, head, make_track
+from motion_jax.visualize.comparison import Comparison, Prediction, Scene
+from motion_jax.visualize.figures import styles
+from motion_jax.visualize.poses import Track, head, make_track
 
 SCRIPTS = ("data", "palette", "camera", "bodies", "timeline", "maps", "controls", "main")  # web/*.js, in this order
 STEPS = 32767  # of a place as a 16-bit number, from the root to the farthest joint
 WEIGHTS = 65535  # of an attention's weight, from 0 to the largest of its map
 
 
-def write_page(show: Show, path: str | Path) -> int:
+def write_page(comparison: Comparison, path: str | Path) -> int:
     """Writes the page, whole or not at all, and returns its size in bytes. Raises `UserError` if it cannot."""
     check_writable(path)
-    path, content = Path(path), make_page(show).encode()
+    path, content = Path(path), make_page(comparison).encode()
     with written_atomically(path) as draft:
         draft.write_bytes(content)
     return len(content)
 
 
-def make_page(show: Show) -> str:
+def make_page(comparison: Comparison) -> str:
     """The page's text."""
     script = "(() => {\n'use strict';\n" + "\n".join(_web(f"{name}.js") for name in SCRIPTS) + "})();\n"
     style = _web("page.css")
     parts = {
-        "title": html.escape(f"{', '.join(show.models)}: predicted {show.data} motion"),
+        "title": html.escape(f"{', '.join(comparison.models)}: predicted {comparison.data} motion"),
         "style": style,
         "script": script,
-        "data": json.dumps(encode(show), separators=(",", ":")).replace("<", "\\u003c"),  # no name ends the element
+        "data": json.dumps(encode(comparison), separators=(",", ":")).replace(
+            "<", "\\u003c"
+        ),  # no name ends the element
         "style_hash": _hash(style),
         "script_hash": _hash(script),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], _web("page.html"))
 
 
-def encode(show: Show) -> dict[str, Any]:
+def encode(comparison: Comparison) -> dict[str, Any]:
     """What the page's script reads.
 
     Of a scene: `truth` the places of S + T frames, `[S+T, J, 3]` int16, each step `unit_mm`; `root` `[S+T, 12]`
-    float32, nine of the turn and three of the move (see `tracks.Track`). Of a model's guess: the same of T frames, its
-    errors `[T]` float32, and its attention's weights `[T, columns]` uint16, the largest being `peak`.
+    float32, nine of the turn and three of the move (see `poses.Track`). Of a model's prediction: the same of T
+    frames, its errors `[T]` float32, and its attention's weights `[T, columns]` uint16, the largest being `peak`.
     """
-    scenes = [_scene(show, scene) for scene in show.scenes]
+    scenes = [_scene(comparison, scene) for scene in comparison.scenes]
+    looks = styles(zip(comparison.models, comparison.is_baseline, strict=True))
     return {
-        "data": show.data,
-        "protocol": show.protocol,
-        "fps": show.fps,
-        "past": len(show.scenes[0].history),
-        "future": len(show.scenes[0].truth),
-        "skeleton": _skeleton(show.skeleton),
-        "models": [{"name": name, "colour": COLOURS[n % len(COLOURS)]} for n, name in enumerate(show.models)],
+        "data": comparison.data,
+        "protocol": comparison.protocol,
+        "fps": comparison.fps,
+        "past": len(comparison.scenes[0].history),
+        "future": len(comparison.scenes[0].truth),
+        "skeleton": _skeleton(comparison.skeleton),
+        "models": [{"name": name, "colour": colour} for name, (colour, _) in looks.items()],
         "scenes": scenes,
     }
 
 
-def _scene(show: Show, scene: Scene) -> dict[str, Any]:
+def _scene(comparison: Comparison, scene: Scene) -> dict[str, Any]:
     past = len(scene.history)
-    truth, *guesses = [
-        make_track(show.skeleton, np.concatenate([scene.history, frames]), past - 1, show.stride)
-        for frames in (scene.truth, *(guess.frames for guess in scene.guesses))
+    truth, *predictions = [
+        make_track(comparison.skeleton, np.concatenate([scene.history, frames]), past - 1, comparison.stride)
+        for frames in (scene.truth, *(prediction.frames for prediction in scene.predictions))
     ]
-    unit = max(float(np.abs(track.places).max()) for track in (truth, *guesses)) / STEPS or 1.0
+    unit = max(float(np.abs(track.places).max()) for track in (truth, *predictions)) / STEPS or 1.0
     return {
         "action": scene.action,
         "window": scene.window,
-        "source": scene.source,
+        "clip": scene.clip,
+        "begin_s": round(scene.row / comparison.stride / comparison.fps, 2),
         "unit_mm": unit,
         "truth": _places(truth, unit),
         "root": _root(truth),
-        "guesses": [_guess(guess, track, past, unit) for guess, track in zip(scene.guesses, guesses, strict=True)],
+        "predictions": [
+            _prediction(prediction, track, past, unit)
+            for prediction, track in zip(scene.predictions, predictions, strict=True)
+        ],
     }
 
 
-def _guess(guess: Guess, track: Track, past: int, unit: float) -> dict[str, Any]:
+def _prediction(prediction: Prediction, track: Track, past: int, unit: float) -> dict[str, Any]:
     future = Track(*(part[past:] for part in track))
     return {
         "places": _places(future, unit),
         "root": _root(future),
-        "euler_error_rad": _base64(guess.euler_error_rad, "<f4"),
-        "mpjpe_mm": _base64(guess.mpjpe_mm, "<f4"),
-        "attention": None if guess.attention is None else _attention(guess.attention),
+        "euler_error_rad": _base64(prediction.euler_error_rad, "<f4"),
+        "mpjpe_mm": _base64(prediction.mpjpe_mm, "<f4"),
+        "attention": None if prediction.attention is None else _attention(prediction.attention),
     }
 
 

@@ -18,7 +18,7 @@ FORKING = """
 import json, os, sys, tempfile, traceback
 from motion_jax.commands import cli, dispatch
 from motion_jax.experiments import sweep
-from motion_jax.visualize import curves, page, skeletons
+from motion_jax.visualize import curves, page, strip
 asked = json.load(sys.stdin)
 done = []
 for arguments in asked["lines"]:

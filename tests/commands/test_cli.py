@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from motion_jax.data.datasets import cmu
 from motion_jax.data.expmap import read_expmap, write_expmap
-from motion_jax.data.layouts import CMU
 from motion_jax.data.prepared import read_manifest, read_prepared
 
 Done = tuple[int, str, str]  # exit status, stdout, stderr
@@ -61,7 +61,7 @@ CONFIGS = {
     "value.py": "def get_config(): return int('many')\n",
     "empty.py": "x = 1\n",
     "data.json": '{"train": null}',
-    "user.py": "from motion_jax.config import DataConfig\ndef get_config(): return DataConfig(name='hm36')\n",
+    "user.py": "from motion_jax.config import DataConfig\ndef get_config(): return DataConfig(statistics='hm36')\n",
     "open.py": "def get_config(): return open('absent.txt')\n",
     "other.py": "import ml_collections\ndef get_config(): return ml_collections.ConfigDict({'stepz': 1})\n",
     "none.py": "def get_config(): pass\n",
@@ -79,7 +79,7 @@ WRONG = {
     "config_value_error": ("--config=value.py", "--config: .*value.py:1: ValueError: invalid literal .* 'many'"),
     "config_without_get_config": ("--config=empty.py", r"--config: the file must define get_config\(\)"),
     "config_is_data": ("--config=data.json", "--config: .*data.json:1: NameError: name 'null' is not defined"),
-    "config_raises_user_error": ("--config=user.py", "data.name='hm36': must be one of synthetic, h36m, cmu"),
+    "config_raises_user_error": ("--config=user.py", "data.statistics='hm36': must be one of martinez, learn"),
     "config_cannot_open": ("--config=open.py", "--config: .*'absent.txt'"),
     "config_returns_unknown_key": ("--config=other.py", "config: unknown key stepz; valid keys: compute, data, eval"),
     "override_without_config": ("--config.train.steps=3", "--config.train.steps changes .* no --config=NAME is given"),
@@ -190,7 +190,7 @@ def test_an_unknown_key_of_a_command_with_a_config_of_its_own(tmp_path: Path):
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """CMU walking: five short training files and one test file."""
-    for number, trial in enumerate(CMU.trials(("walking",))):
+    for number, trial in enumerate(cmu.LAYOUT.trials(("walking",))):
         path = tmp_path / "tree" / trial.path
         path.parent.mkdir(parents=True, exist_ok=True)
         write_expmap(path, np.random.default_rng(number).normal(0, 0.01, (184, 117)))
@@ -241,7 +241,7 @@ PREPARE = {
     "--dataset=cmu --source=tree --out=out --actions=hopping": "unknown action 'hopping'",
     "--dataset=cmu --source=tree --out=out --text": "--text: it must come with --dataset=synthetic",
     "--dataset=synthetic --source=tree --out=out": "--source='tree': with --dataset=synthetic it must stay empty",
-    "--dataset=cmu --source=tree --out=out --fps=25": "--fps=25.0: it must come with --dataset=folder, not cmu",
+    "--dataset=cmu --source=tree --out=out --fps=25": "--fps=25.0: it is for folders of recordings, not --dataset=cmu",
     "--dataset=folder --source=absent --out=out": "--source='absent': no such folder",
 }
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from motion_jax.data.datasets import LAYOUTS
 from motion_jax.data.expmap import write_expmap
 from motion_jax.data.formats import Motion
 from motion_jax.data.formats._parsing.body_parts import guess_body_parts
-from motion_jax.data.layouts import LAYOUTS, Layout
+from motion_jax.data.layouts import Layout
 from motion_jax.skeletons.skeleton import Skeleton
 
 Grow = Callable[..., Path]

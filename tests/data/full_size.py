@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion_jax.data.layouts import H36M
+from motion_jax.data.datasets import h36m
 
 OPEN = """
 import sys
@@ -35,13 +35,13 @@ if sys.argv[2] == "read":
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--subjects", type=int, default=len(H36M.groups))
+    parser.add_argument("--subjects", type=int, default=len(h36m.LAYOUT.groups))
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     tree, prepared = options.folder / "text" / "dataset", options.folder / "prepared"
     size = _write_tree(tree, options.subjects, options.rows)
-    print(f"{size / 1e6:.0f} MB of text, {options.subjects} of {len(H36M.groups)} subjects", flush=True)
+    print(f"{size / 1e6:.0f} MB of text, {options.subjects} of {len(h36m.LAYOUT.groups)} subjects", flush=True)
     module = [sys.executable, "-m"]
     _measure("import alone", [sys.executable, "-c", "import motion_jax"])
     arguments = ["--dataset=h36m", f"--source={tree}", f"--out={prepared}"]
@@ -57,11 +57,11 @@ def main() -> None:
 def _write_tree(tree: Path, subjects: int, rows: int) -> int:
     """One closed movement of sines, which every file begins at another of its rows; returns the bytes written."""
     rng = np.random.default_rng(0)
-    phase, turns = rng.uniform(0, 2 * np.pi, H36M.columns), rng.integers(1, 20, H36M.columns)
+    phase, turns = rng.uniform(0, 2 * np.pi, h36m.LAYOUT.columns), rng.integers(1, 20, h36m.LAYOUT.columns)
     frames = 0.3 * np.sin(2 * np.pi * np.arange(rows)[:, None] / rows * turns + phase)
     lines = [",".join(f"{value:.7f}" for value in row) + "\n" for row in frames]
-    folders = {group.folder for group in H36M.groups[:subjects]}
-    paths = [trial.path for trial in H36M.trials(H36M.actions) if Path(trial.path).parent.name in folders]
+    folders = {group.folder for group in h36m.LAYOUT.groups[:subjects]}
+    paths = [trial.path for trial in h36m.LAYOUT.trials(h36m.LAYOUT.actions) if Path(trial.path).parent.name in folders]
     for number, path in enumerate(paths):
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         begin = number * rows // len(paths)

@@ -11,9 +11,9 @@ import pytest
 
 from motion_jax.config import DataConfig
 from motion_jax.data.audit import audit
+from motion_jax.data.datasets import LAYOUTS, cmu, h36m
 from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
-from motion_jax.data.layouts import CMU, H36M, LAYOUTS
 from motion_jax.data.trees import read_tree
 from motion_jax.errors import UserError
 
@@ -25,7 +25,7 @@ def judge(root: Path, name: str = "h36m", actions: str = "walking", **fields) ->
 
 
 def test_a_sound_tree_has_no_findings(grow):
-    assert judge(grow(H36M, ("walking",))) == []
+    assert judge(grow(h36m.LAYOUT, ("walking",))) == []
 
 
 def _copy(root: Path, source: str, *targets: str) -> None:
@@ -93,13 +93,13 @@ PLANTED = {
 @pytest.mark.parametrize("case", PLANTED)
 def test_what_is_planted_is_found_and_nothing_else(grow, case: str):
     plant, expected = PLANTED[case]
-    root = grow(H36M, ("walking",))
+    root = grow(h36m.LAYOUT, ("walking",))
     plant(root)
     assert judge(root) == [expected]
 
 
 def test_one_row_less_is_the_limit_of_every_length(grow):
-    root = grow(H36M, ("walking",))
+    root = grow(h36m.LAYOUT, ("walking",))
     _edit(root, "S1/walking_2.txt", lambda frames: frames[:183])
     _edit(root, "S5/walking_2.txt", lambda frames: frames[:333])
     assert judge(root) == []
@@ -108,14 +108,14 @@ def test_one_row_less_is_the_limit_of_every_length(grow):
 
 
 def test_accepted_duplicates_are_warned_of(grow):
-    root = grow(H36M, ("walking",))
+    root = grow(h36m.LAYOUT, ("walking",))
     _copy(root, "S5/walking_1.txt", "S8/walking_2.txt")
     [line] = judge(root, allow_duplicates=True)
     assert line.startswith("warning S8/walking_2.txt: the train file has the same content as S5/walking_1.txt (test)")
 
 
 def test_two_broken_files_are_not_duplicates_of_each_other(grow):
-    root = grow(H36M, ("walking",))
+    root = grow(h36m.LAYOUT, ("walking",))
     for path in ("S5/walking_1.txt", "S8/walking_2.txt"):
         (root / path).write_text("")
     assert [line.split()[0] for line in judge(root)] == ["error", "error"]
@@ -123,7 +123,7 @@ def test_two_broken_files_are_not_duplicates_of_each_other(grow):
 
 
 def test_a_down_sampled_tree_is_known_by_its_published_lengths(grow):
-    root = grow(H36M, ("walking",))
+    root = grow(h36m.LAYOUT, ("walking",))
     for path, length in (("S5/walking_1.txt", 1500), ("S5/walking_2.txt", 1261)):
         write_expmap(root / path, np.resize(read_expmap(root / path, 99), (length, 99)))
     [line] = judge(root)
@@ -132,7 +132,7 @@ def test_a_down_sampled_tree_is_known_by_its_published_lengths(grow):
 
 
 def test_an_action_that_was_asked_for_must_have_files(grow):
-    root = grow(CMU, ("walking",))
+    root = grow(cmu.LAYOUT, ("walking",))
     missing = [line for line in judge(root, "cmu", "all") if "is missing" in line]
     assert len(missing) == 7
     assert all(line.startswith("warning") for line in missing)
@@ -142,11 +142,11 @@ def test_an_action_that_was_asked_for_must_have_files(grow):
 
 
 def test_all_errors_are_raised_in_one_message(grow):
-    root = grow(H36M, ("walking",))
+    root = grow(h36m.LAYOUT, ("walking",))
     (root / "S1/walking_1.txt").write_text("")
     (root / "S6/walking_2.txt").unlink()
     _copy(root, "S5/walking_1.txt", "S8/walking_2.txt")
-    findings = audit(read_tree(H36M, root), DataConfig(name="h36m", root=str(root)))
+    findings = audit(read_tree(h36m.LAYOUT, root), DataConfig(name="h36m", root=str(root)))
     assert findings == sort_findings(reversed(findings))
     with pytest.raises(UserError) as caught:
         raise_errors(findings, root)

@@ -16,9 +16,9 @@ import pytest
 from motion_jax.config import DataConfig
 from motion_jax.data import cache, synthetic
 from motion_jax.data.cache import open_dataset
+from motion_jax.data.datasets import cmu, h36m
 from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.findings import Finding
-from motion_jax.data.layouts import CMU, H36M
 from motion_jax.data.manifest import Manifest
 from motion_jax.data.prepared import is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import read_h36m
@@ -49,7 +49,7 @@ def _assert_same(one: Dataset, other: Dataset) -> None:
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
-    write_dataset(_dataset(), tmp_path / "prepared", {"1.txt": "abc"}, [FINDING])
+    write_dataset(_dataset(), tmp_path / "prepared", {"1.txt": "abc"}, [FINDING], "by trial")
     return tmp_path / "prepared"
 
 
@@ -57,7 +57,7 @@ def test_a_prepared_data_set_is_what_was_written(prepared: Path):
     dataset = read_prepared(prepared)
     _assert_same(dataset, _dataset())
     manifest = read_manifest(prepared)
-    assert (manifest.sources, manifest.findings) == ({"1.txt": "abc"}, (FINDING,))
+    assert (manifest.sources, manifest.findings, manifest.split) == ({"1.txt": "abc"}, (FINDING,), "by trial")
     assert Manifest.from_json(manifest.to_json(), "again").to_json() == manifest.to_json()
 
 
@@ -106,6 +106,14 @@ def test_nothing_of_the_users_is_overwritten(tmp_path: Path):
     with pytest.raises(UserError, match="no clips"):
         write_dataset(dataclasses.replace(_dataset(), clips=()), tmp_path / "new", {}, [])
     assert (tmp_path / "notes" / "thesis.tex").read_text() == "years of work"
+
+
+def test_numbers_that_no_motion_has_are_not_written(tmp_path: Path):
+    dataset = _dataset()
+    dataset.clips[1].frames[0, 4] = np.nan
+    with pytest.raises(UserError, match=r"clip train/S1/walking_2 \(2\.txt\): frame 0, column 4 is nan: must be"):
+        write_dataset(dataset, tmp_path / "new", {}, [])
+    assert not list(tmp_path.iterdir())
 
 
 def _flip(name: str, at: int) -> Callable[[Path], None]:
@@ -174,7 +182,7 @@ DAMAGES = {
     "manifest_deep": (
         lambda folder: (folder / "manifest.json").write_text("[" * 100_000), r"manifest\.json: not the manifest"
     ),
-    "newer_format": (_rewrite(lambda m: m.update(format=99)), r"format 99; this version reads 2: run launch\.prepare"),
+    "newer_format": (_rewrite(lambda m: m.update(format=99)), r"format 99; this version reads 3: run launch\.prepare"),
     "field_missing": (_rewrite(lambda m: m.pop("clips")), "not the manifest"),
     "field_unknown": (_rewrite(lambda m: m.update(extra=1)), "not the manifest"),
     "clips_overlap": (_rewrite(lambda m: m["clips"][1].update(offset=0)), r"clip '2\.txt' does not fit"),
@@ -207,7 +215,7 @@ def test_every_flipped_byte_is_noticed(prepared: Path):
 
 @pytest.fixture
 def config(grow, tmp_path: Path) -> DataConfig:
-    root = grow(H36M, ("walking", "eating"))
+    root = grow(h36m.LAYOUT, ("walking", "eating"))
     return DataConfig(name="h36m", root=str(root), cache=str(tmp_path / "cache"))
 
 
@@ -269,6 +277,15 @@ def test_a_prepared_folder_must_be_of_the_named_data_set(prepared: Path, tmp_pat
         open_dataset(DataConfig(name="cmu", root=str(prepared)))
     with pytest.raises(UserError, match=r"holds no prepared data set; with data\.name='synthetic' it must be one"):
         open_dataset(DataConfig(name="synthetic", root=str(tmp_path)))
+
+
+def test_a_data_set_must_be_known_and_lie_somewhere():
+    with pytest.raises(UserError, match=r"^data\.name='hm36': must be one of synthetic, h36m, cmu, folder"):
+        open_dataset(DataConfig(name="hm36"))
+    with pytest.raises(UserError, match=r"data\.root is empty: data\.name='h36m' needs --config\.data\.root=DIR"):
+        open_dataset(DataConfig(name="h36m"))
+    with pytest.raises(UserError, match=r"must be one \(launch\.prepare --dataset=folder writes one\)"):
+        open_dataset(DataConfig(name="folder", root="tests"))
 
 
 def test_actions_choose(config: DataConfig):
@@ -362,4 +379,4 @@ def test_real_files_open_as_numpy_reads_them(shared_data: Path, tmp_path: Path):
         for clip in dataset.split("test"):
             path = shared_data / "cmu_mocap" / clip.source
             np.testing.assert_array_equal(clip.frames, np.loadtxt(path, delimiter=",").astype(np.float32))
-    assert CMU.columns == dataset.clips[0].frames.shape[1]
+    assert cmu.LAYOUT.columns == dataset.clips[0].frames.shape[1]

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from motion_jax.config import DataConfig
+from motion_jax.data.audit import audit_use
 from motion_jax.data.cache import open_dataset
-from motion_jax.data.folder import Folder, FolderConfig, read_folder
+from motion_jax.data.datasets import MotionFiles
+from motion_jax.data.folder import Folder, read_folder
 from motion_jax.data.formats import Motion, write_motion
 from motion_jax.data.motion.root_differences import differentiate_root
-from motion_jax.data.prepared import write_dataset
+from motion_jax.data.prepared import read_manifest, write_dataset
 from motion_jax.data.protocols import protocol_windows
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
@@ -41,8 +43,8 @@ def recordings(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(root: Path, **options) -> Folder:
-    return read_folder(FolderConfig(str(root), **options))
+def read(root: Path, *, shortest: int = 1, strict: bool = False, actions: str = "all", **files) -> Folder:
+    return read_folder(root, MotionFiles(**files), actions=actions, shortest=shortest, strict=strict)
 
 
 def test_a_folder_becomes_a_data_set_of_one_body(recordings):
@@ -77,6 +79,8 @@ def test_subjects_to_test_on_are_chosen(recordings):
     assert {clip.subject for clip in clips} == {"cleo"}
     with pytest.raises(UserError, match=r"--test=dora: no subject 'dora': it must be among anna, bert, cleo"):
         read(recordings, test=("dora",))
+    with pytest.raises(UserError, match=r"--test=dora: .*: the paths name no subjects; --pattern says where"):
+        read(flat(recordings, "walk"), test=("dora",))
 
 
 def test_of_one_subject_the_last_trials_are_the_test(recordings):
@@ -84,10 +88,110 @@ def test_of_one_subject_the_last_trials_are_the_test(recordings):
     assert {clip.source: clip.split for clip in folder.dataset.clips} == {"walk_1.bvh": "train", "walk_2.bvh": "test"}
 
 
-def test_one_motion_alone_is_refused(recordings):
-    (recordings / "anna" / "walk_2.bvh").unlink()
-    with pytest.raises(UserError, match="two subjects, or two trials of an action"):
-        read(recordings / "anna")
+def test_a_flat_folder_of_one_action_a_file_is_split_by_file(recordings):
+    folder = read(flat(recordings, "walk", "jump", "run"))
+    assert {clip.source: clip.split for clip in folder.dataset.clips} == {
+        "jump.bvh": "train", "run.bvh": "train", "walk.bvh": "test"
+    }  # fmt: skip
+    assert folder.split.startswith("by file: walk.bvh, the last by name, whose action 'walk' is not trained on")
+
+
+@pytest.mark.parametrize(("length", "parts"), [(1001, [800, 200]), (303, [151, 151])])
+def test_one_recording_alone_is_split_by_time(recordings, length: int, parts: list[int]):
+    root = flat(recordings, "walk", count=length)
+    folder = read(root, shortest=151)
+    train, test = folder.dataset.clips
+    assert (train.split, test.split) == ("train", "test")
+    assert [len(train.frames), len(test.frames)] == parts
+    whole = differentiate_root(motion(0, length).frames)[1:]
+    np.testing.assert_allclose(np.concatenate([train.frames, test.frames]), whole, atol=1e-6)
+    assert (
+        folder.split
+        == f"by time: the last {parts[1]} frames of each recording, which share none with what is trained on"
+    )
+
+
+def test_a_recording_cut_in_two_is_no_copy_of_itself(recordings, tmp_path: Path):
+    root = flat(recordings, "walk", "jump", count=400)
+    folder = read(root, split="time", shortest=151)
+    config = DataConfig(name="folder", root=str(tmp_path / "out"))
+    assert not audit_use(config, folder.dataset.clips, folder.hashes)
+    write_dataset(folder.dataset, tmp_path / "out", folder.hashes, folder.findings, folder.split)
+    assert read_manifest(tmp_path / "out").split == folder.split
+    assert list(protocol_windows("srnn", open_dataset(config), 50, 25, 2)) == ["jump", "walk"]
+    (root / "run.bvh").write_bytes((root / "jump.bvh").read_bytes())
+    leak = read(root, split="time", shortest=151)
+    assert "same content" in str(audit_use(config, leak.dataset.clips, leak.hashes)[0])
+
+
+def test_one_recording_too_short_to_cut_is_refused(recordings):
+    with pytest.raises(UserError, match=r"walk\.bvh: 301 frames: .* test on its end takes 302"):
+        read(flat(recordings, "walk", count=302), shortest=151)
+
+
+def flat(root: Path, *actions: str, count: int = 200) -> Path:
+    (root / "flat").mkdir()
+    for seed, action in enumerate(actions):
+        write_motion(motion(seed, count), root / "flat" / f"{action}.bvh")
+    return root / "flat"
+
+
+PROP = Skeleton.from_table("box", (Joint("Box", None, "spine", (0, 0, 0)), Joint("Lid", "Box", "spine", (0, 9, 0))), 10,
+                           translation_mm=10)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["anna/a_1.bvh", "cleo/zzz_1.bvh"])
+def test_a_prop_is_left_out_wherever_it_stands(recordings, name: str):
+    write_motion(motion(9, skeleton=PROP), recordings / name)
+    folder = read(recordings)
+    assert (len(folder.dataset.clips), folder.dataset.skeleton.joints) == (6, BODY.joints)
+    assert [item.path for item in folder.findings] == [name]
+    assert "left out: no joint but the root is one of skeleton" in str(folder.findings[0])
+    with pytest.raises(UserError, match=rf"{name}: left out: .*\(--strict; --exclude leaves files out\)"):
+        read(recordings, strict=True)
+    assert not read(recordings, strict=True, exclude=(name,)).findings
+
+
+def test_a_file_that_does_not_fit_the_pattern_is_left_out(recordings):
+    write_motion(motion(9), recordings / "anna" / "calibration.bvh")
+    folder = read(recordings, pattern="{subject}/{action}_{trial}")
+    assert len(folder.dataset.clips) == 6
+    assert [item.path for item in folder.findings] == ["anna/calibration.bvh"]
+
+
+def test_actions_choose_what_is_read(recordings):
+    write_motion(motion(9), recordings / "anna" / "jump_1.bvh")
+    (recordings / "anna" / "hop_1.bvh").write_text("broken")
+    folder = read(recordings, actions="walk")
+    assert (folder.dataset.actions, len(folder.dataset.clips), folder.findings) == (("walk",), 6, ())
+    with pytest.raises(UserError, match=r"unknown action 'fly'; it must be all, or some of hop, jump, walk"):
+        read(recordings, actions="fly")
+
+
+def test_a_published_order_of_actions_is_kept_and_others_are_left_out(recordings):
+    for action in ("jump", "cough"):
+        write_motion(motion(9), recordings / "anna" / f"{action}_1.bvh")
+    folder = read_folder(recordings, MotionFiles(actions=("walk", "swim", "jump")))
+    assert folder.dataset.actions == ("walk", "jump")
+    assert [str(item) for item in folder.findings] == ["anna/cough_1.bvh: left out: its action is 'cough'"]
+
+
+def test_the_rate_of_the_input_can_be_told(recordings):
+    for path in recordings.rglob("*.bvh"):
+        path.write_text(path.read_text().replace("Frame Time: 0.02", "Frame Time: 0.0333333"))
+    dataset = read(recordings, input_fps=100.0).dataset
+    expected = differentiate_root(motion(1).frames[::2])[1:]
+    np.testing.assert_allclose(dataset.clips[0].frames, expected, atol=1e-6)
+
+
+def test_a_number_that_no_motion_has_is_named_with_its_file(recordings):
+    path = recordings / "bert" / "walk_1.bvh"
+    head, _, rows = path.read_text().partition("Frame Time:")
+    first, *rest = rows.splitlines()
+    rest[4] = "1e30 " + rest[4].partition(" ")[2]
+    path.write_text("\n".join([head + "Frame Time:" + first, *rest]) + "\n")
+    with pytest.raises(UserError, match=r"bert/walk_1\.bvh: frame 3, column 0 is .*e\+29: must be"):
+        read(recordings)
 
 
 def test_every_faulty_file_is_named(recordings):
@@ -126,3 +230,42 @@ def test_it_is_prepared_split_and_judged_like_any_other(recordings, tmp_path):
     windows = protocol_windows("srnn", dataset, source=50, target=25, stride=2)["walk"]
     assert [dataset.clips[window.clip].trial for window in windows] == [1, 2] * 4
     assert max(window.start for window in windows) + 75 <= 100
+
+
+def places_file(path: Path, offset: float) -> None:
+    """A body whose joints' places stand in the channels of every row, whatever its OFFSET says; 0.1 units a step."""
+    rows = [f"{0.1 * frame:.6f} 90 0 0 0 {frame % 20} 0 20 0 0 {frame % 30} 0" for frame in range(202)]
+    channels = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(
+        f"HIERARCHY\nROOT Hips\n{{\nOFFSET 0 0 0\n{channels}\nJOINT Spine\n{{\nOFFSET 0 {offset} 0\n{channels}\n"
+        f"End Site\n{{\nOFFSET 0 15 0\n}}\n}}\n}}\nMOTION\n"
+        + "\n".join([f"Frames: {len(rows)}", "Frame Time: 0.02", *rows, ""])
+    )
+
+
+@pytest.mark.parametrize("offsets", [(0, 0), (20, 20), (20, 0), (0, 20)])
+def test_places_in_channels_are_the_body(tmp_path: Path, offsets: tuple[float, float]):
+    """Whether OFFSET repeats them, is 0, or differs from file to file: no scaling, and nothing to warn of."""
+    for subject, offset in zip("ab", offsets, strict=True):
+        places_file(tmp_path / subject / "walk_1.bvh", offset)
+    folder = read(tmp_path)
+    assert not folder.findings
+    np.testing.assert_allclose(folder.dataset.skeleton.offsets[1], [0, 200, 0])
+    for clip in folder.dataset.clips:
+        np.testing.assert_allclose(np.linalg.norm(clip.frames[:, :3], axis=1), 0.1, atol=1e-5)
+
+
+def test_a_root_that_stands_still_does_not_lose_the_path(tmp_path: Path):
+    """The hips below it walk: the two are one root, whose columns hold the path."""
+    places_file(tmp_path / "a" / "walk_1.bvh", 20)
+    text = (tmp_path / "a" / "walk_1.bvh").read_text()
+    text = text.replace("ROOT Hips", "ROOT Armature\n{\nOFFSET 0 0 0\nCHANNELS 0\nJOINT Hips")
+    (tmp_path / "a" / "walk_1.bvh").write_text(text.replace("}\nMOTION", "}\n}\nMOTION"))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "walk_1.bvh").write_bytes((tmp_path / "a" / "walk_1.bvh").read_bytes())
+    folder = read(tmp_path)
+    assert not folder.findings
+    assert folder.dataset.skeleton.joints == ("Hips", "Spine", "Spine.Site")
+    for clip in folder.dataset.clips:
+        np.testing.assert_allclose(np.linalg.norm(clip.frames[:, :3], axis=1), 0.1, atol=1e-5)

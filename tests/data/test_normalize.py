@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 
 from motion_jax.config import DataConfig
+from motion_jax.data.finite import LARGEST, check_values
 from motion_jax.data.normalize import CONSTANT, pose_space
+from motion_jax.data.packed_clips import pack_clips
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Clip, Dataset
@@ -89,3 +92,21 @@ def test_a_large_offset_costs_no_precision():
 def test_a_set_in_which_nothing_moves_is_refused():
     with pytest.raises(UserError, match=r"'synthetic': no column moves in its 1 training clips"):
         fit(dataset(np.ones((10, 4))))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -3e7])
+def test_numbers_that_no_motion_has_are_named_wherever_training_begins(value: float):
+    """A column with a nan would be dropped as one that does not move; one frame of 1e30 flattens all others."""
+    data = dataset(movement(80), movement(90))
+    data.clips[1].frames[7, 4] = value
+    named = re.escape(f"clip train/S1/walking_1 (1.txt): frame 7, column 4 is {value:g}: must be within ±16777216")
+    with pytest.raises(UserError, match=named):
+        fit(data)
+    space = fit(dataclasses.replace(data, clips=data.clips[:1]))
+    with pytest.raises(UserError, match=named):  # clips of the test have no part in a space
+        pack_clips(data.clips, space, DataConfig(source_length=5, target_length=3))
+
+
+def test_the_largest_numbers_are_taken():
+    check_values(np.array([[LARGEST, -LARGEST]], np.float32), "edge")
+    check_values(np.zeros((0, 3), np.float32), "nothing")

@@ -11,7 +11,7 @@ ROOT = Path("recordings")
 
 
 def named(*paths: str, pattern: str = "") -> list[tuple]:
-    return [tuple(file[1:]) for file in parse_paths(ROOT, paths, pattern)]
+    return [tuple(file[1:]) for file in parse_paths(ROOT, paths, pattern)[0]]
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,14 @@ def test_trials_without_numbers_count_in_order():
 
 
 def test_a_field_twice_is_the_same_text():
-    with pytest.raises(UserError, match=r"a/b_1\.bvh: does not fit"):
-        named("a/a_1.bvh", "a/b_1.bvh", pattern="{subject}/{subject}_{trial}")
+    files, unfit = parse_paths(ROOT, ("a/a_1.bvh", "a/b_1.bvh"), "{subject}/{subject}_{trial}")
+    assert [file.path for file in files] == ["a/a_1.bvh"]
+    assert unfit == ["a/b_1.bvh"]
+
+
+def test_a_path_that_differs_from_the_others_is_the_one_that_is_named():
+    with pytest.raises(UserError, match=r"paths like 'notes/old/walk_3\.bvh' have none of the usual forms.*--exclude"):
+        named("anna/walk_1.bvh", "anna/walk_2.bvh", "notes/old/walk_3.bvh")
 
 
 @pytest.mark.parametrize(

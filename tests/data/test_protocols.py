@@ -10,7 +10,7 @@ import pytest
 from motion_jax.data.protocols import (
     Window,
     gather,
-    missing_actions,
+    lacking_actions,
     protocol_windows,
     srnn_windows,
     windows256,
@@ -104,12 +104,26 @@ def test_protocol_windows_follow_the_order_of_actions_and_name_the_missing():
     windows = protocol_windows("srnn", data, 50, 25, 2)
     assert list(windows) == ["running", "walking"]
     assert {window.clip for window in windows["running"]} == {1}
-    assert missing_actions(data) == ("jumping",)
+    lacking = lacking_actions("srnn", data, 2)
+    assert lacking == {"jumping": "protocol srnn: action 'jumping' needs 1 test clip, found none"}
+
+
+def test_an_action_with_too_few_or_too_short_test_clips_is_left_out():
+    clips = (clip(1500, "walking"), clip(1500, "walking", 2), clip(1500, "eating"), clip(1500, "posing"),
+             clip(331, "posing", 2))  # fmt: skip
+    data = dataset_of(*clips, actions=("walking", "eating", "posing"), name="h36m")
+    windows = protocol_windows("srnn", data, 50, 25, 2)
+    assert list(windows) == ["walking"]
+    assert windows["walking"] == srnn_windows("h36m", clips, "walking", 50, 25, 2)
+    lacking = lacking_actions("srnn", data, 2)
+    assert lacking["eating"] == "protocol srnn: action 'eating' needs 2 test clips, found test/S5/eating_1"
+    assert "posing_2" in lacking["posing"]
+    assert "must keep at least 167" in lacking["posing"]
 
 
 def test_a_protocol_without_any_test_clip_is_the_user_s_mistake():
     data = dataset_of(dataclasses.replace(clip(600, "walking"), split="train"), actions=("walking",))
-    with pytest.raises(UserError, match="no test clips"):
+    with pytest.raises(UserError, match=r"no action to draw from: .*'walking' needs 1 test clip, found none"):
         protocol_windows("srnn", data, 50, 25, 2)
     with pytest.raises(UserError, match="srnn, windows256"):
         protocol_windows("srn", data, 50, 25, 2)
@@ -132,10 +146,10 @@ def test_a_window_beyond_the_clip_names_the_field():
 
 @pytest.mark.parametrize(("name", "trials"), [("h36m", [1]), ("h36m", [1, 2, 3]), ("cmu", [1, 2])])
 def test_another_number_of_trials_than_the_protocol_s_is_refused(name, trials):
-    with pytest.raises(UserError, match=r"'walking' needs \d test clips, found test/S5/walking_1"):
+    with pytest.raises(UserError, match=r"'walking' needs \d test clips?, found test/S5/walking_1"):
         srnn_windows(name, [clip(900, "walking", trial) for trial in trials], "walking", 50, 25, 2)
 
 
 def test_a_data_set_without_a_published_selection_is_refused():
-    with pytest.raises(UserError, match="h36m, synthetic, cmu"):
+    with pytest.raises(UserError, match="data set='amass': must be one of synthetic, h36m, cmu, folder"):
         srnn_windows("amass", [clip(900, "walking")], "walking", 50, 25, 2)

@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 import pytest
 
-from motion_jax.config import DATASETS, DataConfig
-from motion_jax.data.splits import VALIDATION, split_clips
+from motion_jax.config import DataConfig
+from motion_jax.data.splits import hold_out_test, split_clips
 from motion_jax.errors import UserError
 from motion_jax.skeletons import bodies
 from motion_jax.types import Clip, Dataset
@@ -47,13 +47,10 @@ def test_every_clip_is_in_exactly_one_split(data, validation):
     assert splits.test == data.split("test")
 
 
-def test_every_data_set_has_a_rule():
-    assert set(VALIDATION) == set(DATASETS) - {"folder"}
-
-
-def test_auto_holds_out_the_last_subject_of_a_folder_or_its_last_trial_or_nothing():
+@pytest.mark.parametrize("name", ["folder", "made in Python"])
+def test_auto_holds_out_the_last_subject_of_a_folder_or_its_last_trial_or_nothing(name: str):
     def held(*people: tuple[str, int]) -> list[str]:
-        chosen = split(dataset("folder", (clip(subject, "walking", trial) for subject, trial in people)))
+        chosen = split(dataset(name, (clip(subject, "walking", trial) for subject, trial in people)))
         return [held.name for held in chosen.validation]
 
     assert held(("bert", 1), ("anna", 2)) == ["train/bert/walking_1"]
@@ -102,3 +99,49 @@ def test_a_data_set_without_training_clips_is_named():
     dataset = Dataset("synthetic", (clip,), ("walking",), "h36m", 50.0, "key")
     with pytest.raises(UserError, match="'synthetic' has no training clips"):
         split_clips(dataset, DataConfig())
+
+
+def recordings(*rows: tuple[str, str, int]) -> list[Clip]:
+    return [
+        Clip(np.zeros((400, 3), np.float32), subject, action, trial, "train", f"{subject}{action}{trial}.bvh")
+        for subject, action, trial in rows
+    ]
+
+
+TWO_PEOPLE = recordings(("a", "walk", 1), ("a", "walk", 2), ("b", "walk", 1), ("b", "walk", 2), ("b", "run", 1))
+
+
+@pytest.mark.parametrize(
+    ("clips", "by", "test", "how"),
+    [(TWO_PEOPLE, "auto", "b", "by subject: b"),
+     (TWO_PEOPLE, "trial", "awalk2 bwalk2", "by trial: the last of every action that has several (2 of 5 recordings)"),
+     (TWO_PEOPLE, "file", "bwalk2", "by file: bwalk2.bvh, the last by name"),
+     (TWO_PEOPLE[:2], "auto", "awalk2", "by trial: the last of every action that has several (1 of 2 recordings)")],
+)  # fmt: skip
+def test_the_test_of_recordings_is_chosen(clips, by, test, how):
+    placed, told = hold_out_test(clips, by=by)
+    held = [clip.source.removesuffix(".bvh") for clip in placed if clip.split == "test"]
+    assert all(any(name.startswith(wanted) for wanted in test.split()) for name in held)
+    assert len(held) == (3 if test == "b" else len(test.split()))
+    assert len(placed) == len(clips)
+    assert told == how
+
+
+@pytest.mark.parametrize(
+    ("clips", "options", "message"),
+    [(TWO_PEOPLE, {"subjects": ("a", "b")}, "--split=subject: of 5 recordings .* 5 would be the test"),
+     (TWO_PEOPLE[:1], {"by": "subject"}, "--split=subject: of 1 recordings .* 1 would be the test"),
+     (TWO_PEOPLE[3:], {"by": "trial"}, "--split=trial: of 2 recordings .* 0 would be the test"),
+     (TWO_PEOPLE, {"subjects": ("a",), "by": "time"}, "--test=a: names subjects, so --split=time"),
+     (TWO_PEOPLE, {"by": "time", "shortest": 201}, "400 frames: .* takes 402")],
+)  # fmt: skip
+def test_a_test_that_cannot_be_chosen_so_is_refused(clips, options, message):
+    with pytest.raises(UserError, match=message):
+        hold_out_test(clips, **options)
+
+
+def test_a_recording_too_short_to_cut_trains_beside_those_that_are_cut():
+    short = dataclasses.replace(TWO_PEOPLE[0], frames=np.zeros((201, 3), np.float32))
+    placed, how = hold_out_test([short, TWO_PEOPLE[1]], by="time", shortest=120)
+    assert [(clip.split, len(clip.frames)) for clip in placed] == [("train", 201), ("train", 280), ("test", 120)]
+    assert how.endswith("; too short to cut, and trained on whole: 1 of 2")

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.data.layouts import H36M_ACTIONS
+from motion_jax.data.datasets import h36m
 from motion_jax.data.synthetic import SUBJECTS, make_clip, make_synthetic
 from motion_jax.data.synthetic.actions import ACTIONS
 from motion_jax.data.synthetic.body import JOINTS, SKELETON, index, plant_feet, to_columns
@@ -78,8 +78,8 @@ def stride_of(signal, lags=range(30, 90)):
 
 def test_has_the_layout_of_human36m(dataset):
     assert (dataset.name, dataset.skeleton, dataset.fps) == ("synthetic", H36M, 50.0)
-    assert dataset.actions == H36M_ACTIONS
-    expected = [(s, a, t) for s in ("S1", "S5", "S6", "S7", "S8", "S9", "S11") for a in H36M_ACTIONS for t in (1, 2)]
+    assert dataset.actions == h36m.ACTIONS
+    expected = [(s, a, t) for s in ("S1", "S5", "S6", "S7", "S8", "S9", "S11") for a in h36m.ACTIONS for t in (1, 2)]
     assert [(clip.subject, clip.action, clip.trial) for clip in dataset.clips] == expected
     assert {clip.subject for clip in dataset.split("test")} == {"S5"}
     assert len(dataset.split("test")) + len(dataset.split("train")) == len(dataset.clips) == 210

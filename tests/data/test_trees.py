@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from motion_jax.data.datasets import cmu, h36m
 from motion_jax.data.expmap import read_expmap
-from motion_jax.data.layouts import CMU, CMU_ACTIONS, H36M, H36M_ACTIONS, Layout, choose_actions, find_tree
+from motion_jax.data.layouts import Layout, choose_actions, find_tree
 from motion_jax.data.trees import content_key, hash_tree, read_cmu, read_h36m, read_tree, write_tree
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import SKELETONS
@@ -22,11 +23,11 @@ CMU_KEPT = "0-5,9-13,15-19,27-31,33-37,42-59,66-68,70-72,75-77,80,84-86,93-95,97
 
 
 def test_the_order_of_actions_is_the_published_one():
-    assert (len(H36M_ACTIONS), len(CMU_ACTIONS)) == (15, 8)
-    assert (H36M_ACTIONS[0], H36M_ACTIONS[-1], CMU_ACTIONS[1]) == ("walking", "walkingtogether", "basketball_signal")
+    assert (len(h36m.ACTIONS), len(cmu.ACTIONS)) == (15, 8)
+    assert (h36m.ACTIONS[0], h36m.ACTIONS[-1], cmu.ACTIONS[1]) == ("walking", "walkingtogether", "basketball_signal")
 
 
-@pytest.mark.parametrize(("layout", "files", "tests"), [(H36M, 210, 30), (CMU, 48, 8)])
+@pytest.mark.parametrize(("layout", "files", "tests"), [(h36m.LAYOUT, 210, 30), (cmu.LAYOUT, 48, 8)])
 def test_a_complete_tree_has_the_published_number_of_files(layout: Layout, files: int, tests: int):
     trials = layout.trials(layout.actions)
     assert len({trial.path for trial in trials}) == files
@@ -36,7 +37,7 @@ def test_a_complete_tree_has_the_published_number_of_files(layout: Layout, files
 
 @pytest.mark.parametrize("below", ["", "dataset", "h3.6m/dataset"])
 def test_h36m_is_found_and_read(grow, tmp_path: Path, below: str):
-    grow(H36M, ("eating", "walking"), frames=3, root=f"tree/{below}")
+    grow(h36m.LAYOUT, ("eating", "walking"), frames=3, root=f"tree/{below}")
     dataset = read_h36m(tmp_path / "tree")
     assert (dataset.name, dataset.skeleton, dataset.fps) == ("h36m", SKELETONS["h36m"], 50.0)
     assert dataset.actions == ("walking", "eating")
@@ -49,7 +50,7 @@ def test_h36m_is_found_and_read(grow, tmp_path: Path, below: str):
 
 
 def test_cmu_is_read(grow):
-    dataset = read_cmu(grow(CMU, ("walking", "soccer", "jumping"), frames=3), actions="walking, jumping")
+    dataset = read_cmu(grow(cmu.LAYOUT, ("walking", "soccer", "jumping"), frames=3), actions="walking, jumping")
     assert (dataset.name, dataset.skeleton, dataset.fps) == ("cmu", SKELETONS["cmu"], 120.0)
     assert dataset.actions == ("jumping", "walking")
     assert [clip.name for clip in dataset.split("test")] == ["test/jumping_1", "test/walking_1"]
@@ -58,7 +59,7 @@ def test_cmu_is_read(grow):
 
 
 def test_written_trees_read_as_the_data_set_that_they_hold(grow, tmp_path: Path):
-    for layout, read in ((H36M, read_h36m), (CMU, read_cmu)):
+    for layout, read in ((h36m.LAYOUT, read_h36m), (cmu.LAYOUT, read_cmu)):
         dataset = read(grow(layout, layout.actions[:2], frames=2, root=layout.name))
         write_tree(layout, tmp_path / "copy", dataset)
         again = read(tmp_path / "copy")
@@ -67,25 +68,25 @@ def test_written_trees_read_as_the_data_set_that_they_hold(grow, tmp_path: Path)
             np.testing.assert_array_equal(one.frames, other.frames)
         assert again.key == dataset.key  # the same numbers in the same form are the same bytes
     with pytest.raises(UserError, match="117 columns: layout 'h36m' has 99"):
-        write_tree(H36M, tmp_path / "wrong", read_cmu(tmp_path / "cmu"))
+        write_tree(h36m.LAYOUT, tmp_path / "wrong", read_cmu(tmp_path / "cmu"))
 
 
 def test_the_key_names_the_content_and_nothing_else(grow):
-    one = grow(CMU, ("walking",), frames=3)
-    other = grow(CMU, ("walking",), frames=3, root="elsewhere")
+    one = grow(cmu.LAYOUT, ("walking",), frames=3)
+    other = grow(cmu.LAYOUT, ("walking",), frames=3, root="elsewhere")
     assert read_cmu(one).key == read_cmu(other).key
-    hashes = hash_tree(CMU, one)
-    assert hashes == read_tree(CMU, one).hashes
-    keys = {content_key(CMU, actions, hashes) for actions in (("walking",), CMU_ACTIONS)}
-    changed = content_key(CMU, CMU_ACTIONS, hashes | {"train/walking/walking_1.txt": "0"})
-    layout = content_key(dataclasses.replace(CMU, fps=60.0), CMU_ACTIONS, hashes)
+    hashes = hash_tree(cmu.LAYOUT, one)
+    assert hashes == read_tree(cmu.LAYOUT, one).hashes
+    keys = {content_key(cmu.LAYOUT, actions, hashes) for actions in (("walking",), cmu.ACTIONS)}
+    changed = content_key(cmu.LAYOUT, cmu.ACTIONS, hashes | {"train/walking/walking_1.txt": "0"})
+    layout = content_key(dataclasses.replace(cmu.LAYOUT, fps=60.0), cmu.ACTIONS, hashes)
     assert len(keys | {changed, layout}) == 4
     (other / "test/walking/walking_1.txt").write_text("0\n")
-    assert hash_tree(CMU, one) != hash_tree(CMU, other)
+    assert hash_tree(cmu.LAYOUT, one) != hash_tree(cmu.LAYOUT, other)
 
 
 def test_every_faulty_file_is_named_at_once(grow):
-    root = grow(H36M, ("walking",), frames=2)
+    root = grow(h36m.LAYOUT, ("walking",), frames=2)
     (root / "S6/walking_1.txt").write_text("")
     (root / "S9/walking_2.txt").write_text("1,2\n")
     (root / "S1/walking_1.txt").unlink()
@@ -103,7 +104,7 @@ def test_every_faulty_file_is_named_at_once(grow):
 
 
 def test_long_lists_of_errors_are_cut(grow):
-    root = grow(CMU, CMU_ACTIONS[:4], frames=2)
+    root = grow(cmu.LAYOUT, cmu.ACTIONS[:4], frames=2)
     for path in root.rglob("*.txt"):
         path.write_text("1\n")
     with pytest.raises(UserError) as caught:
@@ -121,20 +122,20 @@ def test_folders_and_actions_that_are_not_there(tmp_path: Path, grow):
     ):
         read_h36m(tmp_path)
     with pytest.raises(UserError, match=r"data\.actions='walking,flying': unknown action 'flying'; .*washwindow"):
-        read_cmu(grow(CMU, ("walking",), frames=2), actions="walking,flying")
+        read_cmu(grow(cmu.LAYOUT, ("walking",), frames=2), actions="walking,flying")
     with pytest.raises(UserError, match="no action"):
-        choose_actions(" , ", CMU_ACTIONS)
+        choose_actions(" , ", cmu.ACTIONS)
 
 
 def test_the_real_cmu_files(shared_data: Path):
-    assert find_tree(CMU, shared_data) == shared_data / "cmu_mocap"
+    assert find_tree(cmu.LAYOUT, shared_data) == shared_data / "cmu_mocap"
     dataset = read_cmu(shared_data)
     assert (len(dataset.clips), len(dataset.split("train")), len(dataset.split("test"))) == (38, 32, 6)
-    assert dataset.actions == CMU_ACTIONS
+    assert dataset.actions == cmu.ACTIONS
     assert {clip.action: len(clip.frames) for clip in dataset.split("test")} == CMU_LENGTHS
     assert sum(len(clip.frames) for clip in dataset.clips) == 40331
     halved = {clip.source: -(-len(clip.frames) // 2) for clip in dataset.split("test")}
-    assert halved == CMU.halved  # the golden lengths of the published test windows
+    assert halved == cmu.LAYOUT.halved  # the golden lengths of the published test windows
 
 
 def test_the_real_cmu_columns_that_move(shared_data: Path):

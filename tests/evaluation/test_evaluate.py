@@ -202,7 +202,8 @@ def test_a_prediction_that_is_not_finite_scores_nan_and_is_named(bad, dataset, s
         assert np.isfinite(report.actions["eating"]).tolist() == [True, False, False]
         assert np.isnan(report.average).tolist() == [False, True, True]
     assert "diverging, srnn, free_running: 8 predictions of eating are not finite" in caplog.text
-    assert "synthetic has too few test clips of waiting for protocol srnn" in caplog.text
+    told = "synthetic: reports are without waiting: protocol srnn: action 'waiting' needs 2 test clips, found none"
+    assert told in caplog.text
 
 
 def test_cmu_is_given_its_true_times_beside_the_labels(dataset, space):

@@ -76,6 +76,11 @@ def _predictor(name: str, actions: tuple[str, ...] = ACTIONS) -> Predictor:
     return Predictor(params, experiment, space, 7)
 
 
+def _read_example(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / EXAMPLE) as example:
+        return dict(example)
+
+
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
     return _predictor("seq2seq")
@@ -131,7 +136,7 @@ def test_a_number_that_is_no_action_gives_nan(predictor: Predictor):
 def test_without_actions_history_is_all(tmp_path: Path):
     predictor = _predictor("zero_velocity", actions=())
     card = write_export(predictor, tmp_path / "made", platforms=("cpu",), checked=False)
-    example = dict(np.load(tmp_path / "made" / EXAMPLE))
+    example = _read_example(tmp_path / "made")
     assert ([known.name for known in card.inputs], sorted(example)) == (["history"], ["future", "history"])
     np.testing.assert_allclose(load_exported(tmp_path / "made")(example["history"]), example["future"], rtol=1e-6)
     assert "action" not in (tmp_path / "made" / "README.md").read_text()
@@ -170,7 +175,7 @@ def _refuse(*_: object, **__: object) -> None:
 
 @written_as_stablehlo
 def test_loading(exported: Path):
-    example = np.load(exported / EXAMPLE)
+    example = _read_example(exported)
     for path in (exported, exported / FILE):
         future = load_exported(path)(example["history"].astype(float), example["action"].tolist())
         assert future.dtype == np.float32
@@ -272,7 +277,7 @@ def test_the_card(predictor: Predictor, exported: Path):
 
 @written_as_stablehlo
 def test_a_file_that_predicts_something_else_is_told(predictor: Predictor, copied: Path):
-    example = dict(np.load(copied / EXAMPLE))
+    example = _read_example(copied)
     np.savez(copied / EXAMPLE, **(example | {"future": example["future"] + 1}))  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match=r"--format=stablehlo: its future is .* away from the original's"):
         check(predictor, copied, "stablehlo")
@@ -348,7 +353,7 @@ def test_the_command(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     assert re.search(r"^stablehlo: largest difference \d\.\de[-+]\d\d, \d+\.\d\d ms", done.stdout, re.MULTILINE)
     assert done.stdout.endswith(f"wrote {tmp_path / 'made'}\n")
-    example = np.load(tmp_path / "made" / EXAMPLE)
+    example = _read_example(tmp_path / "made")
     future = load_exported(tmp_path / "made")(example["history"], example["action"])
     np.testing.assert_allclose(future, example["future"], rtol=1e-5, atol=1e-6)
     assert sorted(read_card(tmp_path / "made" / CARD).checks) == ["jit", "stablehlo"]

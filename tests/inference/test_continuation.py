@@ -1,15 +1,22 @@
+"""From motion to motion: rates, channels, roots of differences, and what is refused."""
+
 from __future__ import annotations
 
 import dataclasses
+import pickle
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
-from motion_jax.data.formats import Motion
+from motion_jax.data.formats import Motion, read_motion, write_motion
 from motion_jax.data.motion.root_differences import integrate_root
 from motion_jax.errors import UserError
+from motion_jax.inference import files
 from motion_jax.inference.continuation import as_motion, continue_motions
+from motion_jax.inference.files import predict_file
 from motion_jax.inference.predictor import Predictor
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
@@ -24,10 +31,13 @@ BODY = Skeleton.from_table(
 S, T, FPS = 8, 5, 25.0
 
 
-def predictor(name: str = "zero_velocity", skeleton: Skeleton = BODY, mean: float = 0.0) -> Predictor:
+MOVING = Skeleton.from_dict(BODY.to_dict() | {"root_is_difference": True})
+
+
+def predictor(name: str = "zero_velocity", skeleton: Skeleton = BODY, std: float = 1.0) -> Predictor:
     data = DataConfig(name="folder", root="made", source_length=S, target_length=T)
     columns = skeleton.columns
-    space = PoseSpace(np.full(columns, mean), np.ones(columns), tuple(range(columns)), (), skeleton, FPS)
+    space = PoseSpace(np.zeros(columns), np.full(columns, std), tuple(range(columns)), (), skeleton, FPS)
     experiment = Experiment(data=data, model=model_config(name), eval=EvalConfig(frames="2"))
     return Predictor((), experiment, space, step=0)
 
@@ -123,13 +133,101 @@ def test_differences_of_the_root_are_summed_for_other_programs():
 
 def test_a_walk_goes_on_from_where_it_is():
     """Zero-velocity repeats the last difference of the root: a steady walk and turn stay steady."""
-    moving = Skeleton.from_dict(BODY.to_dict() | {"root_is_difference": True})
     seconds = np.arange(120) / 50.0
     frames = np.zeros((120, BODY.columns))
     frames[:, 4] = 0.5 * seconds
     frames[:, 0], frames[:, 2] = 240 * np.cos(0.5 * seconds), 240 * np.sin(0.5 * seconds)  # on a circle, as it turns
-    future = continue_motions(predictor(skeleton=moving), [Motion(BODY, frames, 50.0, "walk.bvh")])[0].frames
+    future = continue_motions(predictor(skeleton=MOVING), [Motion(BODY, frames, 50.0, "walk.bvh")])[0].frames
     after = seconds[-1] + np.arange(1, 11) / 50.0
     np.testing.assert_allclose(future[:, 4], 0.5 * after, atol=1e-5)
     places = np.stack([240 * np.cos(0.5 * after), 240 * np.sin(0.5 * after)], axis=1)
     np.testing.assert_allclose(future[:, [0, 2]], places, atol=0.02)  # straight lines between the model's frames
+
+
+def walk(count: int = 60, fps: float = 50.0) -> Motion:
+    """A body that walks along z, 900 mm above the floor, and looks sideways."""
+    frames = np.zeros((count, BODY.columns))
+    frames[:, 1], frames[:, 2], frames[:, 4] = 90, 120 * np.arange(count) / fps, 1.5
+    return Motion(BODY, frames, fps, "walk.bvh")
+
+
+def test_a_motion_is_not_an_array():
+    with pytest.raises(UserError, match=r"history is a Motion \(walk\.bvh\), not an array: call .*continue_motion"):
+        predictor()(walk())  # type: ignore[arg-type]
+
+
+def test_an_absolute_root_is_not_taken_for_differences():
+    """In the array of a motion the root is a place: 1332 mm at each of 50 rows a second are 67 m/s."""
+    model = predictor(skeleton=MOVING)
+    expected = r"column 2 is 133.2 a row \(50 rows per second\), faster than any body moves: .*continue_motion"
+    with pytest.raises(UserError, match=expected):
+        model(walk().frames)
+    future = model.continue_motion(walk())  # zero velocity of differences: it walks on
+    np.testing.assert_allclose(future.frames[:, 2], 120 * (59 + np.arange(1, 11)) / 50, atol=1e-3)
+
+
+def test_a_root_far_from_the_training_is_warned_about():
+    """A place 100 mm from the origin could be a very fast body; in training it was 100 times slower."""
+    frames = np.zeros((S, BODY.columns))
+    frames[:, 2] = 10.0
+    with pytest.warns(UserWarning, match=r"column 2 is 10, 100 standard deviations .*continue_motion"):
+        predictor(skeleton=MOVING, std=0.1)(frames)
+
+
+@pytest.mark.parametrize("skeleton", [BODY, MOVING])
+def test_frames_in_the_layout_of_the_training_are_taken(skeleton: Skeleton):
+    frames = walk().frames
+    if skeleton is MOVING:
+        frames = np.diff(frames, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predictor(skeleton=skeleton)(frames)
+
+
+def test_a_predictor_says_what_it_is_and_pickles():
+    model = predictor("running_average")
+    expected = "step=0, body='made', fps=25, S=8, T=5)"
+    assert repr(model) == f"Predictor(running_average, {expected}"
+    model.workdir = Path("runs/x")
+    assert repr(model) == f"Predictor(running_average, workdir='runs/x', {expected}"
+    copy = pickle.loads(pickle.dumps(model))
+    assert repr(copy) == repr(model)
+    np.testing.assert_array_equal(copy(walk().frames), model(walk().frames))
+
+
+def test_a_file_in_and_a_file_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "load_predictor", lambda *_: predictor())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_motion(walk(), tmp_path / "walk.bvh")
+    future = predict_file("~/walk.bvh", workdir="run", output="~/next.bvh")
+    assert (len(future.frames), future.fps) == (10, 50)
+    np.testing.assert_allclose(read_motion(tmp_path / "next.bvh").frames, future.frames, atol=1e-5)
+    with pytest.raises(UserError, match=r"next\.bvh is there already"):
+        predict_file("~/walk.bvh", workdir="run", output="~/next.bvh")
+    slower = predict_file("~/walk.bvh", workdir="run", output="~/next.bvh", input_fps=25, overwrite=True)
+    assert (len(slower.frames), slower.fps, len(read_motion(tmp_path / "next.bvh").frames)) == (5, 25, 5)
+    with pytest.raises(UserError, match=r"next\.amc: Acclaim motion \(AMC\) is not written"):
+        predict_file("~/walk.bvh", workdir="run", output="~/next.amc")
+
+
+def test_the_path_of_hips_below_a_still_root_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """From file to file: a Reference that stands still above hips that walk is read as one root and written as two."""
+    above = Skeleton.from_table(
+        "above",
+        (Joint("Reference", None, "spine", (0, 0, 0)), Joint("Hips", "Reference", "spine", (0, 90, 0)),
+         Joint("Chest", "Hips", "spine", (0, 20, 0)), Joint("Head", "Chest", "spine", (0, 15, 0))),
+        unit_mm=10, translation_mm=10,
+    )  # fmt: skip
+    six = ("Xposition", "Yposition", "Zposition", "Zrotation", "Xrotation", "Yrotation")
+    places = np.repeat(above.offsets[None] / 10, 60, axis=0)
+    places[:, 0], places[:, 1, 0] = 0, np.arange(60) * 0.5
+    given = Motion(above, np.zeros((60, above.columns)), 50.0, "a", channels=(six, six, six[3:], ()), places=places)
+    write_motion(given, tmp_path / "walk.bvh")
+    monkeypatch.setattr(files, "load_predictor", lambda *_: predictor(skeleton=MOVING))
+    predict_file(tmp_path / "walk.bvh", workdir="run", output=tmp_path / "next.bvh")
+    rows = [(tmp_path / name).read_text().splitlines() for name in ("walk.bvh", "next.bvh")]
+    heads = [[line.split() for line in lines[: lines.index("MOTION")]] for lines in rows]
+    assert heads[0] == heads[1]
+    values = np.array([line.split() for line in rows[1][-10:]], float)
+    np.testing.assert_allclose(values[:, 6], 59 * 0.5 + 0.5 * np.arange(1, 11), atol=1e-3)
+    np.testing.assert_allclose(values[:, [0, 1, 2, 3, 4, 5, 7, 8]], [[0, 0, 0, 0, 0, 0, 90, 0]] * 10, atol=1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.expmap import read_expmap, write_expmap
-from motion_jax.data.formats import read_motion
+from motion_jax.data.formats import Motion, in_unit, read_motion, write_motion
 from motion_jax.data.frame_files import read_frames, write_frames
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import evaluate, select
@@ -34,6 +35,7 @@ from motion_jax.types import Clip, Dataset, Model
 
 S, T, STRIDE = 6, 3, 2
 ACTIONS = ("walking", "eating")
+BODY = dataclasses.replace(H36M, root_is_difference=False)  # as motion files have it
 EXPERIMENT = Experiment(
     data=DataConfig(name="h36m", root="absent", source_length=S, target_length=T, stride=STRIDE),
     model=model_config(hidden=4, attention="none"),
@@ -88,6 +90,17 @@ def test_auto_is_best_where_one_was_chosen(workdir: Path, predictor: Predictor, 
     expected = _state(space, 3).params
     for one, other in zip(jax.tree.leaves(predictor.params), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_what_was_loaded_says_so_pickles_and_may_lie_at_home(
+    predictor: Predictor, workdir: Path, monkeypatch: pytest.MonkeyPatch
+):
+    expected = f"Predictor(seq2seq, workdir='{workdir}', step=30, body='h36m', fps=25, S=6, T=3)"
+    copy = pickle.loads(pickle.dumps(predictor))
+    assert repr(predictor) == repr(copy) == expected
+    jax.tree.map(np.testing.assert_array_equal, copy.params, predictor.params)
+    monkeypatch.setenv("HOME", str(workdir.parent))
+    assert load_predictor(f"~/{workdir.name}").workdir == workdir
 
 
 def test_auto_is_last_where_none_was_chosen_yet(space: PoseSpace, tmp_path: Path):
@@ -250,7 +263,7 @@ def test_weights_are_prepared_once(predictor: Predictor, space: PoseSpace, monke
     assert changed.params is predictor.params
 
 
-def test_the_judge_sees_the_same_predictions(predictor: Predictor, space: PoseSpace):
+def test_evaluation_sees_the_same_predictions(predictor: Predictor, space: PoseSpace):
     """The function that users call, and what is scored in free-running mode."""
     clips = tuple(
         Clip(_frames(400 + 20 * trial, trial), "S5", action, trial, "test", f"{action}_{trial}")
@@ -261,11 +274,11 @@ def test_the_judge_sees_the_same_predictions(predictor: Predictor, space: PoseSp
     windows = select("srnn", dataset, space, EXPERIMENT)
     seen = []
 
-    def judge(history, future, codes, mode):
+    def predict(history, future, codes, mode):
         seen.append(np.asarray(predictor.predict_raw(history, future, codes, mode)))
         return seen[-1]
 
-    evaluate(judge, dataset, space, EXPERIMENT, "model", ["free_running"])
+    evaluate(predict, dataset, space, EXPERIMENT, "model", ["free_running"])
     names = [name for name, chosen in windows.actions.items() for _ in range(chosen.stop - chosen.start)]
     np.testing.assert_array_equal(predictor(windows.history, names), np.concatenate(seen))
 
@@ -324,7 +337,9 @@ for line in sys.stdin:
 
 class Command:
     def __init__(self, workdir: Path, folder: Path) -> None:
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).absolute().parents[2]), "JAX_PLATFORMS": "cpu"}
+        environment = os.environ | {
+            "PYTHONPATH": str(Path(__file__).absolute().parents[2]), "JAX_PLATFORMS": "cpu", "HOME": str(folder)
+        }  # fmt: skip
         pipe = subprocess.PIPE
         call = [sys.executable, "-c", FORKING]
         self._workdir = workdir
@@ -383,6 +398,25 @@ def test_several_files_are_one_batch(command: Command, predictor: Predictor, fol
         np.testing.assert_allclose(read_expmap(folder / "many" / f"{name}.txt", 99), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_pattern_a_folder_and_home(command: Command, folder: Path):
+    """Each file keeps its name; motions that `convert` wrote to .npz are motions, not rows. `~` is the home folder."""
+    (folder / "moving" / "deep").mkdir(parents=True)
+    for name, seed in (("one.bvh", 1), ("two.bvh", 2), ("deep/three.npz", 3)):
+        frames = np.cumsum(np.random.default_rng(seed).normal(0, 0.01, (60, 99)), axis=0)
+        write_motion(in_unit(Motion(BODY, frames, 60.0, name), 10.0), folder / "moving" / name)
+    for given, made in (("moving/*.bvh", "one.bvh,two.bvh"), ("moving", "one.bvh,two.bvh,deep/three.npz")):
+        output = f"to/{len(made)}"
+        status, said = command(f"--input={given} --output={output} --start=0 --input_fps=50 --retarget")
+        assert status == 0, said
+        assert said.count("6 frames at 50 per second") == len(made.split(","))
+        for name in made.split(","):
+            assert len(read_motion(folder / output / name).frames) == 2 * T
+    status, said = command("--input=~/moving/one.bvh --output=~/home.bvh --retarget")
+    assert (status, "home.bvh: 7 frames at 60 per second" in said) == (0, True), said
+    assert (folder / "home.bvh").exists()
+    assert not (folder / "~").exists()
+
+
 def test_a_prediction_opens_elsewhere(command: Command, folder: Path):
     status, said = command("--input=a.txt --output=next.bvh")
     assert status == 0, said
@@ -404,7 +438,7 @@ MISTAKES = {
     "--input=a.txt --output=x.amc": r"x.amc: Acclaim motion \(AMC\) is not written: it must be one of .bvh, .txt, .npz",
     "--input=a.bvh --output=x.npy": "x.npy: suffix '.npy' is unknown",
     "--input=a.bvh --output=x.bvh": "a.bvh: cannot be read: No such file or directory",
-    "--input=a.bvh,b.txt --output=x": "--input=a.bvh,b.txt: all must be rows|b.txt: ",
+    "--input=a.bvh,b.txt --output=x": "a.bvh,b.txt: all must be rows, as b.txt is, or motion files, as a.bvh is",
     "--input=absent.txt --output=x.txt": "absent.txt: cannot be read: No such file or directory",
     "--input=narrow.txt --output=x.txt": "narrow.txt:1: 3 columns: it must have 99",
     "--input=short.txt --output=x.txt": r"short.txt: has 10 rows; the model needs 11 \(data.stride=2\)",
@@ -413,7 +447,10 @@ MISTAKES = {
     "--input=a.txt --output=x.txt --action=flying": "action 'flying' is unknown: it must be one of walking, eating",
     "--input=a.txt,b.txt --output=x --action=walking,eating,walking": "action names 3 sequences, history holds 2",
     "--input=a.txt,sub/a.txt --output=x": "--input=a.txt,sub/a.txt: the files must have different names",
-    "--input=a.txt,b.txt --output=a.txt": "a.txt/a.txt: cannot be written: ",
+    "--input=a.txt,b.txt --output=a.txt": "--output: a.txt is a file: for several inputs it must be a folder",
+    "--input=*.htr --output=x": r"--input=\*.htr: no motion file there: looked for .bvh, ",
+    "--input=a.txt --output=x.txt --input_fps=60": "--input_fps=60: a.txt holds rows, whose rate is the data set's",
+    "--input=a.bvh --output=x.bvh --input_fps=0": "--input_fps=0: it must be a finite number of frames per second",
     "--input=a.txt": "flag --output=None: Flag --output must have a value|--output",
     "--input=a.txt --output=x.txt --workdir=absent": "--workdir=absent: holds no trained run",
 }

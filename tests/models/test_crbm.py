@@ -66,8 +66,8 @@ def test_the_free_energy_sums_over_every_hidden_state(params: CrbmParams):
 
 def test_hidden_units_have_the_probabilities_of_the_energy(params: CrbmParams):
     weights = crbm_weights(params, COMPUTE)
-    weights = np.exp(-energy(params, FRAMES, HIDDEN))
-    expected = (weights / weights.sum(1, keepdims=True)) @ HIDDEN
+    unnormalised = np.exp(-energy(params, FRAMES, HIDDEN))
+    expected = (unnormalised / unnormalised.sum(1, keepdims=True)) @ HIDDEN
     np.testing.assert_allclose(hidden_probability(weights, biases(weights, PAST), FRAMES), expected, rtol=1e-4)
 
 
@@ -118,8 +118,8 @@ def test_a_reconstruction_is_a_chain_of_sampled_hidden_states(params: CrbmParams
     distance = np.abs(once[:, None] - means).max(-1)
     np.testing.assert_allclose(distance.min(1), 0, atol=1e-5)
     share = np.bincount(distance.argmin(1), minlength=16) / many
-    weights = np.exp(-energy(params, FRAMES, HIDDEN)[0])
-    np.testing.assert_allclose(share, weights / weights.sum(), atol=0.03)
+    unnormalised = np.exp(-energy(params, FRAMES, HIDDEN)[0])
+    np.testing.assert_allclose(share, unnormalised / unnormalised.sum(), atol=0.03)
     twice = reconstruct(weights, bias, frames, jax.random.key(1), steps=2)
     assert np.abs(twice - once).max() > 0.1
 

@@ -25,7 +25,7 @@ KEY = jax.random.key(0)
 
 def build(name: str = "seq2seq") -> Model:
     experiment = Experiment(
-        model=model_config(name, hidden=5, attention="dot"),
+        model=model_config(name, **({"hidden": 5, "attention": "dot"} if name == "seq2seq" else {})),
         data=DataConfig(source_length=S, target_length=T),
         eval=EvalConfig(frames="1"),
     )

@@ -73,7 +73,7 @@ def learner(convolutional: bool):
 @functools.cache
 def runner(convolutional: bool):
     """(params, windows, forced) -> frames, what joints were turned by."""
-    model, core = build(convolutional), quaternet._core(experiment(convolutional=convolutional))
+    model, core = build(convolutional), quaternet._core(experiment(convolutional=convolutional).model)
     return quick(lambda params, windows, forced: quaternet.run(core, PARTS, model.prepare(params), windows, forced))
 
 

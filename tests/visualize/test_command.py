@@ -66,6 +66,7 @@ def command(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(folder / "cache"),
+        "HOME": str(folder),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling is most of the time here
     }
     line = [sys.executable, "-c", PROGRAM, *flags]
@@ -74,12 +75,14 @@ def command(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_output_is_written_and_told(run: Path, tmp_path: Path):
     outputs = {"output": "page.html", "png": "strip.svg", "attention": "attention.png", "training": "training.pdf"}
-    flags = [f"--{flag}={tmp_path / 'out' / name}" for flag, name in outputs.items()]
-    done = command(tmp_path, f"--workdir={run}", "--windows=2", *flags)
+    (tmp_path / "runs").symlink_to(run.parent)
+    flags = [f"--{flag}=~/out/{name}" for flag, name in outputs.items()]
+    done = command(tmp_path, f"--workdir=~/runs/{run.name}", "--windows=2", *flags)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(outputs.values())
     told = re.findall(r"^wrote (.*?)(?::|$)", done.stdout, re.M)
-    assert {Path(path).name for path in told} == set(outputs.values())
+    assert set(told) == {str(tmp_path / "out" / name) for name in outputs.values()}
+    assert not (tmp_path / "~").exists()
     assert "2 windows, 2 models" in done.stdout
 
 

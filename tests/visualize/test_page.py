@@ -20,11 +20,12 @@ import pytest
 
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import CMU
+from motion_jax.visualize.comparison import Comparison
+from motion_jax.visualize.figures import BASELINE, COLOURS
 from motion_jax.visualize.page import make_page, write_page
-from motion_jax.visualize.scene import Show
-from motion_jax.visualize.tracks import make_track
+from motion_jax.visualize.poses import make_track
 
-S, T = 5, 3  # of the show
+S, T = 5, 3  # of the comparison
 
 
 class Elements(HTMLParser):
@@ -58,18 +59,18 @@ def unpack(text: str, kind: str, *shape: int) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), kind).reshape(shape)
 
 
-def test_places_decode_to_what_was_put_in(show: Show):
-    data = data_of(make_page(show))
-    joints = len(show.skeleton.joints)
+def test_places_decode_to_what_was_put_in(comparison: Comparison):
+    data = data_of(make_page(comparison))
+    joints = len(comparison.skeleton.joints)
     assert (data["past"], data["future"], data["fps"]) == (S, T, 25)
-    for packed, scene in zip(data["scenes"], show.scenes, strict=True):
+    for packed, scene in zip(data["scenes"], comparison.scenes, strict=True):
         half = packed["unit_mm"] / 2 + 1e-3
         assert half < 0.05  # mm
         motions = [(scene.truth, packed["truth"], packed["root"], 0)]
-        motions += [(guess.frames, coded["places"], coded["root"], S)
-                    for guess, coded in zip(scene.guesses, packed["guesses"], strict=True)]  # fmt: skip
+        motions += [(prediction.frames, coded["places"], coded["root"], S)
+                    for prediction, coded in zip(scene.predictions, packed["predictions"], strict=True)]  # fmt: skip
         for frames, places, root, begin in motions:
-            track = make_track(show.skeleton, np.concatenate([scene.history, frames]), S - 1, show.stride)
+            track = make_track(comparison.skeleton, np.concatenate([scene.history, frames]), S - 1, comparison.stride)
             found = unpack(places, "<i2", -1, joints, 3) * packed["unit_mm"]
             np.testing.assert_allclose(found, track.places[begin:], atol=half)
             turn, move = np.split(unpack(root, "<f4", -1, 12), [9], axis=1)
@@ -77,22 +78,22 @@ def test_places_decode_to_what_was_put_in(show: Show):
             np.testing.assert_allclose(move, track.moves[begin:], rtol=1e-6, atol=1e-3)
 
 
-def test_errors_and_weights_decode_to_what_was_put_in(show: Show):
-    data = data_of(make_page(show))
-    for packed, scene in zip(data["scenes"], show.scenes, strict=True):
-        for coded, guess in zip(packed["guesses"], scene.guesses, strict=True):
+def test_errors_and_weights_decode_to_what_was_put_in(comparison: Comparison):
+    data = data_of(make_page(comparison))
+    for packed, scene in zip(data["scenes"], comparison.scenes, strict=True):
+        for coded, prediction in zip(packed["predictions"], scene.predictions, strict=True):
             for name in ("euler_error_rad", "mpjpe_mm"):
-                np.testing.assert_allclose(unpack(coded[name], "<f4", T), getattr(guess, name), rtol=1e-6)
-            if guess.attention is None:
+                np.testing.assert_allclose(unpack(coded[name], "<f4", T), getattr(prediction, name), rtol=1e-6)
+            if prediction.attention is None:
                 assert coded["attention"] is None
                 continue
             seen = coded["attention"]
             weights = unpack(seen["weights"], "<u2", T, seen["columns"]) / 65535 * seen["peak"]
-            np.testing.assert_allclose(weights, guess.attention, atol=seen["peak"] / 65535)
+            np.testing.assert_allclose(weights, prediction.attention, atol=seen["peak"] / 65535)
 
 
-def test_nothing_is_fetched_and_only_its_own_script_runs(show: Show):
-    page = make_page(show)
+def test_nothing_is_fetched_and_only_its_own_script_runs(comparison: Comparison):
+    page = make_page(comparison)
     elements = Elements(page)
     for tag, attributes, _ in elements.found:
         assert "src" not in attributes
@@ -111,10 +112,10 @@ HOSTILE = ("</script><script>alert(1)</script>", "<!--<script>", "{{script}}", "
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_text(show: Show, name: str):
-    scenes = tuple(dataclasses.replace(scene, action=name, source=name) for scene in show.scenes)
-    plain = Elements(make_page(show))
-    page = make_page(dataclasses.replace(show, data=name, models=(name, "other"), scenes=scenes))
+def test_names_are_text(comparison: Comparison, name: str):
+    scenes = tuple(dataclasses.replace(scene, action=name, clip=name) for scene in comparison.scenes)
+    plain = Elements(make_page(comparison))
+    page = make_page(dataclasses.replace(comparison, data=name, models=(name, "other"), scenes=scenes))
     elements = Elements(page)
     assert [tag for tag, _, _ in elements.found] == [tag for tag, _, _ in plain.found]
     assert elements.texts("script")[1] == plain.texts("script")[1]
@@ -123,8 +124,18 @@ def test_names_are_text(show: Show, name: str):
     assert [data["models"][0]["name"], data["data"], *(scene["action"] for scene in data["scenes"])] == [name] * 4
 
 
-def test_the_script_finds_every_element_that_it_names(show: Show):
-    elements = Elements(make_page(show))
+def test_the_baseline_has_its_own_colour(comparison: Comparison):
+    models = data_of(make_page(comparison))["models"]
+    assert [model["colour"] for model in models] == [COLOURS[0], BASELINE]
+
+
+def test_a_window_is_placed_in_its_recording_in_seconds(comparison: Comparison):
+    scenes = data_of(make_page(comparison))["scenes"]
+    assert [(scene["clip"], scene["begin_s"]) for scene in scenes] == [("test/walking_1", 0), ("test/walking_1", 2)]
+
+
+def test_the_script_finds_every_element_that_it_names(comparison: Comparison):
+    elements = Elements(make_page(comparison))
     known = {attributes["id"] for _, attributes, _ in elements.found if "id" in attributes}
     script = elements.texts("script")[1]
     named = set(re.findall(r"""(?:\$|getElementById)\("(\w+)"\)""", script))
@@ -132,8 +143,8 @@ def test_the_script_finds_every_element_that_it_names(show: Show):
     assert named <= known
 
 
-def test_every_control_has_a_name(show: Show):
-    elements = Elements(make_page(show))
+def test_every_control_has_a_name(comparison: Comparison):
+    elements = Elements(make_page(comparison))
     controls = [(a, "".join(text)) for tag, a, text in elements.found if tag in ("button", "select", "canvas")]
     for attributes, text in controls:
         named = attributes.get("aria-label") or text.strip() or attributes.get("id") in ("bodies", "play", "scale")
@@ -142,9 +153,9 @@ def test_every_control_has_a_name(show: Show):
         )  # the script names the stage and the play button as they change; the scale is a picture
 
 
-def test_sixty_frames_of_three_models_are_small(maker: Callable[..., Show]):
-    show = maker(CMU, 50, 60, models=3, scenes=1)
-    assert len(make_page(show).encode()) < 300_000
+def test_sixty_frames_of_three_models_are_small(maker: Callable[..., Comparison]):
+    comparison = maker(CMU, 50, 60, models=3, scenes=1)
+    assert len(make_page(comparison).encode()) < 300_000
 
 
 NODE = """
@@ -152,10 +163,10 @@ const text = require("fs").readFileSync(0, "utf8");
 const [data, script] = JSON.parse(text);
 globalThis.document = { getElementById: () => ({ textContent: data }) };
 const read = new Function(script + `;
-  const scene = readScene(show.scenes[0]), out = new Float32Array(3 * JOINTS);
-  const at = (frame, walk) => { placesAt(scene.guesses[0], frame, walk, out); return [...out]; };
+  const scene = readScene(comparison.scenes[0]), out = new Float32Array(3 * JOINTS);
+  const at = (frame, walk) => { placesAt(scene.predictions[0], frame, walk, out); return [...out]; };
   return { still: at(FRAMES - 1, false), walk: at(FRAMES - 1, true), before: at(FRAMES - 2, false),
-           between: at(FRAMES - 1.5, false), joints: [...scene.guesses[0].joints],
+           between: at(FRAMES - 1.5, false), joints: [...scene.predictions[0].joints],
            times: [timeOf(0), timeOf(NOW), timeOf(FRAMES - 1)],
            targets: [target(NOW), target(past), target(FRAMES - 1)] };`);
 console.log(JSON.stringify(read()));
@@ -163,15 +174,15 @@ console.log(JSON.stringify(read()));
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node, to run the page's own code")
-def test_the_script_sees_the_motion(show: Show):
-    data = Elements(make_page(show)).texts("script")[0]
+def test_the_script_sees_the_motion(comparison: Comparison):
+    data = Elements(make_page(comparison)).texts("script")[0]
     script = resources.files("motion_jax.visualize").joinpath("web", "data.js").read_text()
     done = subprocess.run(["node", "-e", NODE], input=json.dumps([data, script]), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    scene, guess = show.scenes[0], show.scenes[0].guesses[0]
-    whole = [np.concatenate([scene.history, frames]) for frames in (guess.frames, scene.truth)]
-    track, truth = (make_track(show.skeleton, frames, S - 1, show.stride) for frames in whole)
+    scene, prediction = comparison.scenes[0], comparison.scenes[0].predictions[0]
+    whole = [np.concatenate([scene.history, frames]) for frames in (prediction.frames, scene.truth)]
+    track, truth = (make_track(comparison.skeleton, frames, S - 1, comparison.stride) for frames in whole)
     still = track.places[-1]
     walk = still @ track.turns[-1] + track.moves[-1]
     np.testing.assert_allclose(np.reshape(found["still"], (-1, 3)), still, atol=0.1)
@@ -185,16 +196,16 @@ def test_the_script_sees_the_motion(show: Show):
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node, to parse the page's script")
-def test_the_script_is_well_formed(show: Show, tmp_path: Path):
-    (tmp_path / "page.js").write_text(Elements(make_page(show)).texts("script")[1])
+def test_the_script_is_well_formed(comparison: Comparison, tmp_path: Path):
+    (tmp_path / "page.js").write_text(Elements(make_page(comparison)).texts("script")[1])
     done = subprocess.run(["node", "--check", tmp_path / "page.js"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_page_is_written_whole_or_not_at_all(show: Show, tmp_path: Path):
+def test_the_page_is_written_whole_or_not_at_all(comparison: Comparison, tmp_path: Path):
     path = tmp_path / "new" / "page.html"
-    assert write_page(show, path) == path.stat().st_size
-    assert path.read_text() == make_page(show)
+    assert write_page(comparison, path) == path.stat().st_size
+    assert path.read_text() == make_page(comparison)
     assert [found.name for found in path.parent.iterdir()] == ["page.html"]
     with pytest.raises(UserError, match="cannot be written"):
-        write_page(show, path / "page.html")
+        write_page(comparison, path / "page.html")

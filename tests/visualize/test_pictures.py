@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +23,10 @@ from motion_jax.evaluation.metrics import mpjpe_mm
 from motion_jax.evaluation.report import Report, Spread
 from motion_jax.skeletons.bodies import SKELETONS
 from motion_jax.skeletons.skeleton import Skeleton
-from motion_jax.visualize import curves, figures, skeletons
-from motion_jax.visualize.curves import action_curves, error_curves, training_curves
-from motion_jax.visualize.horizons import horizon_curves
-from motion_jax.visualize.skeletons import SIDES, motion_strip, project
+from motion_jax.visualize import curves, figures, strip
+from motion_jax.visualize.curves import action_curves, error_curves, horizon_curves, training_curves
+from motion_jax.visualize.poses import SIDES, project
+from motion_jax.visualize.strip import motion_strip
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -55,7 +57,7 @@ def make(model: str = "ours", mode: str = "free_running", scale: float = 1.0, **
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Figures that were to be saved, and are kept instead."""
     kept: list[Figure] = []
-    for module in (curves, skeletons):
+    for module in (curves, strip):
         monkeypatch.setattr(module, "save", lambda figure, path: kept.append(figure))
     return kept
 
@@ -117,7 +119,7 @@ def test_the_title_names_the_data(drawn: list[Figure], data: str, said: str):
     error_curves([report], "errors.png")
     action_curves([report], "actions.png")
     for figure in drawn:
-        assert said in figure.get_suptitle()
+        assert said in figure.get_suptitle().replace("\n", " ")
     assert "Free-running" in drawn[1].get_suptitle()
 
 
@@ -128,6 +130,49 @@ def test_each_action_has_a_panel(drawn: list[Figure]):
     assert panels["walking"] == {"ours": [0.25, 1.5]}
     assert panels["posing"] == {"theirs": [1.0, 2.0]}
     np.testing.assert_equal(panels["eating"]["ours"], [0.35, math.nan])
+
+
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (3, 1), (5, 1), (6, 2), (7, 2), (15, 3)])
+def test_few_actions_leave_no_column_empty(drawn: list[Figure], count: int, rows: int):
+    action_curves([make(actions={f"action {number}": [1.0, 2.0] for number in range(count)})], "actions.png")
+    panels = drawn[0].axes
+    grid = panels[0].get_gridspec()
+    assert (len(panels), grid.nrows, grid.ncols) == (count, rows, math.ceil(count / rows))
+
+
+def test_every_error_lies_inside_its_panel(drawn: list[Figure]):
+    action_curves([make(actions={"small": [0.1, 0.2], "large": [1.0, 3.0]})], "actions.png")
+    for axes in drawn[0].axes:
+        assert axes.get_ylim()[0] == 0
+        assert axes.get_ylim()[1] >= 3
+
+
+def test_zero_velocity_looks_the_same_whatever_stands_beside_it(drawn: list[Figure]):
+    config = Experiment().to_dict()
+    config["model"] |= {"name": "zero_velocity"}
+    still = make("Zero-velocity", config=config)
+    error_curves([still], "errors.png")
+    error_curves([make("a"), still, make("b")], "errors.png")
+    found = [{str(line.get_label()): line for line in figure.axes[0].lines} for figure in drawn]
+    assert found[0]["Zero-velocity"].get_color() == found[1]["Zero-velocity"].get_color() == figures.BASELINE
+    assert [found[1][name].get_color() for name in "ab"] == list(figures.COLOURS[:2])
+    assert figures.BASELINE not in figures.COLOURS
+
+
+@pytest.mark.parametrize("names", [("ours",), tuple(f"a model with a long name, {number}" for number in range(7))])
+@pytest.mark.parametrize("draw", [error_curves, action_curves])
+def test_title_legend_and_panels_do_not_touch(drawn: list[Figure], draw: Callable[..., None], names: tuple[str, ...]):
+    data = {"name": "synthetic", "files": 1, "frames": 1, "key": ""}  # which has the longest title
+    draw([make(name, data=data) for name in names], "errors.png")
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    assert figure._suptitle is not None
+    boxes = [figure._suptitle.get_window_extent(), *(legend.get_window_extent() for legend in figure.legends)]
+    boxes += [axes.get_tightbbox() for axes in figure.axes]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    assert boxes[0].x1 <= figure.bbox.x1
+    assert boxes[1].x1 <= figure.bbox.x1
 
 
 def test_more_models_than_colours_stay_apart():
@@ -172,8 +217,18 @@ def test_what_a_run_measured_is_drawn(drawn: list[Figure], tmp_path: Path):
     assert panels["Gradient of updates"] == [[2.0, 2.0, 2.0]]
     assert panels["SRNN test error, free-running"] == [[2.0]]
     assert panels["SRNN test error, one-step"] == [[pytest.approx(0.15)]]
-    assert np.isnan(panels["Validation score, both modes"]).all()
+    assert np.isnan(panels["Validation score, both modes"][0]).all()
     assert "Validation loss, free-running" not in panels
+
+
+def test_the_axis_of_a_measurement_spans_what_was_measured(drawn: list[Figure], tmp_path: Path):
+    rows = [{"step": step, "validation_loss": 0.30 - step / 1e5, "grad_norm": 10.0 / step} for step in (100, 200, 4000)]
+    training_curves([write_run(tmp_path / "run", rows)], "training.png")
+    loss, gradient = drawn[0].axes
+    low, high = loss.get_ylim()
+    assert 0.25 < low < 0.26
+    assert 0.299 < high < 0.31
+    assert (loss.get_yscale(), gradient.get_yscale()) == ("linear", "log")
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders(drawn: list[Figure], tmp_path: Path):
@@ -217,16 +272,26 @@ def motion(body: Skeleton, frames: int, seed: int = 0) -> np.ndarray:
 
 @BODIES
 def test_a_strip_shows_each_time_once_and_the_error_of_each_pose(body: Skeleton, drawn: list[Figure]):
-    truth, guess = motion(body, 25), motion(body, 25, seed=1)
-    motion_strip(body, motion(body, 50), truth, {"guess": guess, "truth again": truth}, "strip.png", fps=25.0)
+    truth, prediction = motion(body, 25), motion(body, 25, seed=1)
+    motion_strip(body, motion(body, 50), truth, {"prediction": prediction, "truth again": truth}, "strip.png", fps=25.0)
     said = texts(drawn[0])
     times = [text for text in said if text.endswith(" ms")]
-    assert times == [f"{time} ms" for time in (-400, -200, 0, 200, 400, 600, 800, 1000)]
+    assert times == [f"{time} ms" for time in ("\u2212200", 0, 200, 400, 600, 800, 1000)]
     frames = slice(4, None, 5)
-    errors = np.asarray(mpjpe_mm(body, guess[None, frames], truth[None, frames]))[0]
+    errors = np.asarray(mpjpe_mm(body, prediction[None, frames], truth[None, frames]))[0]
     assert [text for text in said if text.endswith(" mm")] == [*(f"{error:.0f} mm" for error in errors), *["0 mm"] * 5]
-    poses_and_ghosts = 8 + 2 * 2 * 5
+    poses_and_ghosts = 7 + 2 * 2 * 5
     assert len(drawn[0].axes[0].collections) == poses_and_ghosts
+
+
+def test_without_the_truth_each_prediction_follows_what_was_observed(drawn: list[Figure]):
+    body = SKELETONS["h36m"]
+    predictions = {name: motion(body, 25) for name in ("ours", "theirs")}
+    motion_strip(body, motion(body, 50), None, predictions, "strip.png", fps=25.0)
+    said = texts(drawn[0])
+    assert {"Observed", "Predicted", "ours", "theirs"} <= set(said)
+    assert not any(text.endswith(" mm") for text in said)
+    assert len(drawn[0].axes[0].collections) == 2 * 7
 
 
 @BODIES
@@ -243,12 +308,12 @@ def test_bones_are_coloured_by_their_side(body: Skeleton, drawn: list[Figure]):
 
 def test_the_root_does_not_enter_a_strip(tmp_path: Path):
     body = SKELETONS["h36m"]
-    history, truth, guess = motion(body, 50), motion(body, 25, 1), motion(body, 25, 2)
+    history, truth, prediction = motion(body, 50), motion(body, 25, 1), motion(body, 25, 2)
     pictures = []
     for moved, bent in ((0, 0), (1, 0), (0, 1)):
         truth[:, :6] += moved
         truth[:, 9] += bent
-        motion_strip(body, history, truth, {"guess": guess}, tmp_path / "strip.png", 25.0)
+        motion_strip(body, history, truth, {"prediction": prediction}, tmp_path / "strip.png", 25.0)
         pictures.append((tmp_path / "strip.png").read_bytes())
     assert pictures[0].startswith(PNG)
     assert pictures[0] == pictures[1] != pictures[2]
@@ -257,7 +322,10 @@ def test_the_root_does_not_enter_a_strip(tmp_path: Path):
 
 STRIPS = {
     "a history is too narrow": ({"history": np.zeros((50, 98))}, r"history has shape \[50, 98\]"),
-    "a prediction is too short": ({"predictions": {"guess": np.zeros((4, 99))}}, r"guess has shape \[4, 99\]"),
+    "a prediction is too short": (
+        {"predictions": {"prediction": np.zeros((4, 99))}},
+        r"prediction has shape \[4, 99\]",
+    ),
     "not finite": ({"truth": np.full((25, 99), np.nan)}, "truth holds values that are not finite"),
     "nothing to draw": ({"truth": None, "predictions": {}}, "there must be a future to draw"),
     "no distance": ({"every": 0}, "every=0 must be at least 1"),

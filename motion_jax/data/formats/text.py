@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from motion_jax.data.datasets import LAYOUTS
 from motion_jax.data.expmap import load_expmap, write_expmap
 from motion_jax.data.formats.format import Format, ReadOptions
-from motion_jax.data.layouts import LAYOUTS, Layout
+from motion_jax.data.layouts import Layout
 from motion_jax.data.motion.motion import Motion, moving_joints
 from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.errors import UserError

@@ -1,4 +1,4 @@
-"""A recorded motion fed as if it were live, in real time, and what that was like."""
+"""Replay: a recorded motion fed to a stream in real time, as if it were live, and how long its predictions took."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.inference.stream.gate import Counts
 from motion_jax.inference.stream.predictor import StreamingPredictor
 from motion_jax.inference.stream.ring import Ring
+from motion_jax.inference.stream.stamps import PoseCounts
 
 _LEAD_S = 0.2  # between the call and the first pose
 _LOOK_S = 10.0  # between two looks at the memory
@@ -43,10 +43,9 @@ class Replay(NamedTuple):
     late_frame: int  # predictions that came after the first moment that they predict
     late_pose: int  # predictions that came after the next pose was due
     passed_over: int  # poses only taken in, because the next was due already: the machine was behind
-    resident_mb: (
-        np.ndarray
-    )  # [K] at the first prediction, every 10 s, and at the end; NaN where the system does not say
-    counts: Counts
+    bridged: int  # predictions that read frames from a bridged gap
+    resident_mb: np.ndarray  # [K] at the first prediction, every 10 s, at the end; NaN where the system does not say
+    counts: PoseCounts
 
     def __str__(self) -> str:
         """For a terminal."""
@@ -56,7 +55,7 @@ class Replay(NamedTuple):
         return "\n".join(
             [
                 f"{self.poses} poses: {poses}",
-                f"{len(self.latency_ms)} predictions",
+                f"{len(self.latency_ms)} predictions, {self.bridged} of them from bridged gaps",
                 f"latency ms: {_percentiles(self.latency_ms)}",
                 f"processor ms: {_percentiles(self.processor_ms)}",
                 f"missed deadlines: {self.late_frame} predictions came after the first moment that they predict, "
@@ -94,7 +93,7 @@ def replay(stream: StreamingPredictor, recording: Recording, feed: Feed) -> Repl
         UserError: no prediction came about, so that there is nothing to tell.
     """
     stamps = feed.stamps()
-    taken = np.zeros((len(stamps), 4))  # s, of each prediction: see `_push`
+    taken = np.zeros((len(stamps), 5))  # s, of each prediction: see `_push`
     resident, passed_over, count = [], 0, 0
     begin = time.perf_counter() + _LEAD_S
     for stamp, following in zip(stamps.tolist(), [*stamps[1:].tolist(), np.inf], strict=True):
@@ -110,7 +109,7 @@ def replay(stream: StreamingPredictor, recording: Recording, feed: Feed) -> Repl
     if not count:
         reach = f"the poses must reach back {stream.reach:g} s"
         raise UserError(f"no prediction in {feed.seconds:g} s: {reach}; {stream.counts}")
-    latency, processor, after_frame, after_pose = taken[:count].T
+    latency, processor, after_frame, after_pose, bridged = taken[:count].T
     return Replay(
         poses=len(stamps),
         latency_ms=1000 * latency,
@@ -118,6 +117,7 @@ def replay(stream: StreamingPredictor, recording: Recording, feed: Feed) -> Repl
         late_frame=int(np.sum(after_frame > 0)),
         late_pose=int(np.sum(after_pose > 0)),
         passed_over=passed_over,
+        bridged=int(np.sum(bridged)),
         resident_mb=np.array([*resident, resident_mb()]),
         counts=stream.counts,
     )
@@ -135,13 +135,16 @@ def resident_mb() -> float:
 def _push(
     stream: StreamingPredictor, pose: np.ndarray, stamp: float, following: float, begin: float, taken: np.ndarray
 ) -> bool:
-    """Whether it predicted; then `taken` holds s: latency, processor, how long after frame and pose that come next."""
+    """Whether it predicted; then `taken` holds s: latency, processor, how long after the next frame and the next pose;
+    and whether it read a bridged gap.
+    """
     processor = time.process_time()
     prediction = stream.push(pose, stamp)
     if prediction is None:
         return False
     ready = time.perf_counter() - begin
-    taken[:] = ready - stamp, time.process_time() - processor, ready - prediction.times[0], ready - following
+    late_frame, late_pose = ready - prediction.times[0], ready - following
+    taken[:] = ready - stamp, time.process_time() - processor, late_frame, late_pose, prediction.bridged.any()
     return True
 
 

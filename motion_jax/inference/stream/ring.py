@@ -1,4 +1,4 @@
-"""The recent past as it was observed: poses at uneven moments in a store of fixed size, told for any moment between.
+"""Ring: the last poses at uneven moments, in a store of fixed size, interpolated for any moment between them.
 
 Everything is numpy on arrays made once: a pose costs no allocation and nothing that a compiler would trace again. The
 components of vectors and quaternions are the first axis and are worked on one by one: numpy would make buffers to step
@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 _TURN = 2 * np.pi
+_AT_POSE = 1e-3  # of the time between two poses: a moment this near to one is that pose's
 _TINY = 1e-12  # rad; below it a sine is its angle, and what is divided by it is smaller still
 
 
@@ -29,6 +30,8 @@ class Ring:
         self._vectors = np.zeros((3, twice, joints))  # rotation vectors as they were given, rad
         self._turns = np.zeros((4, twice, joints))  # unit quaternions wxyz, each on the side of the one before
         self._arcs = np.zeros((1, twice, joints))  # angle in the space of quaternions from the one before, rad
+        self._bridged = np.zeros(twice, bool)  # whether the time from the row before is a gap that is bridged
+        self.bridged = np.zeros(reads, bool)  # of the moments read last, which lie in such a gap
         self._pair = np.zeros((2, 4, joints))  # two rows at work
         self._length = np.zeros((2, joints))
         self._work = _Reads(reads, joints)
@@ -42,8 +45,21 @@ class Ring:
         """Forgets everything."""
         self.count = 0
 
-    def append(self, stamp: float, pose: np.ndarray) -> None:
-        """Takes in a pose `[D]` later than the last; rotation vectors in rad, of any length."""
+    def drop_last(self, count: int) -> None:
+        """Forgets the last `count` poses; what they replaced stays forgotten."""
+        self.count -= count
+        self._next = (self._next - count) % self.capacity
+
+    def last(self) -> np.ndarray:
+        """The newest pose `[D]`, a new array."""
+        row = self._next - 1 + self.capacity
+        return np.concatenate([self._places[:, row], self._vectors[:, row].T.reshape(-1)])
+
+    def append(self, stamp: float, pose: np.ndarray, bridged: bool = False) -> None:
+        """Takes in a pose `[D]` later than the last; rotation vectors in rad, of any length.
+
+        `bridged`: the time from the last one to this is a gap that is bridged.
+        """
         row, before = self._next, self._next - 1 + self.capacity
         self._stamps[row] = stamp
         self._places[:, row] = pose[:3]
@@ -52,6 +68,7 @@ class Ring:
         if self.count:
             self._join(row, before)
         self._stamps[row + self.capacity] = stamp
+        self._bridged[row] = self._bridged[row + self.capacity] = bridged
         for column in (self._places, self._vectors, self._turns, self._arcs):
             column[:, row + self.capacity] = column[:, row]
         self._next = (row + 1) % self.capacity
@@ -61,7 +78,8 @@ class Ring:
         """Poses at `times` `[R]`, written into `frames` `[R, D]`.
 
         Translations go straight from one neighbour to the next, rotations along the shortest arc at even speed (slerp).
-        A moment outside what is kept gets the pose at that end. Needs at least two poses.
+        A moment outside what is kept gets the pose at that end. Needs at least two poses. `bridged` tells of each
+        moment whether it lies within a gap that is bridged.
         """
         window, work = self._window(), self._work
         stamps = self._stamps[window]
@@ -75,6 +93,8 @@ class Ring:
         np.subtract(times, work.begin, out=work.begin)
         np.divide(work.begin, work.share, out=work.share)
         np.clip(work.share, 0, 1, out=work.share)
+        np.take(self._bridged[window], work.high, out=self.bridged, mode="clip")
+        self.bridged &= (work.share > _AT_POSE) & (work.share < 1 - _AT_POSE)
         for axis in range(3):
             frames[:, axis] = np.interp(times, stamps, self._places[axis, window])
         self._read_turns(window)

@@ -6,14 +6,15 @@ const partOf = (parent, child) => (skeleton.parts[parent] === skeleton.parts[chi
 const sideOf = (parent, child) => (skeleton.sides[parent] === skeleton.sides[child] ? skeleton.sides[child] : "centre");
 let drawn = []; // what the last picture shows, for the pointer: {x, y, joint, name, error}
 
-function layout(width, height) {
+// Panels in the rows and columns in which bodies are largest.
+function layout(width, height, extent) {
   const shown = state.shown.flatMap((on, model) => (on ? [model] : []));
   if (state.layout === "overlay") return [{ x: 0, y: 0, width, height, models: shown, truth: true, name: null }];
-  const panels = [{ models: [], truth: true, name: "Truth" }, ...shown.map((m) => ({ models: [m], truth: false, name: show.models[m].name }))];
+  const panels = [{ models: [], truth: true, name: "Truth" }, ...shown.map((m) => ({ models: [m], truth: false, name: comparison.models[m].name }))];
   let best = 1, size = 0;
   for (let columns = 1; columns <= panels.length; columns++) {
-    const rows = Math.ceil(panels.length / columns), fits = Math.min(width / columns, (height / rows) * 0.72);
-    if (fits > size + 1) { size = fits; best = columns; }
+    const fits = fitting({ width: width / columns, height: height / Math.ceil(panels.length / columns) }, extent);
+    if (fits > size * 1.02) { size = fits; best = columns; }
   }
   const rows = Math.ceil(panels.length / best);
   return panels.map((panel, n) => {
@@ -24,7 +25,7 @@ function layout(width, height) {
 }
 
 function drawBodies({ ctx, width, height, ratio }) {
-  const scene = openScene(state.scene), panels = layout(width, height), frame = shownFrame();
+  const scene = openScene(state.scene), frame = shownFrame(), panels = layout(width, height, scene.extents[state.walk ? 1 : 0]);
   for (const panel of panels) aim(panel, scene, frame);
   const key = [width, height, ratio, theme.key, ...panels.flatMap(({ view }) => [view.x, view.y, view.scale, view.sin, view.up, view.target])].join();
   ctx.drawImage(layer("floor", key, { width, height, ratio }, (below) => drawGround(below, panels, width, height)), 0, 0, width, height);
@@ -78,7 +79,7 @@ function rootAt(track, frame) {
 
 function poseOf(scene, model, frame, view) {
   const places = new Float32Array(3 * JOINTS), screen = [];
-  placesAt(model < 0 ? scene.truth : scene.guesses[model], frame, state.walk, places);
+  placesAt(model < 0 ? scene.truth : scene.predictions[model], frame, state.walk, places);
   for (let k = 0; k < places.length; k += 3) screen.push(project(view, places[k], places[k + 1], places[k + 2]));
   return { model, places, screen, scale: view.scale };
 }
@@ -168,7 +169,7 @@ function disc(ctx, at, radius, colour) {
 function painter(scene, model, frame) {
   if (state.colour === "side") return (p, c) => theme.sides[sideOf(p, c)];
   if (state.colour === "error" && model >= 0) {
-    const errors = scene.guesses[model].joints, at = target(frame) * JOINTS;
+    const errors = scene.predictions[model].joints, at = target(frame) * JOINTS;
     return (p, c) => ramp(errors[at + c] / scene.peak);
   }
   const own = model < 0 ? theme.ink : theme.models[model], other = mix(own, model < 0 ? theme.stage : theme.ink, 0.3);
@@ -176,15 +177,17 @@ function painter(scene, model, frame) {
 }
 
 function drawLabels(ctx, scene, panel, observed, frame) {
-  const x = panel.x + 14, at = target(frame);
+  if (panel.name === null && panel.width < 520) return; // they would cover the bodies; the buttons above have the names
+  const slim = panel.width < 100, x = panel.x + (slim ? 4 : 14), at = target(frame), room = panel.width - (slim ? 18 : 34);
   const lines = panel.name === null ? [-1, ...panel.models] : [panel.truth ? -1 : panel.models[0]];
   lines.forEach((model, n) => {
     const y = panel.y + 24 + 20 * n, colour = model < 0 ? theme.ink : theme.models[model];
     disc(ctx, [x + 4, y - 4.5], 4.5, css(colour));
-    const name = model < 0 ? "Truth" : show.models[model].name, one = panel.name !== null;
-    const used = write(ctx, name, x + 15, y, { size: 13, weight: 600, colour: theme.ink, room: panel.width - 34 });
-    const said = observed ? "observed" : model < 0 ? "what happened" : `${scene.guesses[model].euler[at].toFixed(2)} rad   ${scene.guesses[model].mm[at].toFixed(0)} mm`;
-    if (one) write(ctx, said, x + 15, y + 17, { size: 12, room: panel.width - 34 });
+    const name = model < 0 ? "Truth" : comparison.models[model].name, one = panel.name !== null;
+    const used = write(ctx, name, x + (slim ? 11 : 15), y, { size: slim ? 11 : 13, weight: 600, colour: theme.ink, room });
+    const [rad, mm] = observed || model < 0 ? [] : [`${scene.predictions[model].euler[at].toFixed(2)} rad`, `${scene.predictions[model].mm[at].toFixed(0)} mm`];
+    const said = observed ? "observed" : model < 0 ? (panel.width < 140 ? "" : "what followed") : panel.width < 170 && one ? mm : `${rad}   ${mm}`;
+    if (one) write(ctx, said, x + (slim ? 11 : 15), y + 17, { size: slim ? 11 : 12, room });
     else if (panel.width > 320) write(ctx, said, x + 27 + used, y, { size: 12 });
   });
 }
@@ -192,6 +195,6 @@ function drawLabels(ctx, scene, panel, observed, frame) {
 function remember(scene, { screen, model }, frame) {
   const at = target(frame);
   screen.forEach((point, joint) => drawn.push({
-    x: point[0], y: point[1], joint, model, error: model < 0 || at < 0 ? null : scene.guesses[model].joints[at * JOINTS + joint],
+    x: point[0], y: point[1], joint, model, error: model < 0 || at < 0 ? null : scene.predictions[model].joints[at * JOINTS + joint],
   }));
 }

@@ -20,11 +20,16 @@ function resetView() {
   redraw();
 }
 
+// Pixels of a panel for each mm of what it must hold.
+function fitting({ width, height }, extent) {
+  return Math.min(((height - LABEL) * 0.84) / (extent.high - extent.low), (width * 0.5) / (extent.wide * 0.76));
+}
+
 // A panel's view: from mm to its pixels. `target` is what lies in its middle; `far` is where the eye stands.
 function makeView(panel, extent, target) {
   const tall = extent.high - extent.low;
   const room = panel.height - LABEL;
-  const scale = camera.zoom * Math.min((room * 0.84) / tall, (panel.width * 0.5) / (extent.wide * 0.76));
+  const scale = camera.zoom * fitting(panel, extent);
   return {
     x: panel.x + panel.width / 2, y: panel.y + LABEL + room * 0.48, scale, target, far: 5 * Math.max(tall, extent.wide),
     sin: Math.sin(camera.yaw), cos: Math.cos(camera.yaw), up: Math.sin(camera.pitch), on: Math.cos(camera.pitch),

@@ -2,10 +2,10 @@
 const $ = (id) => document.getElementById(id);
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2], COLOURS = ["model", "side", "error"];
 const calm = matchMedia("(prefers-reduced-motion: reduce)"), night = matchMedia("(prefers-color-scheme: dark)");
-const sees = show.models.map((_, m) => Boolean(show.scenes[0].guesses[m].attention));
+const sees = comparison.models.map((_, m) => Boolean(comparison.scenes[0].predictions[m].attention));
 const state = {
-  scene: 0, frame: NOW, playing: false, speed: 1, shown: show.models.map(() => true), layout: "side", walk: false,
-  colour: "model", ghost: true, attended: sees.indexOf(true), judged: 0,
+  scene: 0, frame: NOW, playing: false, speed: 1, shown: comparison.models.map(() => true), layout: "side", walk: false,
+  colour: "model", ghost: true, attended: sees.indexOf(true), inspected: 0,
 };
 
 const shownFrame = () => (calm.matches ? Math.floor(state.frame + 1e-6) : state.frame);
@@ -18,9 +18,9 @@ function option(select, value, text) {
 }
 
 function fillMenus() {
-  [...new Set(show.scenes.map((scene) => scene.action))].forEach((action) => option($("action"), action, action));
-  show.models.forEach((model, m) => {
-    option($("judged"), m, model.name);
+  [...new Set(comparison.scenes.map((scene) => scene.action))].forEach((action) => option($("action"), action, action));
+  comparison.models.forEach((model, m) => {
+    option($("inspected"), m, model.name);
     if (sees[m]) option($("attended"), m, model.name);
     $("models").append(chip(model, m));
     $("errors").tBodies[0].append(errorRow(model));
@@ -60,11 +60,11 @@ function toggle(m) {
 }
 
 function choose(number) {
-  state.scene = (number + show.scenes.length) % show.scenes.length;
-  const scene = show.scenes[state.scene], select = $("window");
+  state.scene = (number + comparison.scenes.length) % comparison.scenes.length;
+  const scene = comparison.scenes[state.scene], select = $("window");
   $("action").value = scene.action;
   select.replaceChildren();
-  show.scenes.forEach((other, n) => other.action === scene.action && option(select, n, `window ${other.window}`));
+  comparison.scenes.forEach((other, n) => other.action === scene.action && option(select, n, `window ${other.window}`));
   select.value = state.scene;
   refresh();
 }
@@ -74,12 +74,18 @@ function set(change) {
   refresh();
 }
 
+// What is shown, in a sentence for someone who sees the page for the first time.
+function sayWhere(scene) {
+  const seconds = (frames) => `${+(frames / fps).toFixed(2)} s`, made = comparison.data === "synthetic";
+  const from = `It begins ${scene.begin_s} s into ${scene.clip}${made ? "" : ` of ${comparison.data}`}.`;
+  return `Given ${seconds(past)} of ${made ? "synthetic " : ""}motion, each model predicts the next ${seconds(future)}. ${from}`;
+}
+
 // What the controls say, after something other than time has changed.
 function refresh() {
-  const scene = show.scenes[state.scene];
-  const title = $("title"), where = document.createElement("span");
-  where.textContent = `${show.data} \u00b7 ${scene.source}`;
-  title.replaceChildren(scene.action, where);
+  const scene = comparison.scenes[state.scene];
+  $("title").textContent = scene.action;
+  $("about").textContent = sayWhere(scene);
   [...$("models").children].forEach((button, m) => (button.ariaPressed = String(state.shown[m])));
   for (const name of ["layout", "colour"]) {
     document.querySelectorAll(`[data-${name}]`).forEach((button) => (button.ariaPressed = String(button.dataset[name] === state[name])));
@@ -89,7 +95,7 @@ function refresh() {
   $("ghost").disabled = state.layout === "overlay";
   $("ramp").hidden = state.colour !== "error";
   $("peak").textContent = `${openScene(state.scene).peak} mm`;
-  [["speed", state.speed], ["attended", state.attended], ["judged", state.judged]].forEach(([id, value]) => ($(id).value = value));
+  [["speed", state.speed], ["attended", state.attended], ["inspected", state.inspected]].forEach(([id, value]) => ($(id).value = value));
   for (const parent of [$("models"), $("errors").tBodies[0]]) {
     parent.querySelectorAll(".dot").forEach((dot, m) => (dot.style.background = css(theme.models[m])));
   }
@@ -114,12 +120,12 @@ function sayTimeNow() {
   $("now").textContent = row < 0 ? `Observed, ${time}` : `Error at ${time}`;
   [...$("errors").tBodies[0].rows].forEach((line, m) => {
     line.className = state.shown[m] ? "" : "off";
-    line.cells[1].textContent = row < 0 ? "\u2013" : scene.guesses[m].euler[row].toFixed(3);
-    line.cells[2].textContent = row < 0 ? "\u2013" : scene.guesses[m].mm[row].toFixed(1);
+    line.cells[1].textContent = row < 0 ? "\u2013" : scene.predictions[m].euler[row].toFixed(3);
+    line.cells[2].textContent = row < 0 ? "\u2013" : scene.predictions[m].mm[row].toFixed(1);
   });
   const slider = { valueNow: Math.round(timeOf(frame)), valueMin: Math.round(timeOf(0)), valueMax: Math.round(timeOf(FRAMES - 1)), valueText: row < 0 ? `${time}, observed` : `${time}, predicted` };
   for (const [name, value] of Object.entries(slider)) timeline.setAttribute(`aria-${name.toLowerCase()}`, value);
-  const models = show.models.filter((_, m) => state.shown[m]).map((model) => model.name).join(", ");
+  const models = comparison.models.filter((_, m) => state.shown[m]).map((model) => model.name).join(", ");
   $("bodies").ariaLabel = `Bodies at ${time}: truth, ${models}; ${scene.action}, window ${scene.window}. Drag to orbit.`;
 }
 
@@ -160,7 +166,7 @@ function hint(x, y) {
   const near = x === null ? null : drawn.reduce((best, p) => { const d = Math.hypot(p.x - x, p.y - y); return d < (best?.d ?? 12) ? { ...p, d } : best; }, null);
   $("hint").hidden = !near;
   if (!near) return;
-  const who = near.model < 0 ? "truth" : show.models[near.model].name;
+  const who = near.model < 0 ? "truth" : comparison.models[near.model].name;
   $("hint").textContent = `${skeleton.joints[near.joint]}, ${who}${near.error === null ? "" : `: ${near.error.toFixed(0)} mm`}`;
   $("hint").style.left = `${Math.min(near.x + 12, $("frame").clientWidth - $("hint").offsetWidth - 8)}px`;
   $("hint").style.top = `${Math.max(4, near.y - 32)}px`;
@@ -170,7 +176,7 @@ function savePicture() {
   const box = $("bodies").getBoundingClientRect(), canvas = document.createElement("canvas");
   canvas.width = box.width * 3;
   canvas.height = box.height * 3;
-  const ctx = canvas.getContext("2d"), scene = show.scenes[state.scene];
+  const ctx = canvas.getContext("2d"), scene = comparison.scenes[state.scene];
   ctx.scale(3, 3);
   drawBodies({ ctx, width: box.width, height: box.height, ratio: 3 });
   canvas.toBlob((blob) => {
@@ -182,13 +188,18 @@ function savePicture() {
   });
 }
 
+function showKeys() {
+  $("keys").showModal();
+  $("keys").scrollTop = 0; // where its button lies below the screen, the focus has scrolled there
+}
+
 const KEYS = {
   " ": play, ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => choose(state.scene - 1),
   ArrowDown: () => choose(state.scene + 1), Home: () => step(-FRAMES), End: () => step(FRAMES), "+": () => zoom(1.15),
   "=": () => zoom(1.15), "-": () => zoom(1 / 1.15), "[": () => faster(-1), "]": () => faster(1),
   o: () => set({ layout: state.layout === "side" ? "overlay" : "side" }), m: () => set({ walk: !state.walk }),
   c: () => set({ colour: COLOURS[(COLOURS.indexOf(state.colour) + 1) % 3] }), g: () => set({ ghost: !state.ghost }),
-  r: resetView, d: () => { setTheme(!theme.dark); refresh(); }, s: savePicture, "?": () => $("keys").showModal(),
+  r: resetView, d: () => { setTheme(!theme.dark); refresh(); }, s: savePicture, "?": showKeys,
 };
 const TURNS = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, 0.08], ArrowDown: [0, -0.08] };
 
@@ -211,9 +222,9 @@ function connect() {
   document.querySelectorAll("[data-layout]").forEach((b) => b.addEventListener("click", () => set({ layout: b.dataset.layout })));
   document.querySelectorAll("[data-colour]").forEach((b) => b.addEventListener("click", () => set({ colour: b.dataset.colour })));
   document.querySelectorAll("[data-walk]").forEach((b) => b.addEventListener("click", () => set({ walk: b.dataset.walk === "1" })));
-  $("action").addEventListener("change", (event) => choose(show.scenes.findIndex((scene) => scene.action === event.target.value)));
+  $("action").addEventListener("change", (event) => choose(comparison.scenes.findIndex((scene) => scene.action === event.target.value)));
   $("window").addEventListener("change", (event) => choose(+event.target.value));
-  for (const id of ["speed", "attended", "judged"]) $(id).addEventListener("change", (event) => set({ [id]: +event.target.value }));
+  for (const id of ["speed", "attended", "inspected"]) $(id).addEventListener("change", (event) => set({ [id]: +event.target.value }));
   document.addEventListener("keydown", press);
   night.addEventListener("change", () => { setTheme(night.matches); refresh(); });
   new ResizeObserver(redraw).observe($("frame"));

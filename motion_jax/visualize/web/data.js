@@ -1,6 +1,6 @@
 // What the page was given: arrays as base64, decoded when their scene is opened.
-const show = JSON.parse(document.getElementById("data").textContent);
-const { past, future, fps, skeleton } = show;
+const comparison = JSON.parse(document.getElementById("data").textContent);
+const { past, future, fps, skeleton } = comparison;
 const FRAMES = past + future;
 const JOINTS = skeleton.joints.length;
 const NOW = past - 1; // the last observed frame, at 0 ms
@@ -17,12 +17,12 @@ function readTrack(places, root, unit) {
   return { places: Float32Array.from(unpack(places, Int16Array), (x) => x * unit), root: unpack(root, Float32Array) };
 }
 
-function afterHistory(truth, guess) {
+function afterHistory(truth, prediction) {
   const joined = {};
   for (const [part, width] of [["places", 3 * JOINTS], ["root", 12]]) {
     joined[part] = new Float32Array(FRAMES * width);
     joined[part].set(truth[part].subarray(0, past * width));
-    joined[part].set(guess[part], past * width);
+    joined[part].set(prediction[part], past * width);
   }
   return joined;
 }
@@ -33,17 +33,17 @@ function readAttention(packed) {
   return { columns: packed.columns, peak: packed.peak, weights };
 }
 
-// [T, J] mm between a guess and the truth, root taken out, as the mean that is reported.
-function jointErrors(truth, guess) {
+// [T, J] mm between a prediction and the truth, root taken out, as the mean that is reported.
+function jointErrors(truth, prediction) {
   const errors = new Float32Array(future * JOINTS);
   for (let i = 0; i < errors.length; i++) {
     const k = 3 * (past * JOINTS + i);
-    errors[i] = Math.hypot(guess[k] - truth[k], guess[k + 1] - truth[k + 1], guess[k + 2] - truth[k + 2]);
+    errors[i] = Math.hypot(prediction[k] - truth[k], prediction[k + 1] - truth[k + 1], prediction[k + 2] - truth[k + 2]);
   }
   return errors;
 }
 
-function readGuess(packed, truth, unit) {
+function readPrediction(packed, truth, unit) {
   const track = afterHistory(truth, readTrack(packed.places, packed.root, unit));
   return {
     ...track,
@@ -55,10 +55,10 @@ function readGuess(packed, truth, unit) {
 }
 
 // What the view must hold: the floor and height of the truth, and the middle and reach of all around the truth's root.
-function extent(truth, guesses, walk) {
+function extent(truth, predictions, walk) {
   const point = new Float32Array(3 * JOINTS), box = [Infinity, -Infinity, Infinity, -Infinity];
   let low = Infinity, high = -Infinity;
-  for (const track of [truth, ...guesses]) {
+  for (const track of [truth, ...predictions]) {
     for (let f = track === truth ? 0 : past; f < FRAMES; f++) {
       placesAt(track, f, walk, point);
       const x = walk ? truth.root[12 * f + 9] : 0, z = walk ? truth.root[12 * f + 11] : 0;
@@ -101,17 +101,17 @@ function wholeFrame(track, frame, walk, out, share, fresh) {
 const opened = new Map();
 
 function openScene(number) {
-  if (!opened.has(number)) opened.set(number, readScene(show.scenes[number]));
+  if (!opened.has(number)) opened.set(number, readScene(comparison.scenes[number]));
   return opened.get(number);
 }
 
 function readScene(packed) {
   const truth = readTrack(packed.truth, packed.root, packed.unit_mm);
-  const guesses = packed.guesses.map((guess) => readGuess(guess, truth, packed.unit_mm));
-  const all = guesses.flatMap((guess) => [...guess.joints]).sort((a, b) => a - b);
+  const predictions = packed.predictions.map((prediction) => readPrediction(prediction, truth, packed.unit_mm));
+  const all = predictions.flatMap((prediction) => [...prediction.joints]).sort((a, b) => a - b);
   const peak = Math.max(50, Math.ceil(all[Math.floor(0.95 * (all.length - 1))] / 50) * 50);
-  return { action: packed.action, window: packed.window, source: packed.source, truth, guesses, peak,
-           extents: [extent(truth, guesses, false), extent(truth, guesses, true)] };
+  return { action: packed.action, window: packed.window, truth, predictions, peak,
+           extents: [extent(truth, predictions, false), extent(truth, predictions, true)] };
 }
 
 const timeOf = (frame) => ((frame - NOW) * 1000) / fps;

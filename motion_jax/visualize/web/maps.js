@@ -34,7 +34,7 @@ let mapped = null; // what the maps show
 // The maps change from frame to frame, not between.
 function drawMaps() {
   const boxes = [$("attention"), $("joints")].flatMap((canvas) => [canvas.clientWidth, canvas.clientHeight]);
-  const key = [state.scene, state.attended, state.judged, target(shownFrame()), theme.key, window.devicePixelRatio, ...boxes].join();
+  const key = [state.scene, state.attended, state.inspected, target(shownFrame()), theme.key, window.devicePixelRatio, ...boxes].join();
   if (key === mapped) return;
   mapped = key;
   drawAttention();
@@ -42,7 +42,7 @@ function drawMaps() {
 }
 
 function drawAttention() {
-  const scene = openScene(state.scene), attention = scene.guesses[state.attended]?.attention;
+  const scene = openScene(state.scene), attention = scene.predictions[state.attended]?.attention;
   if (!attention) return;
   const map = beginMap(document.getElementById("attention")), { columns, weights, peak } = attention;
   const own = theme.models[state.attended], base = theme.dark ? theme.stage : theme.past;
@@ -62,7 +62,7 @@ function drawAttention() {
 }
 
 function drawJoints() {
-  const scene = openScene(state.scene), model = state.judged, errors = scene.guesses[model].joints;
+  const scene = openScene(state.scene), model = state.inspected, errors = scene.predictions[model].joints;
   const map = beginMap(document.getElementById("joints")), tall = map.height / ROWS.length;
   const key = ["joints", state.scene, model].join();
   paint(map, cells(key, future, ROWS.length, (r, t) => ramp(errors[t * JOINTS + ROWS[r]] / scene.peak)));
@@ -100,7 +100,7 @@ function cellAt(canvas, event, rows, columns) {
 function followMaps() {
   const attention = document.getElementById("attention"), joints = document.getElementById("joints");
   attention.addEventListener("pointermove", (event) => {
-    const found = openScene(state.scene).guesses[state.attended]?.attention, cell = found && cellAt(attention, event, future, found.columns);
+    const found = openScene(state.scene).predictions[state.attended]?.attention, cell = found && cellAt(attention, event, future, found.columns);
     attention.title = cell ? `${sayTime(timeOf(past + cell[0]))} reads ${sayTime(timeOf(NOW - found.columns + cell[1]))}: ${(100 * found.weights[cell[0] * found.columns + cell[1]]).toFixed(1)} %` : "";
   });
   attention.addEventListener("click", (event) => {
@@ -109,7 +109,7 @@ function followMaps() {
   });
   joints.addEventListener("pointermove", (event) => {
     const cell = cellAt(joints, event, ROWS.length, future);
-    joints.title = cell ? `${skeleton.joints[ROWS[cell[0]]]}, ${sayTime(timeOf(past + cell[1]))}: ${openScene(state.scene).guesses[state.judged].joints[cell[1] * JOINTS + ROWS[cell[0]]].toFixed(0)} mm` : "";
+    joints.title = cell ? `${skeleton.joints[ROWS[cell[0]]]}, ${sayTime(timeOf(past + cell[1]))}: ${openScene(state.scene).predictions[state.inspected].joints[cell[1] * JOINTS + ROWS[cell[0]]].toFixed(0)} mm` : "";
   });
   joints.addEventListener("click", (event) => {
     const cell = cellAt(joints, event, 1, future);

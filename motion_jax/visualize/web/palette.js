@@ -17,7 +17,7 @@ function readTheme() {
     theme[name] = rgb(style.getPropertyValue(`--${name}`).trim());
   }
   theme.dark = root.dataset.theme === "dark";
-  theme.models = show.models.map((model) => onTheme(model.colour));
+  theme.models = comparison.models.map((model) => onTheme(model.colour));
   theme.sides = { left: onTheme(SIDES.left), right: onTheme(SIDES.right), centre: theme.soft };
   theme.key = theme.dark ? "dark" : "light";
 }
@@ -31,11 +31,8 @@ function ramp(t) {
   return mix(RAMP[low], RAMP[low + 1], x - low);
 }
 
-// Whether a GPU is only played by the processor: canvases are then faster without it.
-const withoutGpu = (() => {
-  const gl = document.createElement("canvas").getContext("webgl"), info = gl?.getExtension("WEBGL_debug_renderer_info");
-  return !gl || /swiftshader|llvmpipe|software/i.test(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
-})();
+// Whether a GPU is missing or only played by the processor: canvases are then faster without it.
+const withoutGpu = !document.createElement("canvas").getContext("webgl", { failIfMajorPerformanceCaveat: true });
 
 // A canvas that is sharp on its screen; returns its context in CSS pixels.
 function sharpen(canvas) {

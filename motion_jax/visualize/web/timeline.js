@@ -26,9 +26,9 @@ function nice(value) {
 
 function charts(scene, height) {
   const tall = (height - MARGIN.top - MARGIN.bottom - MARGIN.between) / 2;
-  return [["euler", "Euler error, rad"], ["mm", "Mean joint distance, mm"]].map(([name, title], n) => ({
+  return [["euler", "Euler error, rad"], ["mm", "Joint distance, mm"]].map(([name, title], n) => ({
     name, title, top: MARGIN.top + n * (tall + MARGIN.between), height: tall,
-    peak: nice(Math.max(1e-3, ...scene.guesses.map((guess) => Math.max(...guess[name])))),
+    peak: nice(Math.max(1e-3, ...scene.predictions.map((prediction) => Math.max(...prediction[name])))),
   }));
 }
 
@@ -54,8 +54,8 @@ function drawStill(ctx, scene, width, height) {
       ctx.fillRect(begin, y - 0.5, end - begin, 1);
       if (part !== 0.5 || chart.height > 44) write(ctx, `${label}`, begin - 5, y + 3.5, { size: 10.5, align: "right" });
     });
-    write(ctx, chart.title, begin, chart.top - 4, { size: 11 });
-    scene.guesses.forEach((guess, model) => state.shown[model] && drawLine(ctx, chart, guess[chart.name], theme.models[model], width));
+    write(ctx, chart.title, begin, chart.top - 4, { size: 11, room: width - begin });
+    scene.predictions.forEach((prediction, model) => state.shown[model] && drawLine(ctx, chart, prediction[chart.name], theme.models[model], width));
   }
   drawTicks(ctx, width, height);
 }
@@ -85,7 +85,7 @@ function tick(ctx, ms, width, height, align = "center") {
 
 // The current row of the attention, over the frames that it weighs.
 function drawLook(ctx, scene, frame, width, height) {
-  const model = state.attended, attention = scene.guesses[model]?.attention, row = target(frame);
+  const model = state.attended, attention = scene.predictions[model]?.attention, row = target(frame);
   if (!attention || row < 0) return;
   const { columns, weights } = attention, tall = height - MARGIN.top - MARGIN.bottom - 22;
   const thin = (frameToX(1, width) - frameToX(0, width)) * 0.8;
@@ -97,20 +97,20 @@ function drawLook(ctx, scene, frame, width, height) {
     ctx.fillRect(x - thin / 2, height - MARGIN.bottom - h, thin, h);
   }
   const x = MARGIN.left + 56, room = frameToX(NOW, width) - x;
-  if (room > 50) write(ctx, `attention of ${show.models[model].name}`, x, MARGIN.top + 13, { size: 11, room, colour: theme.models[model] });
+  if (room > 50) write(ctx, `attention of ${comparison.models[model].name}`, x, MARGIN.top + 13, { size: 11, room, colour: theme.models[model] });
 }
 
 function drawCursor(ctx, scene, frame, width, height) {
   const x = frameToX(frame, width), row = target(frame);
   ctx.fillStyle = css(theme.ink);
-  ctx.fillRect(x - 0.75, MARGIN.top - 6, 1.5, height - MARGIN.top - MARGIN.bottom + 6);
-  disc(ctx, [x, MARGIN.top - 7], 5, css(theme.ink));
+  ctx.fillRect(x - 0.75, MARGIN.top - 2, 1.5, height - MARGIN.top - MARGIN.bottom + 2);
+  disc(ctx, [x, height - MARGIN.bottom], 5, css(theme.ink));
   if (row < 0) return;
   for (const chart of charts(scene, height)) {
-    scene.guesses.forEach((guess, model) => {
+    scene.predictions.forEach((prediction, model) => {
       if (!state.shown[model]) return;
       const share = Math.max(0, frame - past - row), next = Math.min(row + 1, future - 1);
-      const value = guess[chart.name][row] * (1 - share) + guess[chart.name][next] * share;
+      const value = prediction[chart.name][row] * (1 - share) + prediction[chart.name][next] * share;
       const at = [x, chart.top + chart.height * (1 - value / chart.peak)];
       disc(ctx, at, 5, css(theme.card));
       disc(ctx, at, 3.6, css(theme.models[model]));

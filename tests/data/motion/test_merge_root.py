@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
-from motion_jax.data.folder import FolderConfig, read_folder
+from motion_jax.data.folder import read_folder
 from motion_jax.data.formats import positions, read_motion, write_motion
 from motion_jax.data.motion.merge_root import fit_root, merge_root, split_root
 from motion_jax.data.motion.motion import Motion, moving_joints
@@ -131,7 +131,7 @@ def recordings(tmp_path: Path) -> Path:
 
 
 def test_a_folder_keeps_the_path(recordings):
-    folder = read_folder(FolderConfig(str(recordings)))
+    folder = read_folder(recordings)
     assert folder.findings == ()
     assert folder.dataset.skeleton.joints == ("Hips", "Spine", "Spine.Site")
     path = integrate_root(folder.dataset.clips[0].frames.astype(np.float64))[:, :3]
@@ -177,7 +177,7 @@ def test_a_body_in_channels_is_prepared_as_it_stands(tmp_path, offsets):
         (tmp_path / subject).mkdir()
         for trial in (1, 2):
             (tmp_path / subject / f"walk_{trial}.bvh").write_text(in_channels(offset, trial))
-    folder = read_folder(FolderConfig(str(tmp_path)))
+    folder = read_folder(tmp_path)
     assert folder.findings == ()
     np.testing.assert_array_equal(folder.dataset.skeleton.offsets[:3], [[0, 0, 0], [0, 200, 0], [0, 200, 0]])
     for clip in folder.dataset.clips:

@@ -10,7 +10,7 @@ import pytest
 from motion_jax.geometry.kinematics import frame_positions, integrate_root
 from motion_jax.skeletons.bodies import CMU, H36M
 from motion_jax.skeletons.skeleton import Skeleton
-from motion_jax.visualize.tracks import Track, head, make_track, resting
+from motion_jax.visualize.poses import Track, head, make_track, resting
 
 NOW = 2
 LIFTED = dataclasses.replace(CMU, offsets=np.vstack([[50, 900, -30], CMU.offsets[1:]]))  # the root has an offset

@@ -1,4 +1,4 @@
-"""A show holds the judge's windows and errors, of every model and of zero-velocity; attention is a distribution."""
+"""A comparison holds the windows and errors of the evaluation, of every model and of zero-velocity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Clip, Dataset
 from motion_jax.visualize.attention import check_attention
-from motion_jax.visualize.scene import Show, make_show
+from motion_jax.visualize.comparison import Comparison, make_comparison
 
 S, T, STRIDE = 6, 3, 2
 ACTIONS = ("walking", "eating")
@@ -39,7 +39,9 @@ def dataset() -> Dataset:
     rng = np.random.default_rng(0)
 
     def frames() -> np.ndarray:
-        return np.cumsum(rng.normal(0, 0.02, (420, 99)), axis=0).astype(np.float32)
+        walk = np.cumsum(rng.normal(0, 0.02, (420, 99)), axis=0).astype(np.float32)
+        walk[:, :6] *= 0.1  # the root's columns are differences between rows, which a body keeps small
+        return walk
 
     clips = tuple(Clip(frames(), "S5", action, trial, "test", "file") for action in ACTIONS for trial in (1, 2))
     return Dataset("h36m", clips, ACTIONS, H36M, 50.0, "key")
@@ -59,9 +61,9 @@ def run(space: PoseSpace) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def show(run: Predictor, dataset: Dataset) -> Show:
+def comparison(run: Predictor, dataset: Dataset) -> Comparison:
     """Every window of the protocol."""
-    return make_show([run], dataset, count=99)
+    return make_comparison([run], dataset, count=99)
 
 
 def rename(run: Predictor, name: str = "theirs", **changes: object) -> Predictor:
@@ -94,40 +96,42 @@ def test_without_attention_there_are_no_weights(run: Predictor, space: PoseSpace
         check_attention([blind])
 
 
-def test_a_show_holds_what_the_judge_scores(show: Show, run: Predictor, dataset: Dataset):
-    assert show.models == ("ours", "Zero-velocity")
-    assert [scene.action for scene in show.scenes] == [action for action in ACTIONS for _ in range(8)]
-    assert [scene.window for scene in show.scenes] == [*range(8)] * 2
+def test_a_comparison_holds_what_the_evaluation_scores(comparison: Comparison, run: Predictor, dataset: Dataset):
+    assert comparison.models == ("ours", "Zero-velocity")
+    assert comparison.is_baseline == (False, True)
+    assert [scene.action for scene in comparison.scenes] == [action for action in ACTIONS for _ in range(8)]
+    assert [scene.window for scene in comparison.scenes] == [*range(8)] * 2
     reports = evaluate(run.predict_raw, dataset, run.space, run.experiment, "ours", ("free_running",))
     for report in reports:
-        errors = [getattr(scene.guesses[0], report.metric) for scene in show.scenes if scene.action == "eating"]
+        errors = [
+            getattr(scene.predictions[0], report.metric) for scene in comparison.scenes if scene.action == "eating"
+        ]
         np.testing.assert_allclose(np.mean(errors, axis=0), report.actions["eating"], rtol=1e-4)
-    for scene in show.scenes:
+    for scene in comparison.scenes:
         still = np.broadcast_to(scene.history[-1], (T, 99))
-        np.testing.assert_allclose(scene.guesses[1].frames, still, atol=1e-6)
-        assert scene.guesses[1].attention is None
+        np.testing.assert_allclose(scene.predictions[1].frames, still, atol=1e-6)
+        assert scene.predictions[1].attention is None
 
 
-def test_a_scene_says_where_it_was_taken(show: Show, dataset: Dataset):
-    for scene in show.scenes:
-        name, row = scene.source.split(", row ")
-        clip = next(clip for clip in dataset.clips if clip.name == name)
-        rows = clip.frames[int(row) :: STRIDE]
+def test_a_scene_says_where_it_was_taken(comparison: Comparison, dataset: Dataset):
+    for scene in comparison.scenes:
+        clip = next(clip for clip in dataset.clips if clip.name == scene.clip)
+        rows = clip.frames[scene.row :: STRIDE]
         np.testing.assert_allclose(scene.history[:, 3:], rows[:S, 3:], atol=1e-6)
         np.testing.assert_allclose(scene.truth[:, 3:], rows[S : S + T, 3:], atol=1e-6)
 
 
 def test_actions_and_windows_are_chosen(run: Predictor, dataset: Dataset):
-    show = make_show([run], dataset, ["eating"], first=6, count=5)
-    assert [(scene.action, scene.window) for scene in show.scenes] == [("eating", 6), ("eating", 7)]
+    comparison = make_comparison([run], dataset, ["eating"], first=6, count=5)
+    assert [(scene.action, scene.window) for scene in comparison.scenes] == [("eating", 6), ("eating", 7)]
     selection = select("srnn", dataset, run.space, run.experiment)
     row = selection.actions["eating"].start + 6
-    np.testing.assert_array_equal(show.scenes[0].history, selection.history[row])
+    np.testing.assert_array_equal(comparison.scenes[0].history, selection.history[row])
 
 
 def test_names_are_told_apart(run: Predictor, dataset: Dataset):
     seeds = [rename(run, "ours", train=dataclasses.replace(EXPERIMENT.train, seed=seed)) for seed in (0, 1, 1)]
-    names = make_show([*seeds, rename(run)], dataset, ["eating"], count=1).models
+    names = make_comparison([*seeds, rename(run)], dataset, ["eating"], count=1).models
     assert names == ("ours, seed 0", "ours, seed 1, #2", "ours, seed 1, #3", "theirs", "Zero-velocity")
 
 
@@ -148,4 +152,4 @@ def test_what_cannot_be_shown(name: str, run: Predictor, dataset: Dataset):
     broken._weights = jax.tree.map(lambda leaf: leaf * np.nan, run._weights)
     runs, arguments, message = WRONG[name]
     with pytest.raises(UserError, match=message):
-        make_show([{"ours": run, "longer": longer, "nan": broken}[which] for which in runs], dataset, **arguments)
+        make_comparison([{"ours": run, "longer": longer, "nan": broken}[which] for which in runs], dataset, **arguments)

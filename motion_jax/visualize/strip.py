@@ -1,8 +1,9 @@
-"""Motion as stick figures: a strip of poses, the truth above each prediction of it."""
+"""A strip of poses: what was observed, what followed, and below that each prediction of it."""
 
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,22 +13,22 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import frame_positions
 from motion_jax.skeletons.skeleton import Skeleton
-from motion_jax.visualize.figures import INK, new_figure, save
+from motion_jax.visualize.figures import FAINT, INK, NOTE, add_title, new_figure, save
+from motion_jax.visualize.poses import GHOST, SIDES, add_pose, project, set_pose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIDES = {"left": "#0072B2", "right": "#D55E00", "centre": "#404040"}  # colour-blind safe (Okabe & Ito 2008)
-GHOST = "#CCCCCC"  # the truth behind a prediction
-AZIMUTH, ELEVATION = np.deg2rad(35.0), np.deg2rad(12.0)  # the viewer stands in front, to the body's left, above it
-OBSERVED = 3  # poses of the history that a strip shows
+OBSERVED = 2  # poses of the history that a strip shows
 ROW_INCHES = 1.75
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Row:
-    """One line of a strip: poses in the columns from `begin` on."""
+    """One line of a strip: poses in the columns from `begin` on. Its name stands before them, or above where none is
+    left empty.
+    """
 
     name: str
     places: np.ndarray  # [K, J, 3] mm, the root at its offset and unturned
@@ -73,7 +74,8 @@ def motion_strip(
     """Draws the last observed poses, then every `every`-th future one: the truth, and below it each prediction.
 
     The root (columns 0-5) is taken out, so that poses compare; all face the same way. Behind a prediction stands the
-    truth in grey, and below it the mean distance between their joints, in mm on the skeleton's scale.
+    truth in grey, and below it the mean distance between their joints, in mm on the skeleton's scale. Where the truth
+    is not known, each prediction follows the observed poses in a row of its own.
 
     Args:
         skeleton: of the frames.
@@ -93,17 +95,13 @@ def motion_strip(
     past = np.arange(len(history) - 1, -1, -every)[:OBSERVED][::-1]
     future = np.arange(every - 1, min(map(len, futures.values())), every)
     times = np.concatenate([past - len(history) + 1, future + 1]) * 1000 / fps
-    first = history[past] if truth is None else np.concatenate([history[past], truth[future]])
-    rows = [Row("observed" if truth is None else "truth", _places(skeleton, first), 0)]
-    rows += [Row(name, _places(skeleton, frames[future]), len(past)) for name, frames in predictions.items()]
+    if truth is None:
+        rows = [Row(name, _places(skeleton, np.concatenate([history[past], frames[future]])), 0)
+                for name, frames in predictions.items()]  # fmt: skip
+    else:
+        rows = [Row("", _places(skeleton, np.concatenate([history[past], truth[future]])), 0)]
+        rows += [Row(name, _places(skeleton, frames[future]), len(past)) for name, frames in predictions.items()]
     save(_draw(Strip(skeleton, rows, times.round().astype(int).tolist(), len(past), truth is not None), title), path)
-
-
-def project(places: np.ndarray) -> np.ndarray:
-    """Places `[..., 3]`, y up, the body facing z, to `[..., 3]`: right and up on paper, and towards the viewer."""
-    towards = np.array([np.cos(ELEVATION) * np.sin(AZIMUTH), np.sin(ELEVATION), np.cos(ELEVATION) * np.cos(AZIMUTH)])
-    right = np.array([np.cos(AZIMUTH), 0.0, -np.sin(AZIMUTH)])
-    return places @ np.stack([right, np.cross(towards, right), towards], axis=-1)
 
 
 def _check(skeleton: Skeleton, clips: Mapping[str, np.ndarray], every: int) -> None:
@@ -128,59 +126,72 @@ def _places(skeleton: Skeleton, frames: np.ndarray) -> np.ndarray:
 def _draw(strip: Strip, title: str) -> Figure:
     width, height = strip.cell
     columns, rows = len(strip.times_ms), len(strip.rows)
+    left, right, top = -0.6 * width, (columns - 0.4) * width, 0.83 * height
+    low = -(rows - 0.42) * height
     scale = ROW_INCHES / height
-    figure = new_figure(width * scale * (columns + 0.5), ROW_INCHES * rows + 0.75)
+    figure = new_figure((right - left) * scale + 0.1, (top - low) * scale + (0.4 if title else 0.1))
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_aspect("equal")
-    axes.set_xlim(-1.1 * width, (columns - 0.4) * width)
-    axes.set_ylim(-(rows - 0.45) * height, 0.75 * height)
+    axes.set_xlim(left, right)
+    axes.set_ylim(low, top)
     _draw_header(axes, strip)
     for number, row in enumerate(strip.rows):
         _draw_row(axes, strip, row, number)
-    figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left")
+    if title:
+        add_title(figure, title)
     return figure
 
 
 def _draw_header(axes: Axes, strip: Strip) -> None:
-    """Times above the columns, and the line between what was observed and what was to be predicted."""
+    """What each part shows, times above the columns, and the line between what was observed and what followed."""
     width, height = strip.cell
     for column, time in enumerate(strip.times_ms):
-        axes.text(column * width, 0.54 * height, f"{time} ms", ha="center", fontsize=9, color=INK)
+        axes.text(
+            column * width, 0.55 * height, f"{time} ms".replace("-", "\u2212"), ha="center", fontsize=9, color=INK
+        )
     now = (strip.past - 0.5) * width
-    axes.plot([now, now], [-(len(strip.rows) - 0.5) * height, 0.75 * height], color=GHOST, linewidth=1)
-    axes.text(now - 0.08 * width, 0.66 * height, "observed", ha="right", fontsize=9, color=INK)
-    axes.text(now + 0.08 * width, 0.66 * height, "to be predicted", ha="left", fontsize=9, color=INK)
-    for place, side in ((0.0, "left"), (0.4, "right")):
-        axes.text((place - 1.05) * width, 0.66 * height, side, fontsize=9, color=SIDES[side], weight="bold")
+    axes.plot([now, now], [-(len(strip.rows) - 0.5) * height, 0.83 * height], color=FAINT, linewidth=0.8)
+    for place, text in ((-0.5 * width, "Observed"), (now + 0.1 * width, "Truth" if strip.known else "Predicted")):
+        axes.text(place, 0.72 * height, text, fontsize=10, color=INK, weight="bold")
+    end = (len(strip.times_ms) - 0.5) * width
+    for place, side in ((0.62, "left"), (0.0, "right")):
+        axes.text(end - place * width, 0.72 * height, side, ha="right", fontsize=9, color=SIDES[side], weight="bold")
 
 
 def _draw_row(axes: Axes, strip: Strip, row: Row, number: int) -> None:
     width, height = strip.cell
-    left = (row.begin - 0.6) * width
-    axes.text(left, -number * height, row.name, ha="right", va="center", fontsize=9, color=INK)
     for index, places in enumerate(row.places):
-        centre = np.array([(row.begin + index) * width, -number * height]) - strip.middle
+        column = row.begin + index
+        shift = np.array([column * width, -number * height]) - strip.middle
         if number and strip.known:
-            true = strip.rows[0].places[row.begin + index]
-            _draw_pose(axes, strip.skeleton, true, centre, dict.fromkeys(SIDES, GHOST))
+            true = strip.rows[0].places[column]
+            _draw_pose(axes, strip.skeleton, true, shift, GHOST)
             error = np.linalg.norm(places - true, axis=-1).mean()
-            below = (row.begin + index) * width, -(number + 0.47) * height
-            axes.text(*below, f"{error:.0f} mm", ha="center", fontsize=8, color=INK)
-        _draw_pose(axes, strip.skeleton, places, centre, SIDES)
+            below = column * width, -(number + 0.5) * height
+            axes.text(*below, f"{error:.0f} mm", ha="center", fontsize=9, color=INK)
+        _draw_pose(axes, strip.skeleton, places, shift, SIDES)
+    if row.begin:
+        _name_row(axes, strip, row, number)
+    elif row.name:
+        axes.text(-0.5 * width, -(number + 0.52) * height, row.name, fontsize=9, color=INK, weight="bold")
+
+
+def _name_row(axes: Axes, strip: Strip, row: Row, number: int) -> None:
+    """The name in the columns of what was observed; the first time with what the grey body and the numbers are."""
+    width, height = strip.cell
+    inches = ROW_INCHES * width / height * row.begin
+    name = textwrap.wrap(row.name, max(8, int(inches / 0.09)), max_lines=3, placeholder="\u2026")
+    at = -0.5 * width, (0.02 - number) * height
+    axes.text(*at, "\n".join(name), fontsize=10, color=INK, weight="bold", va="bottom")
+    if number == 1:
+        note = textwrap.wrap("grey: the truth; below: mean distance of joints from it", max(8, int(inches / 0.075)))
+        axes.text(at[0], at[1] - 0.04 * height, "\n".join(note), fontsize=8, color=NOTE, va="top")
 
 
 def _draw_pose(
-    axes: Axes, skeleton: Skeleton, places: np.ndarray, centre: np.ndarray, colours: Mapping[str, str]
+    axes: Axes, skeleton: Skeleton, places: np.ndarray, shift: np.ndarray, colours: Mapping[str, str]
 ) -> None:
-    """Bones as lines, the nearest last; a dot for the head."""
-    from matplotlib.collections import LineCollection
-
     points = project(places)
-    bones = sorted(skeleton.bones, key=lambda bone: points[list(bone), 2].sum())
-    sides = [colours[skeleton.side(child) if skeleton.side(child) == skeleton.side(parent) else "centre"]
-             for parent, child in bones]  # fmt: skip
-    lines = points[np.array(bones), :2] + centre
-    axes.add_collection(LineCollection(list(lines), colors=sides, linewidths=1.8, capstyle="round"))
-    head = max(skeleton.part_joints("spine"), key=lambda joint: places[joint, 1])
-    axes.plot(*(points[head, :2] + centre), "o", color=colours["centre"], markersize=4.5)
+    points[:, :2] += shift
+    set_pose(add_pose(axes, skeleton, 1.8), skeleton, points, colours)

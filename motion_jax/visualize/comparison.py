@@ -1,4 +1,4 @@
-"""What a page or a film shows: windows of a test protocol, what followed, and what each model made of them."""
+"""Comparisons: windows of a test protocol, what followed, and what each model predicts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from motion_jax.types import Dataset
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Guess:
+class Prediction:
     """One model's prediction of one window, free-running."""
 
     frames: np.ndarray  # [T, D] raw
@@ -34,14 +34,15 @@ class Scene:
 
     action: str
     window: int  # its number in the protocol, from 0
-    source: str  # the clip, and the first frame of the history in it
+    clip: str  # its name
+    row: int  # of the recording, at which the history begins
     history: np.ndarray  # [S, D] raw, of the longest history that a model reads
     truth: np.ndarray  # [T, D] raw
-    guesses: tuple[Guess, ...]  # of each model
+    predictions: tuple[Prediction, ...]  # of each model
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Show:
+class Comparison:
     """Windows of one data set, and the models that predict them."""
 
     data: str  # name of the data set
@@ -50,15 +51,16 @@ class Show:
     fps: float
     stride: int  # rows of the recording to a frame
     models: tuple[str, ...]  # distinct names
+    is_baseline: tuple[bool, ...]  # of each model: whether it is zero-velocity
     scenes: tuple[Scene, ...]
 
 
-def make_show(
+def make_comparison(
     runs: Sequence[Predictor], dataset: Dataset, actions: Sequence[str] = (), first: int = 0, count: int = 4
-) -> Show:
+) -> Comparison:
     """Predicts windows `first` to `first + count - 1` of each action with every run, and with zero-velocity.
 
-    The windows are of the first run's first protocol; the errors are those that the judge averages.
+    The windows are of the first run's first protocol; the errors are those that `evaluate` averages.
 
     Args:
         runs: trained models of one data set, frame rate and number of predicted frames.
@@ -75,20 +77,31 @@ def make_show(
     protocol = runs[0].experiment.eval.protocol_names[0]
     selections = [select(protocol, dataset, run.space, run.experiment) for run in models]
     rows = _rows(selections[0], actions, first, count)
-    guesses = [_guess(run, dataset, selection, rows) for run, selection in zip(models, selections, strict=True)]
+    predictions = [
+        _prediction(run, dataset, selection, rows) for run, selection in zip(models, selections, strict=True)
+    ]
     longest = max(selections, key=lambda selection: selection.history.shape[1])
     sources = _sources(protocol, dataset, runs[0], longest.history.shape[1])
-    scenes = tuple(
-        Scene(action, number, sources[row], longest.history[row], longest.truth[row], tuple(of_models))
-        for (row, (action, number)), *of_models in zip(rows.items(), *guesses, strict=True)
+    scenes = []
+    for (row, (action, number)), *of_models in zip(rows.items(), *predictions, strict=True):
+        clip, begin = sources[row]
+        windows = longest.history[row], longest.truth[row]
+        scenes.append(Scene(action, number, clip, begin, *windows, tuple(of_models)))
+    return Comparison(
+        dataset.name,
+        protocol,
+        dataset.skeleton,
+        runs[0].space.fps,
+        runs[0].experiment.data.stride,
+        _names(models),
+        tuple(run.experiment.model.name == ZERO_VELOCITY for run in models),
+        tuple(scenes),
     )
-    return Show(dataset.name, protocol, dataset.skeleton, runs[0].space.fps, runs[0].experiment.data.stride,
-                _names(models), scenes)  # fmt: skip
 
 
 def _with_baseline(runs: Sequence[Predictor]) -> list[Predictor]:
     if not runs:
-        raise UserError("show: no runs to show")
+        raise UserError("comparison: no runs to show")
     for name in ("stride", "target_length"):
         if len(found := {getattr(run.experiment.data, name) for run in runs}) > 1:
             raise UserError(f"--workdir: runs that are shown together need one data.{name}, not {sorted(found)}")
@@ -119,7 +132,9 @@ def _rows(selection: Selection, actions: Sequence[str], first: int, count: int) 
     return chosen
 
 
-def _guess(run: Predictor, dataset: Dataset, selection: Selection, rows: dict[int, tuple[str, int]]) -> list[Guess]:
+def _prediction(
+    run: Predictor, dataset: Dataset, selection: Selection, rows: dict[int, tuple[str, int]]
+) -> list[Prediction]:
     index = list(rows)
     future, attention = run.attend(selection.history[index], [action for action, _ in rows.values()])
     for (action, number), frames in zip(rows.values(), future, strict=True):
@@ -127,14 +142,14 @@ def _guess(run: Predictor, dataset: Dataset, selection: Selection, rows: dict[in
             raise UserError(f"{run.experiment.name}: its prediction of {action}, window {number}, is not finite")
     euler, mm = (METRICS[name](dataset.skeleton, future, selection.truth[index])
                  for name in ("euler_error_rad", "mpjpe_mm"))  # fmt: skip
-    return [Guess(*one) for one in zip(future, euler, mm, [None] * len(index) if attention is None else attention,
+    return [Prediction(*one) for one in zip(future, euler, mm, [None] * len(index) if attention is None else attention,
                                        strict=True)]  # fmt: skip
 
 
-def _sources(protocol: str, dataset: Dataset, run: Predictor, length: int) -> list[str]:
-    """Where each window of the protocol begins, in rows of the recording."""
+def _sources(protocol: str, dataset: Dataset, run: Predictor, length: int) -> list[tuple[str, int]]:
+    """Where each window of the protocol begins: the clip, and the row of its recording."""
     data = run.experiment.data
     windows = protocol_windows(protocol, dataset, data.source_length, data.target_length, data.stride)
     moved = SOURCE - length
-    return [f"{dataset.clips[window.clip].name}, row {(window.start + moved) * data.stride}"
+    return [(dataset.clips[window.clip].name, (window.start + moved) * data.stride)
             for chosen in windows.values() for window in chosen]  # fmt: skip

@@ -1,0 +1,67 @@
+"""Everything that is known of a data set before a file of it is opened: one record each, read by every command."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from motion_jax.data.layouts import Layout
+from motion_jax.errors import UserError
+from motion_jax.types import Dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class MotionFiles:
+    """Recordings in any of the formats that are read, below one folder; what the files themselves do not say."""
+
+    pattern: str = ""  # of paths below the folder without suffix; "": one of the usual forms (see `parse_paths`)
+    exclude: tuple[str, ...] = ()  # patterns of names, or of paths, that are left out (see `find_recordings`)
+    actions: tuple[str, ...] = ()  # in the order of the one-hot code, others are left out; (): all, by name
+    test: tuple[str, ...] = ()  # subjects to test on; (): the last by name, where the test is chosen by subject
+    split: str = "auto"  # how the test is chosen, one of `splits.WAYS`
+    fps: float = 50.0  # of the data set; a model that trains with data.stride=2 sees half of it
+    input_fps: float | None = None  # at which the files were recorded; None: as they say
+    unit_mm: float | None = None  # mm to a unit of length; None: as the files say (BVH: cm)
+    skeleton: str = ""  # a motion file with the body that all are put on; "": that of most files, the first's
+
+
+@dataclasses.dataclass(frozen=True)
+class Generated:
+    """Motion made by code."""
+
+    make: Callable[[int], Dataset]  # data.synthetic_seed -> the whole set, the same for the same seed
+    code: tuple[Path, ...]  # the files whose content decides the frames: another content is another cache entry
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """How the published test windows start in a clip: from row `first` to `margin` rows before its end, exclusive.
+
+    Rows are those that down-sampling keeps; a start counts from a history of 50 rows (see `protocols`).
+    """
+
+    trials: int | None = None  # test clips of an action, drawn from in turn; None: all that there are
+    first: int = 0
+    margin: int = 75
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSpec:
+    """One data set. docs/adding_a_data_set.md adds one, here or from another package."""
+
+    name: str  # of data.name, of --dataset and of reports
+    title: str  # in words
+    files: Layout | MotionFiles | Generated  # what its clips are read from: text in a published tree, recordings, code
+    split: str = ""  # how the test is chosen, in a sentence; "": as `files` says, and told when it is read
+    drawing: Drawing = Drawing()
+    validation: str = ""  # the subject, or "trial N", that data.validation="auto" holds out; "": the last, of several
+    source: str = ""  # where it is from, and whom to cite
+    terms: str = ""  # under which it may be used
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w+", self.name):
+            raise UserError(f"data set {self.name!r}: a name must be of letters, digits and '_'")
+        if isinstance(self.files, Layout) and self.files.name != self.name:
+            raise UserError(f"data set {self.name!r}: its layout must be called the same, not {self.files.name!r}")

@@ -1,0 +1,35 @@
+"""Numbers that motion can have: statistics and training would take any other without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from motion_jax.errors import UserError
+from motion_jax.types import Clip
+
+LARGEST = 2.0**24  # beyond it float32 has no halves: no angle and no length in mm is meant so
+
+
+def check_clips(clips: Iterable[Clip]) -> None:
+    """`check_values` of every clip."""
+    for clip in clips:
+        check_values(clip.frames, f"clip {clip.name} ({clip.source})")
+
+
+def check_values(frames: np.ndarray, name: str) -> None:
+    """Refuses what is not finite, or too large to be motion.
+
+    Args:
+        frames: `[F, D]` raw, at most read once.
+        name: whose they are, for the message.
+
+    Raises:
+        UserError: it names the first such number with its frame and column, both counted from 0.
+    """
+    low, high = (frames.min(), frames.max()) if frames.size else (0.0, 0.0)
+    if low >= -LARGEST and high <= LARGEST:  # false for NaN, which min and max hand on
+        return
+    row, column = np.argwhere(~(np.abs(frames) <= LARGEST))[0]
+    raise UserError(f"{name}: frame {row}, column {column} is {frames[row, column]:g}: must be within ±{LARGEST:.0f}")

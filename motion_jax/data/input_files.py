@@ -1,0 +1,80 @@
+"""Input files: what a user names on the command line, as a list of files."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from motion_jax.errors import UserError
+from motion_jax.runtime.files import user_path
+
+_MACOS = "__MACOSX"  # a folder that macOS adds to archives
+
+
+class InputFiles(NamedTuple):
+    """The files that were named."""
+
+    files: dict[Path, Path]  # each file, and its path below the folder that was named
+    several: bool  # whether more than one file could be meant: a list, a folder or a pattern was given
+
+
+def find_inputs(value: str, suffixes: Collection[str], flag: str = "--input") -> InputFiles:
+    """Files, folders (with all below them) and patterns, separated by commas.
+
+    In folders and patterns only files with one of `suffixes` are found; hidden files and folders are passed over. A
+    file that is named itself is taken whatever it is, and need not be there.
+
+    Raises:
+        UserError: nothing was named, or a folder or pattern holds no such file.
+    """
+    whole = user_path(value)
+    entries = [value] if whole.exists() else [entry.strip() for entry in value.split(",") if entry.strip()]
+    found: dict[Path, Path] = {}
+    several = len(entries) > 1
+    for entry in entries:
+        path = user_path(entry)
+        if path.is_dir() or (not path.exists() and glob.has_magic(entry)):
+            several = True
+            files = list(_below(path, suffixes) if path.is_dir() else _matching(path, suffixes))
+            if not files:
+                raise UserError(f"{flag}={entry}: no motion file there: looked for {', '.join(suffixes)}")
+            found |= {file: name for file, name in files if file not in found}
+        else:
+            found.setdefault(path, Path(path.name))
+    if not found:
+        raise UserError(f"{flag} is empty: name a file, a folder or a pattern")
+    return InputFiles(found, several)
+
+
+def _below(folder: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, Path]]:
+    """The files below a folder, with their paths from there, by name.
+
+    Linked folders are gone into, each once; hidden files and folders, and those of macOS, are passed over.
+    """
+    seen: set[str] = set()
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        here = os.path.realpath(parent)
+        folders[:] = [name for name in folders if not name.startswith(".") and name != _MACOS and here not in seen]
+        if here not in seen:
+            found += [Path(parent, name) for name in files if not name.startswith(".")]
+        seen.add(here)
+    for file in sorted(found):
+        if _fits(file, suffixes):
+            yield file, file.relative_to(folder)
+
+
+def _matching(pattern: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, Path]]:
+    """The files that a pattern names, by name, with their paths from the last folder that it names in full."""
+    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    for name in sorted(glob.glob(str(pattern), recursive=True)):  # noqa: PTH207  (pathlib's matches hidden files)
+        if _fits(Path(name), suffixes):
+            yield Path(name), Path(name).relative_to(fixed)
+
+
+def _fits(path: Path, suffixes: Collection[str]) -> bool:
+    return path.suffix.lower() in suffixes and path.is_file()

@@ -1,0 +1,114 @@
+"""Poses: frames as joints in space, with the root's path beside them, and as coloured lines on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from motion_jax.geometry.kinematics import frame_positions, integrate_root
+from motion_jax.geometry.rotations import matrix_from_rotvec
+from motion_jax.skeletons.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Circle
+
+SIDES = {"left": "#0072B2", "right": "#D55E00", "centre": "#404040"}  # colour-blind safe (Okabe & Ito 2008)
+GHOST = dict.fromkeys(SIDES, "#C4C4C4")  # the truth behind a prediction
+AZIMUTH, ELEVATION = np.deg2rad(35.0), np.deg2rad(12.0)  # the viewer stands in front, to the body's left, above it
+HEAD = 0.042  # radius of a head, of the body's height at rest
+
+
+class Track(NamedTuple):
+    """A motion of F frames: the place of joint j in the world is `places[:, j] @ turns + moves`."""
+
+    places: np.ndarray  # [F, J, 3] mm from the root, the root unturned
+    turns: np.ndarray  # [F, 3, 3] of the root, which act on row vectors from the right
+    moves: np.ndarray  # [F, 3] mm
+
+
+def make_track(skeleton: Skeleton, frames: np.ndarray, now: int, stride: int) -> Track:
+    """Raw frames `[F, D]` to a track whose root stands at x = z = 0 and faces z at frame `now`.
+
+    A root of differences is integrated from an upright body at the first frame, and each kept row's difference counts
+    for the `stride` rows of the recording that it stands for.
+    """
+    still = np.array(frames, np.float32)
+    still[:, :6] = 0
+    places = np.asarray(frame_positions(skeleton, still)) - skeleton.offsets[0]
+    path = np.asarray(_absolute(skeleton, np.asarray(frames, np.float32), stride))
+    turns = np.asarray(matrix_from_rotvec(path[:, 3:6]), np.float64)
+    moves = path[:, :3].astype(np.float64) * skeleton.translation_mm + skeleton.offsets[0]
+    forward = _facing_forward(turns[now])
+    return Track(places, turns @ forward, (moves - moves[now] * [1, 0, 1]) @ forward)
+
+
+def resting(skeleton: Skeleton) -> np.ndarray:
+    """The places of the joints in a frame of zeros, `[J, 3]` mm from the root."""
+    places = np.zeros_like(skeleton.offsets)
+    for joint, parent in enumerate(skeleton.parents):
+        if parent >= 0:
+            places[joint] = places[parent] + skeleton.offsets[joint]
+    return places
+
+
+def head(skeleton: Skeleton) -> int:
+    """The highest joint of the spine at rest; the root where no joint is said to be of the spine."""
+    return max(skeleton.part_joints("spine"), key=lambda joint: resting(skeleton)[joint, 1], default=0)
+
+
+def project(places: np.ndarray) -> np.ndarray:
+    """Places `[..., 3]`, y up, the body facing z, to `[..., 3]`: right and up on paper, and towards the viewer."""
+    towards = np.array([np.cos(ELEVATION) * np.sin(AZIMUTH), np.sin(ELEVATION), np.cos(ELEVATION) * np.cos(AZIMUTH)])
+    right = np.array([np.cos(AZIMUTH), 0.0, -np.sin(AZIMUTH)])
+    return places @ np.stack([right, np.cross(towards, right), towards], axis=-1)
+
+
+class PoseLines(NamedTuple):
+    """A body in a figure, to be moved by `set_pose`."""
+
+    bones: LineCollection
+    head: Circle
+
+
+def add_pose(axes: Axes, skeleton: Skeleton, width: float) -> PoseLines:
+    """Adds a body without a place: bones `width` points wide, and a head."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Circle
+
+    bones = LineCollection([], linewidths=width, capstyle="round", zorder=2)
+    circle = Circle((0, 0), HEAD * float(np.ptp(resting(skeleton)[:, 1])), linewidth=0, visible=False, zorder=2)
+    axes.add_collection(bones, autolim=False)
+    axes.add_patch(circle)
+    return PoseLines(bones, circle)
+
+
+def set_pose(lines: PoseLines, skeleton: Skeleton, points: np.ndarray, colours: Mapping[str, str]) -> None:
+    """Places a body at `points` `[J, 3]` of `project`, the nearest bone last, in a colour for each side of `SIDES`."""
+    bones = sorted(skeleton.bones, key=lambda bone: points[list(bone), 2].sum())
+    lines.bones.set_segments([points[list(bone), :2] for bone in bones])
+    lines.bones.set_color([colours[_side(skeleton, *bone)] for bone in bones])
+    top = head(skeleton)
+    under = max(skeleton.parents[top], 0)
+    lines.head.set(center=0.6 * points[top, :2] + 0.4 * points[under, :2], facecolor=colours["centre"], visible=True)
+
+
+def _side(skeleton: Skeleton, parent: int, child: int) -> str:
+    """Of a bone; one that joins a side to the trunk is of the trunk."""
+    return skeleton.side(child) if skeleton.side(parent) == skeleton.side(child) else "centre"
+
+
+def _absolute(skeleton: Skeleton, frames: np.ndarray, stride: int) -> np.ndarray:
+    if not skeleton.root_is_difference:
+        return frames
+    return np.asarray(integrate_root(skeleton, np.repeat(frames, stride, axis=0)))[stride - 1 :: stride]
+
+
+def _facing_forward(turn: np.ndarray) -> np.ndarray:
+    """The turn about the upright axis that brings the direction that a body faces to z."""
+    x, _, z = turn[2]
+    angle = np.arctan2(x, z)
+    return np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
