@@ -59,7 +59,8 @@ def train(
         progress.status("making the first parameters ...")
         state = init_state(task, optimizer, experiment.train.seed)
         if not jax.tree.leaves(state.params):
-            raise UserError(f"model.name={experiment.model.name!r} has nothing to train: motion-jax evaluate runs it as is")
+            name = experiment.model.name
+            raise UserError(f"model.name={name!r} has nothing to train: motion-jax evaluate runs it as is")
         with folder.locked(), stop_on_signal() as stop:
             # the config has proved possible: what is recorded can be resumed
             folder.begin(experiment, task.records, task.data_key)
