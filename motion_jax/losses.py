@@ -55,8 +55,8 @@ def geodesic(space: PoseSpace, prediction: Array, truth: Array) -> Array:
 
     The paper sums over frames as well; the mean does not change with T. The root's rotation is one of the joints.
     """
-    turns = (matrix_from_rotvec(rotvecs(space, frames)) for frames in (prediction, truth))
-    return jnp.mean(jnp.sum(geodesic_distance(*turns), axis=-1))
+    rotations = (matrix_from_rotvec(rotvecs(space, frames)) for frames in (prediction, truth))
+    return jnp.mean(jnp.sum(geodesic_distance(*rotations), axis=-1))
 
 
 def euler(space: PoseSpace, prediction: Array, truth: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Who feeds the decoder: the truth, or its own predictions (thesis 4.2; scheduled sampling, Bengio et al. 2015)."""
+"""Teacher forcing: which decoder steps read the truth (thesis 4.2; scheduled sampling, Bengio et al. 2015)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def forcing_ratio(config: TrainConfig, step: Array) -> Array:
     (Bengio et al. 2015, section 2.4).
     """
     start, end = config.teacher_forcing, config.forcing_end
+    if config.forcing_schedule == "constant":  # `steps` is not in the program: a longer run finds it compiled
+        return jnp.full(jnp.shape(step), start, jnp.float32)
     done = jnp.clip(step / config.steps, 0.0, 1.0)
-    if config.forcing_schedule == "constant":
-        return jnp.full_like(done, start)
     if config.forcing_schedule == "linear":
         return start + (end - start) * done
     if config.forcing_schedule == "exponential":
@@ -32,7 +32,8 @@ def forcing_ratio(config: TrainConfig, step: Array) -> Array:
 def sample_forcing(config: TrainConfig, key: Array, step: Array, batch: int, target_length: int) -> Array:
     """`forced` `[B, T]`: true with the probability of `forcing_ratio`; consumes `key`.
 
-    One coin an iteration for the whole batch (thesis 4.2.4), one a sequence, or one a step (Bengio et al. 2015).
+    `train.coin`: one draw an iteration for the whole batch (thesis 4.2.4), one a sequence, or one a step (Bengio et al.
+    2015).
     """
     shape = {"iteration": (1, 1), "sequence": (batch, 1), "step": (batch, target_length)}[config.coin]
     coins = jax.random.uniform(key, shape) < forcing_ratio(config, step)

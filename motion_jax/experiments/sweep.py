@@ -8,7 +8,7 @@ import re
 import runpy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 from absl import logging
@@ -22,7 +22,6 @@ from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
 from motion_jax.train.forecasting import fit
-from motion_jax.types import Dataset
 
 RESERVED = ("name", "train.seed")  # what a sweep sets itself
 REPORT = "report.json"  # in a run's folder: its scores, so that a sweep that goes on need not score it again
@@ -48,6 +47,46 @@ class Outcome(NamedTuple):
 
     reports: list[Report]  # of every member, averaged over its seeds, then zero-velocity's
     failed: list[Path]  # folders of runs that are not in them
+
+
+class Procedure(Protocol):
+    """How the runs of a task are trained and scored.
+
+    Its reports hold `config` and `data["key"]`, by which they are known again when a sweep goes on.
+    """
+
+    def data_key(self, experiment: Experiment) -> str:
+        """Names the content of the data that `experiment` is about."""
+        ...
+
+    def train_and_score(self, run: Run) -> list[Report]:
+        """Trains into `run.folder` and scores what was trained."""
+        ...
+
+    def baseline(self, run: Run) -> list[Report]:
+        """What all members are compared with, on the data of `run`."""
+        ...
+
+
+class Forecasting:
+    """Runs of `train.forecasting`, by `compare`, beside zero-velocity. Each data set is opened once."""
+
+    def __init__(self) -> None:
+        self._open = functools.cache(open_dataset)
+
+    def data_key(self, experiment: Experiment) -> str:
+        """Of the data set."""
+        return self._open(experiment.data).key
+
+    def train_and_score(self, run: Run) -> list[Report]:
+        """`fit`, and what was trained on every protocol and metric of `eval`."""
+        dataset = self._open(run.experiment.data)
+        fit(run.experiment, dataset, run.folder)
+        return compare([load_predictor(run.folder)], dataset, baseline=False)
+
+    def baseline(self, run: Run) -> list[Report]:
+        """Zero-velocity's."""
+        return compare([zero_velocity(load_predictor(run.folder))], self._open(run.experiment.data))
 
 
 def load_sweep(path: str) -> Sweep:
@@ -89,22 +128,26 @@ def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Pa
     return runs
 
 
-def run_all(runs: list[Run]) -> Outcome:
+def run_all(runs: list[Run], procedure: Procedure | None = None) -> Outcome:
     """Trains and scores what is not yet done. A run that fails is told of at once and left out; the others go on.
+
+    Args:
+        runs: of `plan`.
+        procedure: how a run is trained and scored; that of forecasting if None.
 
     Raises:
         UserError: a folder cannot be written, or no run succeeded.
     """
+    procedure = procedure or Forecasting()
     for run in runs:
         check_writable(run.folder / REPORT)
-    opened = functools.cache(open_dataset)
     scored: dict[str, list[list[Report]]] = {}
     failed = []
     for number, run in enumerate(runs, start=1):
         name, seed = run.experiment.name, run.experiment.train.seed
         print(f"[{number}/{len(runs)}] {name}, seed {seed}", flush=True)
         try:
-            scored.setdefault(name, []).append(_reports(run, opened(run.experiment.data)))
+            scored.setdefault(name, []).append(_reports(run, procedure))
         except UserError as error:
             logging.warning("left out: %s: %s", run.folder, error)
             failed.append(run.folder)
@@ -112,35 +155,30 @@ def run_all(runs: list[Run]) -> Outcome:
     if not whole:
         raise UserError(f"sweep: none of its {len(runs)} runs could be trained and scored")
     rows = [report for reports in scored.values() if reports for report in combine(reports)]
-    return Outcome([*rows, *_baseline(whole[0], opened(whole[0].experiment.data))], failed)
+    return Outcome([*rows, *procedure.baseline(whole[0])], failed)
 
 
-def _reports(run: Run, dataset: Dataset) -> list[Report]:
+def _reports(run: Run, procedure: Procedure) -> list[Report]:
     """Of a run that is trained here, or was before."""
     saved = run.folder / REPORT
-    if saved.exists() and (known := _known(saved, run.experiment, dataset)):
+    if saved.exists() and (known := _known(saved, run.experiment, procedure.data_key(run.experiment))):
         print(f"  done before: {run.folder}", flush=True)
         return known
-    fit(run.experiment, dataset, run.folder)
-    reports = compare([load_predictor(run.folder)], dataset, baseline=False)
+    reports = procedure.train_and_score(run)
     write_json(reports, saved)
     jax.clear_caches()  # of programs that no other run can use
     return reports
 
 
-def _known(saved: Path, experiment: Experiment, dataset: Dataset) -> list[Report]:
+def _known(saved: Path, experiment: Experiment, data_key: str) -> list[Report]:
     """The scores that lie there, if they are of this experiment on this data; else none."""
     try:
         reports = read_json(saved)
     except UserError as error:
         logging.warning("scored again: %s", error)
         return []
-    same = all((r.config, r.data["key"]) == (experiment.to_dict(), dataset.key) for r in reports)
+    same = all((r.config, r.data["key"]) == (experiment.to_dict(), data_key) for r in reports)
     return reports if same else []
-
-
-def _baseline(run: Run, dataset: Dataset) -> list[Report]:
-    return compare([zero_velocity(load_predictor(run.folder))], dataset)
 
 
 def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experiment:

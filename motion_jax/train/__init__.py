@@ -1,1 +1,1 @@
-"""Training: the state, the step, checkpoints, the log and the loop. Nothing here knows which model it trains."""
+"""Training: the task, the step, checkpoints, the log and the loop. Only `forecasting` knows what a model predicts."""

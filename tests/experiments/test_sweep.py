@@ -127,57 +127,60 @@ def report(experiment: Experiment, key: str = "key") -> Report:
                   error, [], 8, 1, None, experiment.to_dict(), data)  # fmt: skip
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The runs that were trained, by a stand-in that fails for the member "bad"."""
-    done: dict[str, Experiment] = {}
+class Trained:
+    """A procedure of another task, which trains nothing and fails for the member "bad"."""
 
-    def fit(experiment: Experiment, _: Dataset, folder: Path) -> None:
-        if experiment.name == "bad":
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+
+    def data_key(self, experiment: Experiment) -> str:
+        return experiment.data.root or "key"
+
+    def train_and_score(self, run: sweep.Run) -> list[Report]:
+        if run.experiment.name == "bad":
             raise UserError("training stopped")
-        folders.append(f"{experiment.name}/{folder.name}")
-        done[str(folder)] = experiment
+        self.folders.append(f"{run.experiment.name}/{run.folder.name}")
+        return [report(run.experiment)]
 
-    folders: list[str] = []
-    monkeypatch.setattr(sweep, "open_dataset", lambda data: Dataset("synthetic", (), (), H36M, 50.0, "key"))
-    monkeypatch.setattr(sweep, "fit", fit)
-    monkeypatch.setattr(sweep, "load_predictor", str)
-    monkeypatch.setattr(sweep, "zero_velocity", str)
-    monkeypatch.setattr(sweep, "compare", lambda runs, *args, **kwargs: [report(done[runs[0]])])
-    return folders
+    def baseline(self, run: sweep.Run) -> list[Report]:
+        return [report(run.experiment)]
 
 
-def test_finished_runs_are_neither_trained_nor_scored_again(tmp_path: Path, trained: list[str]):
+@pytest.fixture
+def trained() -> Trained:
+    return Trained()
+
+
+def test_finished_runs_are_neither_trained_nor_scored_again(tmp_path: Path, trained: Trained):
     runs = plan(TWO, {}, 2, tmp_path)
-    first = run_all(runs)
-    assert trained == ["gru/seed0", "gru/seed1", "lstm/seed0", "lstm/seed1"]
+    first = run_all(runs, trained)
+    assert trained.folders == ["gru/seed0", "gru/seed1", "lstm/seed0", "lstm/seed1"]
     assert [(r.model, r.seeds, r.average) for r in first.reports[:2]] == [("gru", 2, [1.5]), ("lstm", 2, [1.5])]
-    trained.clear()
-    assert run_all(runs).reports == first.reports
-    assert trained == []
+    trained.folders.clear()
+    assert run_all(runs, trained).reports == first.reports
+    assert trained.folders == []
 
 
-def test_scores_of_something_else_do_not_count(tmp_path: Path, trained: list[str]):
+def test_scores_of_something_else_do_not_count(tmp_path: Path, trained: Trained):
     runs = plan(TWO, {}, 1, tmp_path)
-    run_all(runs)
-    trained.clear()
+    run_all(runs, trained)
+    trained.folders.clear()
     write_json([report(runs[0].experiment, key="other data")], runs[0].folder / "report.json")
     (runs[1].folder / "report.json").write_text('{"reports": [')
-    run_all(runs)
-    assert trained == ["gru/seed0", "lstm/seed0"]
-    trained.clear()
-    run_all(plan(TWO, {"train.steps": 11}, 1, tmp_path))
-    assert trained == ["gru/seed0", "lstm/seed0"]
+    run_all(runs, trained)
+    assert trained.folders == ["gru/seed0", "lstm/seed0"]
+    trained.folders.clear()
+    run_all(plan(TWO, {"train.steps": 11}, 1, tmp_path), trained)
+    assert trained.folders == ["gru/seed0", "lstm/seed0"]
 
 
-@pytest.mark.usefixtures("trained")
-def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path):
+def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path, trained: Trained):
     runs = plan(Sweep(BASE, {"bad": {}, "good": {}}), {}, 2, tmp_path)
-    found = run_all(runs)
+    found = run_all(runs, trained)
     assert [r.model for r in found.reports] == ["good", "good"]  # and what stands for zero-velocity
     assert found.failed == [run.folder for run in runs[:2]]
     with pytest.raises(UserError, match="none of its 2 runs"):
-        run_all(runs[:2])
+        run_all(runs[:2], trained)
 
 
 SWEEP = """

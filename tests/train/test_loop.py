@@ -21,6 +21,7 @@ import pytest
 from motion_jax.config import Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import load_predictor
+from motion_jax.train import loop
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.log import Progress, read_metrics
@@ -30,7 +31,7 @@ from motion_jax.types import Dataset
 
 Configure = Callable[..., Experiment]
 Digest = Callable[[Path], tuple[int, str]]
-Fit = Callable[[Path], int]
+Fit = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +42,11 @@ def whole(configure: Configure, dataset: Dataset, tmp_path_factory: pytest.TempP
     return workdir
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def train(configure: Configure, dataset: Dataset) -> Fit:
-    """The same run in another folder."""
-    return lambda workdir: fit(configure(), dataset, workdir)
+    """The same run in another folder, also with other numbers of steps: one task, so that its programs are shared."""
+    task = Forecasting.of(configure(), dataset)
+    return lambda workdir, **fields: loop.train(task, configure(**fields), workdir)
 
 
 def _rows(workdir: Path) -> list[dict[str, Any]]:
@@ -89,9 +91,9 @@ def test_a_finished_run_is_not_trained_again(whole: Path, train: Fit, digest: Di
     assert (digest(whole), _rows(whole)) == before
 
 
-def test_more_steps_go_on(configure: Configure, dataset: Dataset, whole: Path, tmp_path: Path, digest: Digest):
-    fit(configure(steps=10), dataset, tmp_path / "run")
-    fit(configure(), dataset, tmp_path / "run")
+def test_more_steps_go_on(train: Fit, whole: Path, tmp_path: Path, digest: Digest):
+    train(tmp_path / "run", steps=10)
+    train(tmp_path / "run")
     assert digest(tmp_path / "run") == digest(whole)
 
 
@@ -112,10 +114,9 @@ def test_a_signal_saves_and_stops(
 
 
 def test_a_crash_between_two_checkpoints(
-    configure: Configure, dataset: Dataset, tmp_path: Path, digest: Digest, whole: Path, monkeypatch: pytest.MonkeyPatch
+    train: Fit, tmp_path: Path, digest: Digest, whole: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The rows of the lost steps are written again, each step once."""
-    experiment = configure(checkpoint_every=10)
 
     def crash() -> None:
         raise ZeroDivisionError
@@ -123,10 +124,10 @@ def test_a_crash_between_two_checkpoints(
     with monkeypatch.context() as patch:
         _at_step(patch, 15, crash)
         with pytest.raises(ZeroDivisionError):
-            fit(experiment, dataset, tmp_path / "run")
+            train(tmp_path / "run", checkpoint_every=10)
     assert [row["step"] for row in _rows(tmp_path / "run")] == [5, 10, 10, 15]
     assert digest(tmp_path / "run")[0] == 10
-    fit(experiment, dataset, tmp_path / "run")
+    train(tmp_path / "run", checkpoint_every=10)
     _assert_as_whole(tmp_path / "run", whole, digest)
 
 
@@ -162,31 +163,30 @@ def test_a_damaged_checkpoint_costs_its_steps_only(
 
 
 def test_a_copy_without_its_commit_marks_loses_nothing(
-    configure: Configure,
-    dataset: Dataset,
+    train: Fit,
     whole: Path,
     tmp_path: Path,
     digest: Digest,
     capfd: pytest.CaptureFixture[str],
 ):
     """As `rsync --exclude='*.txt'` leaves it: training goes on at the step where it was."""
-    fit(configure(steps=15), dataset, tmp_path / "origin")
+    train(tmp_path / "origin", steps=15)
     copy = shutil.copytree(tmp_path / "origin", tmp_path / "copy", ignore=shutil.ignore_patterns("*.txt"))
     rows = _rows(copy)
     assert load_predictor(copy, "last").step == 15
     capfd.readouterr()
-    assert fit(configure(steps=15), dataset, copy) == 15
+    assert train(copy, steps=15) == 15
     assert f"resuming {copy} at step 15" in capfd.readouterr().err
     assert _rows(copy) == rows
     assert _steps(copy / "checkpoints" / "last") == ["10", "15"]
-    fit(configure(), dataset, copy)
+    train(copy)
     assert digest(copy) == digest(whole)
 
 
 def test_a_log_is_kept_where_no_checkpoint_of_its_steps_can_be_read(
-    train: Fit, configure: Configure, dataset: Dataset, whole: Path, tmp_path: Path, digest: Digest
+    train: Fit, whole: Path, tmp_path: Path, digest: Digest
 ):
-    fit(configure(steps=5), dataset, tmp_path / "run")
+    train(tmp_path / "run", steps=5)
     last = tmp_path / "run" / "checkpoints" / "last" / "5"
     (last / "commit_success.txt").unlink()
     (last / "digest" / "metadata").unlink()
