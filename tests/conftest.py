@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-# One thread a test process: pytest-xdist fills the cores, and small matmuls gain nothing from a pool. Most of the time of
-# the tests is XLA compiling, so it optimises little; benchmarks, and whoever sets XLA_FLAGS, compile as users do.
+# One thread a test process: pytest-xdist fills the cores, and small matmuls gain nothing from a pool. Most of their
+# time is XLA compiling, so it optimises little here; benchmarks, and whoever sets XLA_FLAGS, compile as users do.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0")
 
 # Commands that tests run keep their compiled programs here, not in the user's cache; xdist's workers share it.

@@ -93,7 +93,7 @@ def split_microbatches(rows: Any, count: int) -> Any:
 
 
 def merge_microbatches(rows: Any) -> Any:
-    """What `split` made, back to `[B, ...]`."""
+    """What `split_microbatches` made, back to `[B, ...]`."""
     return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(len(x) * x.shape[1], *x.shape[2:]), rows)
 
 

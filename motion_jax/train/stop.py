@@ -30,7 +30,7 @@ def stop_on_signal() -> Iterator[Stop]:
         yield stop
         return
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         del frame
         stop.signal = number
         for each in before:
@@ -39,7 +39,7 @@ def stop_on_signal() -> Iterator[Stop]:
     # getsignal returns None for a handler that was not set from Python; that one cannot be put back
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
-        signal.signal(number, ask)
+        signal.signal(number, on_signal)
     try:
         yield stop
     finally:

@@ -18,14 +18,14 @@ from motion_jax.data.trees import read_tree
 from motion_jax.errors import UserError
 
 
-def judge(root: Path, name: str = "h36m", actions: str = "walking", **fields) -> list[str]:
+def audited(root: Path, name: str = "h36m", actions: str = "walking", **fields) -> list[str]:
     """What the audit says, as `severity path:line: message`."""
     config = DataConfig(name=name, root=str(root), actions=actions, **fields)
     return [f"{item.severity} {item}" for item in audit(read_tree(LAYOUTS[name], root, actions), config)]
 
 
 def test_a_sound_tree_has_no_findings(grow):
-    assert judge(grow(h36m.LAYOUT, ("walking",))) == []
+    assert audited(grow(h36m.LAYOUT, ("walking",))) == []
 
 
 def _copy(root: Path, source: str, *targets: str) -> None:
@@ -95,22 +95,22 @@ def test_what_is_planted_is_found_and_nothing_else(grow, case: str):
     plant, expected = PLANTED[case]
     root = grow(h36m.LAYOUT, ("walking",))
     plant(root)
-    assert judge(root) == [expected]
+    assert audited(root) == [expected]
 
 
 def test_one_row_less_is_the_limit_of_every_length(grow):
     root = grow(h36m.LAYOUT, ("walking",))
     _edit(root, "S1/walking_2.txt", lambda frames: frames[:183])
     _edit(root, "S5/walking_2.txt", lambda frames: frames[:333])
-    assert judge(root) == []
-    assert len(judge(root, skip_first_row=True)) == 2
-    assert any("a window of 250+25 needs 275" in line for line in judge(root, source_length=250))
+    assert audited(root) == []
+    assert len(audited(root, skip_first_row=True)) == 2
+    assert any("a window of 250+25 needs 275" in line for line in audited(root, source_length=250))
 
 
 def test_accepted_duplicates_are_warned_of(grow):
     root = grow(h36m.LAYOUT, ("walking",))
     _copy(root, "S5/walking_1.txt", "S8/walking_2.txt")
-    [line] = judge(root, allow_duplicates=True)
+    [line] = audited(root, allow_duplicates=True)
     assert line.startswith("warning S8/walking_2.txt: the train file has the same content as S5/walking_1.txt (test)")
 
 
@@ -118,25 +118,25 @@ def test_two_broken_files_are_not_duplicates_of_each_other(grow):
     root = grow(h36m.LAYOUT, ("walking",))
     for path in ("S5/walking_1.txt", "S8/walking_2.txt"):
         (root / path).write_text("")
-    assert [line.split()[0] for line in judge(root)] == ["error", "error"]
-    assert all("empty" in line for line in judge(root))
+    assert [line.split()[0] for line in audited(root)] == ["error", "error"]
+    assert all("empty" in line for line in audited(root))
 
 
 def test_a_down_sampled_tree_is_known_by_its_published_lengths(grow):
     root = grow(h36m.LAYOUT, ("walking",))
     for path, length in (("S5/walking_1.txt", 1500), ("S5/walking_2.txt", 1261)):
         write_expmap(root / path, np.resize(read_expmap(root / path, 99), (length, 99)))
-    [line] = judge(root)
+    [line] = audited(root)
     assert line.startswith("warning S5/walking_1.txt: it has 1500 frames, as many as every second row")
     assert "data.stride must be 1" in line
 
 
 def test_an_action_that_was_asked_for_must_have_files(grow):
     root = grow(cmu.LAYOUT, ("walking",))
-    missing = [line for line in judge(root, "cmu", "all") if "is missing" in line]
+    missing = [line for line in audited(root, "cmu", "all") if "is missing" in line]
     assert len(missing) == 7
     assert all(line.startswith("warning") for line in missing)
-    [line] = judge(root, "cmu", "walking,soccer")
+    [line] = audited(root, "cmu", "walking,soccer")
     assert line.startswith("error train/soccer/soccer_1.txt: is missing, and so are train/soccer/soccer_2.txt, ")
     assert line.endswith("test/soccer/soccer_1.txt")
 
@@ -156,7 +156,7 @@ def test_all_errors_are_raised_in_one_message(grow):
 
 
 def test_the_real_cmu_files(shared_data: Path):
-    lines = judge(shared_data, "cmu", "all")
+    lines = audited(shared_data, "cmu", "all")
     assert all(line.startswith("warning") for line in lines)
     missing = " ".join(line for line in lines if "missing" in line)
     assert missing.count(".txt") == 10

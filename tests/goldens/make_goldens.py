@@ -85,7 +85,7 @@ def recurrent_cases(kind: str) -> Iterator[tuple[str, np.ndarray]]:
 Read = tuple[Tensor, Tensor, Named]
 
 
-def weigh(energy: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+def softmax_context(energy: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
     """c = sum_j softmax(e)_j a_j."""
     weights = torch.softmax(energy, dim=-1)
     return (weights[..., None] * a).sum(1), weights
@@ -96,20 +96,20 @@ def linear(h: Tensor, a: Tensor, _x: Tensor) -> Read:
     f1 = nn.Linear(2 * H, 1)
     energy = torch.stack([f1(torch.cat([h, a[:, j]], -1))[:, 0] for j in range(S)], 1)
     w = f1.weight[0]
-    return *weigh(energy, a), {"w_query": w[:H], "w_key": w[H:], "b": f1.bias[0]}
+    return *softmax_context(energy, a), {"w_query": w[:H], "w_key": w[H:], "b": f1.bias[0]}
 
 
 def location(h: Tensor, a: Tensor, x: Tensor) -> Read:
     """Robertson 2019: softmax(W [x; h]) over positions."""
     attn = nn.Linear(N + H, S)
-    return *weigh(attn(torch.cat([x, h], -1)), a), {"w": attn.weight.T, "b": attn.bias}
+    return *softmax_context(attn(torch.cat([x, h], -1)), a), {"w": attn.weight.T, "b": attn.bias}
 
 
 def additive(h: Tensor, a: Tensor, _x: Tensor) -> Read:
     """Bahdanau 2015, A.1.2: e_j = v . tanh(W h + U a_j)."""
     w, u, v = nn.Linear(H, H, bias=False), nn.Linear(H, H), nn.Linear(H, 1, bias=False)
     energy = torch.cat([v(torch.tanh(w(h) + u(a[:, j]))) for j in range(S)], 1)
-    return *weigh(energy, a), {"w_query": w.weight.T, "w_key": u.weight.T, "b": u.bias, "v": v.weight[0]}
+    return *softmax_context(energy, a), {"w_query": w.weight.T, "w_key": u.weight.T, "b": u.bias, "v": v.weight[0]}
 
 
 def concat(h: Tensor, a: Tensor, _x: Tensor) -> Read:
@@ -117,18 +117,18 @@ def concat(h: Tensor, a: Tensor, _x: Tensor) -> Read:
     w, v = nn.Linear(2 * H, H), nn.Linear(H, 1, bias=False)
     energy = torch.cat([v(torch.tanh(w(torch.cat([h, a[:, j]], -1)))) for j in range(S)], 1)
     split = {"w_query": w.weight[:, :H].T, "w_key": w.weight[:, H:].T}
-    return *weigh(energy, a), split | {"b": w.bias, "v": v.weight[0]}
+    return *softmax_context(energy, a), split | {"b": w.bias, "v": v.weight[0]}
 
 
 def dot(h: Tensor, a: Tensor, _x: Tensor) -> Read:
     """Luong 2015, eq. 8: e_j = h . a_j."""
-    return *weigh(torch.bmm(a, h[..., None])[..., 0], a), {}
+    return *softmax_context(torch.bmm(a, h[..., None])[..., 0], a), {}
 
 
 def general(h: Tensor, a: Tensor, _x: Tensor) -> Read:
     """Luong 2015, eq. 8: e_j = h W a_j."""
     w = nn.Linear(H, H, bias=False)
-    return *weigh(torch.bmm(w(a), h[..., None])[..., 0], a), {"": w.weight}
+    return *softmax_context(torch.bmm(w(a), h[..., None])[..., 0], a), {"": w.weight}
 
 
 def scaled_dot(h: Tensor, a: Tensor, _x: Tensor) -> Read:
@@ -207,12 +207,12 @@ class Seq2Seq(nn.Module):
         context = {"none": torch.zeros(B, 0), "general": fed}.get(self.kind)
         if context is None:
             energy = [self.energy(torch.tanh(self.query(h) + self.key(a[:, j]))) for j in range(a.shape[1])]
-            context = weigh(torch.cat(energy, 1), a)[0]
+            context = softmax_context(torch.cat(energy, 1), a)[0]
         seen = torch.cat([x, context], -1)
         h = self.cell(torch.relu(self.combine(seen)) if self.combine else seen, h)
         known = h
         if self.kind == "general":
-            context = weigh(torch.bmm(self.general(a), h[..., None])[..., 0], a)[0]
+            context = softmax_context(torch.bmm(self.general(a), h[..., None])[..., 0], a)[0]
             fed = known = torch.tanh(self.joined(torch.cat([context, h], -1)))
         y = self.out(torch.cat([x, h, context], -1) if self.output == "full" else known)
         return (x + y if self.residual else y), h, fed

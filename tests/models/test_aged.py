@@ -54,7 +54,7 @@ MODEL = build()
 
 
 @quick
-def learn(params: AGEDParams, windows: Batch):
+def loss_and_grad_of(params: AGEDParams, windows: Batch):
     return MODEL.loss_and_grad(params, windows, FREE, jax.random.key(0), jnp.zeros((), int))
 
 
@@ -97,7 +97,7 @@ def test_each_player_gets_the_gradient_of_its_own_loss():
 
     (value, (prediction, adversarial)), of_predictor = predictor(params.predictor, params.judges)
     _, of_judges, _ = told(params.judges, POSES, prediction[..., :P])
-    learned, gradient = learn(params, WINDOWS)
+    learned, gradient = loss_and_grad_of(params, WINDOWS)
     np.testing.assert_allclose(learned, value, rtol=1e-5)
     assert adversarial > 0.1
     assert_equal(gradient.predictor, of_predictor)
@@ -152,7 +152,7 @@ def test_one_window_is_learned():
     optimizer, params = optax.adam(0.02), MODEL.init(jax.random.key(0))
     state, update, first = optimizer.init(params), quick(optimizer.update), error(params)
     for _ in range(100):  # against an opponent, so with ups and downs
-        change, state = update(learn(params, windows)[1], state)
+        change, state = update(loss_and_grad_of(params, windows)[1], state)
         params = jax.tree.map(np.add, params, change)
     assert first > 0.5
     assert error(params) < 0.35 * first

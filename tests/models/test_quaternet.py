@@ -66,8 +66,8 @@ def build(convolutional: bool) -> Model:
 @functools.cache
 def learner(convolutional: bool):
     """(params, windows, forced) -> loss, gradient."""
-    learn = build(convolutional).loss_and_grad
-    return quick(lambda params, *args: learn(params, *args, jax.random.key(0), jnp.zeros((), int)))
+    loss_and_grad = build(convolutional).loss_and_grad
+    return quick(lambda params, *args: loss_and_grad(params, *args, jax.random.key(0), jnp.zeros((), int)))
 
 
 @functools.cache

@@ -186,11 +186,11 @@ def test_it_is_its_graph_written_out():
 
 def test_its_fast_gradient_is_the_plain_one():
     models = [build(fast=fast) for fast in (True, False)]
-    learn = jax.jit(
+    loss_and_grad = jax.jit(
         lambda params: [model.loss_and_grad(params, BATCH, FREE, jax.random.key(0), jnp.array(0)) for model in models],
         compiler_options=QUICK,
     )
-    (_, fast), (_, plain) = learn(parameters(models[0]))
+    (_, fast), (_, plain) = loss_and_grad(parameters(models[0]))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6), fast, plain)
 
 

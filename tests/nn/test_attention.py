@@ -29,14 +29,14 @@ def make(kind: str, dtype: str = "float32"):
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def ask(kind: str, params, states, h, x):
+def attended(kind: str, params, states, h, x):
     """Context and weights."""
     return attention.attend(ATTENTIONS[kind], params, states, h, x)
 
 
 @kinds
 def test_weights_are_a_distribution_over_positions(kind):
-    context, alignment = ask(kind, *make(kind))
+    context, alignment = attended(kind, *make(kind))
     assert context.shape == (B, H)
     assert alignment.shape == (B, S)
     assert (np.asarray(alignment) > 0).all()
@@ -49,8 +49,8 @@ def test_order_is_seen_by_location_alone(kind):
     """States in another order: the weights follow and the context stays, unless the positions are what is asked."""
     params, states, h, x = make(kind)
     order = np.array([2, 0, 4, 1, 3])
-    context, alignment = ask(kind, params, states, h, x)
-    moved_context, moved = ask(kind, params, states[:, order], h, x)
+    context, alignment = attended(kind, params, states, h, x)
+    moved_context, moved = attended(kind, params, states[:, order], h, x)
     if kind == "location":
         np.testing.assert_array_equal(moved, alignment)
         assert np.abs(moved_context - context).max() > 0.01
@@ -70,18 +70,18 @@ def test_equal_states_give_their_value_whatever_is_asked(kind):
     if kind == "multi_head":
         expected = np.einsum("bh,hnd,ndo->bo", expected, params.w_value, params.w_out)
     for query in (h, -3 * h):
-        np.testing.assert_allclose(ask(kind, params, states, query, x)[0], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(attended(kind, params, states, query, x)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 @kinds
 def test_what_the_weights_depend_on(kind):
     """Thesis 3.20 to the letter is blind to the decoder's state; location to the encoder's; only location reads x."""
     params, states, h, x = make(kind)
-    base = ask(kind, params, states, h, x)[1]
+    base = attended(kind, params, states, h, x)[1]
     seen = {
-        "h": np.abs(ask(kind, params, states, h + 1, x)[1] - base).max() > 1e-3,
-        "states": np.abs(ask(kind, params, states[:, ::-1] ** 2, h, x)[1] - base).max() > 1e-3,
-        "x": np.abs(ask(kind, params, states, h, x + 1)[1] - base).max() > 1e-3,
+        "h": np.abs(attended(kind, params, states, h + 1, x)[1] - base).max() > 1e-3,
+        "states": np.abs(attended(kind, params, states[:, ::-1] ** 2, h, x)[1] - base).max() > 1e-3,
+        "x": np.abs(attended(kind, params, states, h, x + 1)[1] - base).max() > 1e-3,
     }
     expected = {"h": kind != "linear", "states": kind != "location", "x": kind == "location"}
     assert seen == expected
@@ -94,14 +94,16 @@ def test_only_luongs_ask_after_the_step():
 def test_general_with_the_identity_is_dot():
     params, states, h, x = make("general")
     identity = np.eye(*params.shape, dtype=np.float32)
-    np.testing.assert_allclose(ask("general", identity, states, h, x)[0], ask("dot", None, states, h, x)[0], **CLOSE)
+    np.testing.assert_allclose(
+        attended("general", identity, states, h, x)[0], attended("dot", None, states, h, x)[0], **CLOSE
+    )
 
 
 def test_general_maps_from_the_query_to_the_states():
     """h W a and not a W h: an asymmetric W tells them apart."""
     params, states, h, x = make("general")
     scores = np.einsum("bi,ij,bsj->bs", h, params, states)
-    np.testing.assert_allclose(ask("general", params, states, h, x)[1], jax.nn.softmax(scores), **CLOSE)
+    np.testing.assert_allclose(attended("general", params, states, h, x)[1], jax.nn.softmax(scores), **CLOSE)
 
 
 def test_one_head_without_value_maps_is_scaled_dot():
@@ -114,14 +116,16 @@ def test_one_head_without_value_maps_is_scaled_dot():
     no_bias = np.zeros(H, np.float32)
     single = type(make("scaled_dot")[0])(query._replace(b=no_bias), key._replace(b=no_bias), key._replace(
         w=identity, b=no_bias))  # fmt: skip
-    for a, b in zip(ask("multi_head", many, states, h, x), ask("scaled_dot", single, states, h, x), strict=True):
+    for a, b in zip(
+        attended("multi_head", many, states, h, x), attended("scaled_dot", single, states, h, x), strict=True
+    ):
         np.testing.assert_allclose(a, b, **CLOSE)
 
 
 @kinds
 def test_gradients_are_the_numerical_ones(kind):
     with jax.enable_x64(True):
-        check_grads(functools.partial(ask, kind), make(kind, "float64"), order=1, modes=["rev"])
+        check_grads(functools.partial(given, kind), make(kind, "float64"), order=1, modes=["rev"])
 
 
 def test_weigh_survives_enormous_scores():

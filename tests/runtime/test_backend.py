@@ -23,7 +23,7 @@ CASES = {
 def asked(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes JAX fail for a platform; the packages that are installed do not matter."""
 
-    def ask(platform: str | None, error: Exception, installed: str = "") -> None:
+    def answer_of(platform: str | None, error: Exception, installed: str = "") -> None:
         def devices() -> None:
             raise error
 
@@ -32,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == installed or None)
 
     before = jax.config.values["jax_platforms"]
-    yield ask
+    yield answer_of
     jax.config.update("jax_platforms", before)
 
 

@@ -27,7 +27,7 @@ EQUATIONS = {
 computes = pytest.mark.parametrize("compute", [Compute(*both) for both in itertools.product(NAMES, (True, False))])
 
 
-def draw(*shapes: tuple[int, ...], dtype: str = "float32"):
+def normal(*shapes: tuple[int, ...], dtype: str = "float32"):
     rng = np.random.default_rng(1)
     return [jnp.asarray(rng.uniform(0.5, 1.5, shape), dtype) for shape in shapes]  # positive: no sum cancels
 
@@ -39,7 +39,7 @@ def rounded(x):
 
 @pytest.mark.parametrize("compute", [Compute("bf16", fast) for fast in (True, False)])
 def test_bf16_rounds_operands_and_neither_sum_nor_bias(compute):
-    x, w, b = draw((B, I), (I, O), (O,))
+    x, w, b = normal((B, I), (I, O), (O,))
     y = product(x, make_operand(w, b, compute))
     assert y.dtype == jnp.float32
     np.testing.assert_allclose(y, rounded(x) @ rounded(w) + np.asarray(b), rtol=1e-6)
@@ -49,14 +49,14 @@ def test_bf16_rounds_operands_and_neither_sum_nor_bias(compute):
 
 
 def test_float32_is_rounded_nowhere():
-    x, w, b = draw((B, I), (I, O), (O,))
+    x, w, b = normal((B, I), (I, O), (O,))
     expected = np.asarray(x, np.float64) @ np.asarray(w, np.float64) + np.asarray(b)
     np.testing.assert_allclose(product(x, make_operand(w, b, EXACT)), expected, rtol=1e-6)
 
 
 @computes
 def test_gradients_are_float32_whatever_is_multiplied(compute):
-    args = draw((B, I), (I, O), (O,))
+    args = normal((B, I), (I, O), (O,))
 
     def loss(x, w, b):
         return (product(x, make_operand(w, b, compute)) ** 2).sum()
@@ -72,7 +72,7 @@ def test_gradients_are_float32_whatever_is_multiplied(compute):
 @pytest.mark.parametrize("equation", EQUATIONS)
 def test_the_reverse_rule_is_the_default_one(equation):
     with jax.enable_x64(True):
-        args = draw(*EQUATIONS[equation], dtype="float64")
+        args = normal(*EQUATIONS[equation], dtype="float64")
 
         def loss(compute, x, y):
             return jnp.sin(contract(equation, x, make_operand(y, None, compute))).sum()
@@ -84,7 +84,7 @@ def test_the_reverse_rule_is_the_default_one(equation):
 
 
 def test_leading_dimensions_are_kept():
-    x, w, b = draw((4, 2, B, I), (I, O), (O,))
+    x, w, b = normal((4, 2, B, I), (I, O), (O,))
     whole = product(x, make_operand(w, b, EXACT))
     assert whole.shape == (4, 2, B, O)
     np.testing.assert_allclose(whole[3, 1], product(x[3, 1], make_operand(w, b, EXACT)), rtol=1e-6)
@@ -93,7 +93,7 @@ def test_leading_dimensions_are_kept():
 @pytest.mark.parametrize("compute", [EXACT, ROUNDED])
 @pytest.mark.parametrize("biases", [(True, True), (True, False), (False, True), (False, False)])
 def test_joined_weights_are_two_products_side_by_side(biases, compute):
-    x, left, right, b, c = draw((B, I), (I, O), (I, 2), (O,), (2,))
+    x, left, right, b, c = normal((B, I), (I, O), (I, 2), (O,), (2,))
     bias = [value if present else None for value, present in zip((b, c), biases, strict=True)]
     operands = make_operand(left, bias[0], compute), make_operand(right, bias[1], compute)
     both = concat_operands(*operands)
@@ -104,7 +104,7 @@ def test_joined_weights_are_two_products_side_by_side(biases, compute):
 
 
 def test_what_is_held_is_rounded_once_and_its_bias_never():
-    w, b = draw((I, O), (O,))
+    w, b = normal((I, O), (O,))
     held = make_operand(w, b, ROUNDED)
     assert held.array.dtype == jnp.bfloat16
     np.testing.assert_array_equal(held.bias, b)
