@@ -125,10 +125,10 @@ def test_one_head_without_value_maps_is_scaled_dot():
 @kinds
 def test_gradients_are_the_numerical_ones(kind):
     with jax.enable_x64(True):
-        check_grads(functools.partial(given, kind), make(kind, "float64"), order=1, modes=["rev"])
+        check_grads(functools.partial(attended, kind), make(kind, "float64"), order=1, modes=["rev"])
 
 
-def test_weigh_survives_enormous_scores():
+def test_the_softmax_survives_enormous_scores():
     context, alignment = softmax_context(
         np.float32([[1e30, -1e30, 0]]), make_operand(np.float32([[[1, 2], [3, 4], [5, 6]]]), None, Compute())
     )
