@@ -36,6 +36,7 @@ PROMISED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_training_beside_its_peers():
     rows = measure_case(CASE, ["flax", "plain"], 0.0, CEILINGS)
     assert [(r["implementation"], r["fast"], r["per_dispatch"]) for r in rows] == [
@@ -54,6 +55,7 @@ def test_training_beside_its_peers():
     assert [len(line.split("|")) for line in table] == [len(FIGURES) + 4] * 5
 
 
+@pytest.mark.slow
 def test_inference_of_two_directions_beside_flax():
     case = dataclasses.replace(CASE, work="infer", bidirectional=True, per_dispatch=1)
     mine, theirs = measure_case(case, ["flax"], 0.0, CEILINGS)

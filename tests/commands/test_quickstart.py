@@ -64,6 +64,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Com
     return folder / "out", _run(folder, *SMALL)
 
 
+@pytest.mark.slow
 def test_it_says_where_everything_lies(done: tuple[Path, subprocess.CompletedProcess[str]]):
     out, process = done
     assert process.returncode == 0, process.stderr
@@ -73,6 +74,7 @@ def test_it_says_where_everything_lies(done: tuple[Path, subprocess.CompletedPro
     assert "fit 2" in process.stdout
 
 
+@pytest.mark.slow
 def test_it_prints_the_average_of_both_modes_beside_zero_velocity(
     done: tuple[Path, subprocess.CompletedProcess[str]],
 ):

@@ -379,6 +379,7 @@ def last_stride(data):
     return error(np.stack([np.resize(frames, (25, 99)) for frames in repeated]), data[:, 100:])
 
 
+@pytest.mark.slow
 def test_zero_velocity_errs_about_as_much_as_on_real_motion(dataset):
     errors = np.stack([zero_velocity(windows(dataset, action))[[1, 3, 7, 9]] for action in dataset.actions])
     assert (np.diff(errors, axis=1) > 0).all()

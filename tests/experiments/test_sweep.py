@@ -229,6 +229,7 @@ def run(name: str, flags: str, folder: Path) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_in_one_table_and_tells_of_what_is_not_in_it(done: Done):
     folder, process = done[0], done[1]["sweep"]
     assert process.returncode == 2, process
@@ -245,6 +246,7 @@ def test_a_sweep_ends_in_one_table_and_tells_of_what_is_not_in_it(done: Done):
         assert "rnn" in (folder / "runs" / name).read_text()
 
 
+@pytest.mark.slow
 def test_a_folder_of_runs_is_scored_as_the_sweep_was(done: Done):
     folder, process = done[0], done[1]["evaluate"]
     assert process.returncode == 0, process
@@ -256,6 +258,7 @@ def test_a_folder_of_runs_is_scored_as_the_sweep_was(done: Done):
     assert (folder / "all.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_terminal_is_given_one_table_and_told_of_the_rest(done: Done):
     folder, processes = done
     (row, *_) = read_json(folder / "all.json")
@@ -269,6 +272,7 @@ def test_a_terminal_is_given_one_table_and_told_of_the_rest(done: Done):
     assert "Every action, and published results beside them: --markdown=FILE" in processes["otherwise"].stdout
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_by_other_metrics_than_it_was_trained_with(done: Done):
     process = done[1]["otherwise"]
     assert process.returncode == 0, process
@@ -277,6 +281,7 @@ def test_a_run_is_measured_by_other_metrics_than_it_was_trained_with(done: Done)
     assert "Euler" not in process.stdout
 
 
+@pytest.mark.slow
 def test_another_base_than_the_sweep_s_own_is_refused(done: Done):
     process = run("sweep", f"--sweep=sweep.py --workdir=runs --config={ROOT / 'configs' / 'crbm.py'}", done[0])
     assert process.returncode == 2

@@ -336,6 +336,7 @@ def _raiser(error: Exception) -> Callable[..., None]:
     return fail
 
 
+@pytest.mark.slow
 @written_as_stablehlo
 def test_the_command(tmp_path: Path):
     run = Workdir(tmp_path / "run")

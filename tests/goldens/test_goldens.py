@@ -32,7 +32,11 @@ SEQ2SEQ = {
 # In float32, and by default autodiff, two of them, before and after the step: each is a compilation.
 BOTH = ("additive_bi", "general_uni")
 WHOLE = [(name, "float64", True) for name in SEQ2SEQ]
-WHOLE += [(name, dtype, fast) for name in BOTH for dtype, fast in (("float32", True), ("float64", False))]
+WHOLE += [
+    pytest.param(name, dtype, fast, marks=pytest.mark.slow)
+    for name in BOTH
+    for dtype, fast in (("float32", True), ("float64", False))
+]
 
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 

@@ -69,7 +69,10 @@ def covering() -> list[tuple]:
 
 COVERING = covering()
 IN_FLOAT32 = COVERING[::9]
-CASES = [(case, "float64") for case in COVERING] + [(case, "float32") for case in IN_FLOAT32]
+AT_ONCE = COVERING[::6]  # in float64; the others are slow
+CASES = [(case, "float32") for case in IN_FLOAT32] + [
+    pytest.param(case, "float64", marks=() if case in AT_ONCE else pytest.mark.slow) for case in COVERING
+]
 
 
 def build(fast: bool = True, precision: str = "float32", **fields) -> Model:

@@ -219,6 +219,7 @@ def test_left_and_right_share_their_weights():
         assert taught == {*edges_of(part, dict.fromkeys(PARTS, np.zeros(1))), kind_of(part)}
 
 
+@pytest.mark.slow
 def test_it_can_learn_a_window():
     model, optimizer = build(hidden=40), optax.adam(0.01)
     batch = Batch(*(frames[:1, :2] for frames in BATCH))

@@ -105,6 +105,7 @@ def _end(process: subprocess.Popen[str]) -> tuple[list[str], str]:
     return said.split(), complained
 
 
+@pytest.mark.slow
 def test_commands_find_what_earlier_ones_compiled(tmp_path: Path):
     cache = tmp_path / "cache"
     both = [_begin(cache), _begin(cache)]  # they write the same entries at once

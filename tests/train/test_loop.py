@@ -249,6 +249,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, compiled: dict[str, str]) -
     server.close()
 
 
+@pytest.mark.slow
 def test_kill_nine(
     server: Server, configure: Configure, config_file: Callable[[Experiment], Path], whole: Path, tmp_path: Path,
     digest: Digest,
@@ -262,6 +263,7 @@ def test_kill_nine(
     _assert_as_whole(tmp_path / "run", whole, digest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_exits_as_shells_count(
     number: int, server: Server, configure: Configure, config_file: Callable[[Experiment], Path], tmp_path: Path,
@@ -296,6 +298,7 @@ def test_the_second_signal_ends_the_process(second: int, compiled: dict[str, str
     assert (done.returncode, done.stdout) == (-second, "asked\n"), done.stderr
 
 
+@pytest.mark.slow
 def test_a_thread_may_train(train: Fit, whole: Path, tmp_path: Path, digest: Digest):
     thread = threading.Thread(target=train, args=(tmp_path / "run",))
     thread.start()

@@ -198,6 +198,7 @@ print(json.dumps(said))
 """Trains on one and on eight of eight devices that XLA makes of one processor, and restores on one."""
 
 
+@pytest.mark.slow
 def test_eight_devices_train_as_one(configure: Configure, tmp_path: Path, compiled: dict[str, str]):
     experiment = configure(batch=64, coin="sequence", micro_batch=4)
     call = [sys.executable, "-c", ON_EIGHT, json.dumps(experiment.to_dict()), str(tmp_path / "last")]

@@ -73,6 +73,7 @@ def command(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_every_output_is_written_and_told(run: Path, tmp_path: Path):
     outputs = {"output": "page.html", "png": "strip.svg", "attention": "attention.png", "training": "training.pdf"}
     (tmp_path / "runs").symlink_to(run.parent)

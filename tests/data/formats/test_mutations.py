@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_broken_files_are_refused_or_read(tmp_path: Path):
     command = [sys.executable, "-m", "tests.data.formats.mutate", "--count=400", "--seed=7", f"--samples={tmp_path}"]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
