@@ -32,9 +32,9 @@ smoke: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
-# What `make test` leaves out: the slow tests, among them that of the wheel.
+# What `make test` leaves out: the slow tests, among them that of the wheel, with programs compiled as users compile them.
 test-all: $(READY)
-	$(BIN)/python -m pytest -q -n auto -m slow
+	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false $(BIN)/python -m pytest -q -n auto -m slow
 
 docs: $(VENV)-docs/.ready
 	$(VENV)-docs/bin/mkdocs build --strict --quiet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib.metadata
 import os
 import shutil
 import tempfile
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
-# One thread a test process: pytest-xdist fills the cores, and small matmuls gain nothing from a pool. Most of their
-# time is XLA compiling, so it optimises little here; benchmarks, and whoever sets XLA_FLAGS, compile as users do.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0")
+# One thread a test process: pytest-xdist fills the cores, and small matmuls gain nothing from a pool. Most of their time
+# is XLA compiling, so it optimises little here. Whoever sets XLA_FLAGS chooses: `make test-all` compiles as users do.
+_QUICK = ["--xla_cpu_multi_thread_eigen=false", "--xla_backend_optimization_level=0"]
+if importlib.metadata.version("jaxlib") < "0.11":  # later compilers end the process over this flag
+    _QUICK.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(_QUICK))
 
 # Commands that tests run keep their compiled programs here, not in the user's cache; xdist's workers share it.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
