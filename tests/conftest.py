@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# One thread a test process: pytest-xdist fills the cores, and small matmuls gain nothing from a pool. Most of their time
+# One thread a test process: pytest-xdist fills the cores, and small matmuls gain nothing from a pool. Most of the time
 # is XLA compiling, so it optimises little here. Whoever sets XLA_FLAGS chooses: `make test-all` compiles as users do.
 _QUICK = ["--xla_cpu_multi_thread_eigen=false", "--xla_backend_optimization_level=0"]
 if importlib.metadata.version("jaxlib") < "0.11":  # later compilers end the process over this flag
