@@ -27,7 +27,7 @@ from motion_jax.losses import make_loss
 from motion_jax.models import seq2seq
 from motion_jax.models.seq2seq import Seq2SeqConfig, Seq2SeqParams, Seq2SeqWeights
 from motion_jax.nn.cells import CELLS
-from motion_jax.nn.deferred_grad.products import Compute, compute_of, product
+from motion_jax.nn.deferred_grad import Compute, compute_of, product
 from motion_jax.nn.dense import Dense, dense_weights, init_dense
 from motion_jax.nn.scans import encode
 from motion_jax.pose_space import PoseSpace

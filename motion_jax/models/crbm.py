@@ -31,7 +31,7 @@ from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_l
 from motion_jax.errors import UserError
 from motion_jax.losses import mse
 from motion_jax.nn.decoder import DecoderInputs
-from motion_jax.nn.deferred_grad.products import (
+from motion_jax.nn.deferred_grad import (
     Compute,
     Operand,
     compute_of,
@@ -39,8 +39,8 @@ from motion_jax.nn.deferred_grad.products import (
     contract,
     make_operand,
     product,
+    scan_deferred_grad,
 )
-from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
 from motion_jax.nn.dense import Dense, dense_weights
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params

@@ -23,8 +23,7 @@ import jax.numpy as jnp
 from motion_jax.config import Experiment
 from motion_jax.losses import make_loss
 from motion_jax.nn.decoder import DecoderInputs
-from motion_jax.nn.deferred_grad.products import Compute, compute_of
-from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
+from motion_jax.nn.deferred_grad import Compute, compute_of, scan_deferred_grad
 from motion_jax.nn.stack import Stack, init_stack, stack_embed, stack_read, stack_step, stack_weights, stack_zeros
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params

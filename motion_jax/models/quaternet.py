@@ -37,9 +37,7 @@ from motion_jax.losses import make_loss
 from motion_jax.models.quaternions import Layout, align, align_sequence, layout, to_frames, to_quaternions, turn
 from motion_jax.nn import cells, convolution
 from motion_jax.nn.cells import CELLS, Cell
-from motion_jax.nn.deferred_grad.gates import save_for_backward
-from motion_jax.nn.deferred_grad.products import Compute, Operand, compute_of, product
-from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
+from motion_jax.nn.deferred_grad import Compute, Operand, compute_of, product, save_for_backward, scan_deferred_grad
 from motion_jax.nn.dense import Dense, dense_weights
 from motion_jax.nn.scans import init_layers, scan
 from motion_jax.pose_space import PoseSpace

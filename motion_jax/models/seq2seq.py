@@ -25,7 +25,7 @@ from motion_jax.nn.decoder import (
     decoder_weights,
     init_decoder,
 )
-from motion_jax.nn.deferred_grad.products import compute_of
+from motion_jax.nn.deferred_grad import compute_of
 from motion_jax.nn.scans import encode, init_layers
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model

@@ -18,8 +18,16 @@ import jax.numpy as jnp
 from flax import struct
 
 from motion_jax.nn.additive import AdditiveKeys, additive_score, prepare_keys
-from motion_jax.nn.deferred_grad.gates import save_for_backward, softmax
-from motion_jax.nn.deferred_grad.products import DEFAULT, Compute, Operand, contract, make_operand, product
+from motion_jax.nn.deferred_grad import (
+    DEFAULT,
+    Compute,
+    Operand,
+    contract,
+    make_operand,
+    product,
+    save_for_backward,
+    softmax,
+)
 from motion_jax.nn.dense import Dense, init_dense, uniform
 from motion_jax.types import Array, Params
 

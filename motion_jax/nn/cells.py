@@ -13,8 +13,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.deferred_grad.gates import save_for_backward, sigmoid, tanh
-from motion_jax.nn.deferred_grad.products import Compute, Operand, make_operand, product, split_operand
+from motion_jax.nn.deferred_grad import (
+    Compute,
+    Operand,
+    make_operand,
+    product,
+    save_for_backward,
+    sigmoid,
+    split_operand,
+    tanh,
+)
 from motion_jax.nn.dense import uniform
 from motion_jax.types import Array, Params
 

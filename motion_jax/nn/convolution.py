@@ -9,8 +9,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.deferred_grad.gates import save_for_backward
-from motion_jax.nn.deferred_grad.products import Operand, product
+from motion_jax.nn.deferred_grad import Operand, product, save_for_backward
 from motion_jax.nn.dense import Dense, init_dense
 from motion_jax.types import Array
 

@@ -10,9 +10,16 @@ import jax.numpy as jnp
 
 from motion_jax.nn.attention import Attention, AttentionMemory, AttentionWeights, Sizes, make_query
 from motion_jax.nn.cells import Cell, CellWeights, State, project
-from motion_jax.nn.deferred_grad.gates import save_for_backward, tanh
-from motion_jax.nn.deferred_grad.products import Compute, Operand, concat_operands, make_operand, product
-from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
+from motion_jax.nn.deferred_grad import (
+    Compute,
+    Operand,
+    concat_operands,
+    make_operand,
+    product,
+    save_for_backward,
+    scan_deferred_grad,
+    tanh,
+)
 from motion_jax.nn.dense import Dense, init_dense
 from motion_jax.nn.scans import init_layers
 from motion_jax.types import Array, Params

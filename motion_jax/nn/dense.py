@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.deferred_grad.products import Compute, Operand, make_operand
+from motion_jax.nn.deferred_grad import Compute, Operand, make_operand
 from motion_jax.types import Array
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import jax
 
-from motion_jax.nn.deferred_grad.gates import save_for_backward
-from motion_jax.nn.deferred_grad.products import Compute, Operand, product
+from motion_jax.nn.deferred_grad import Compute, Operand, product, save_for_backward
 from motion_jax.nn.dense import Dense, dense_weights, init_dense
 from motion_jax.types import Array
 

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from motion_jax.nn.cells import Cell, CellWeights, Gates, State, project_all
-from motion_jax.nn.deferred_grad.products import product
-from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
+from motion_jax.nn.deferred_grad import product, scan_deferred_grad
 from motion_jax.types import Array, Params
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from motion_jax.nn.cells import Cell, CellWeights, Gates, State, project, step_cell
-from motion_jax.nn.deferred_grad.products import Compute, Operand, product
+from motion_jax.nn.deferred_grad import Compute, Operand, product
 from motion_jax.nn.dense import Dense
 from motion_jax.nn.mlp import apply_mlp, init_mlp, mlp_weights
 from motion_jax.nn.scans import init_layers

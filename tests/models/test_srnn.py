@@ -11,7 +11,7 @@ import pytest
 from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.models import make
-from motion_jax.models.body_graph import part_selections
+from motion_jax.models.srnn import part_selections
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M, SKELETONS
 from motion_jax.skeletons.skeleton import PARTS, Joint, Skeleton

@@ -1,1 +1,36 @@
-"""Weight gradients formed once over time: products, the trace of what a step multiplies, the scan that reads it."""
+"""Weight gradients formed once over time: what a model's author uses of them.
+
+Products and gates are written with `product`, `contract`, `sigmoid` and their like; `scan_deferred_grad` runs a step of
+them over time. How the gradients get out of the reverse loop is the business of this room.
+"""
+
+from motion_jax.nn.deferred_grad.gates import save_for_backward, sigmoid, softmax, tanh
+from motion_jax.nn.deferred_grad.products import (
+    DEFAULT,
+    Compute,
+    Operand,
+    compute_of,
+    concat_operands,
+    contract,
+    make_operand,
+    product,
+    split_operand,
+)
+from motion_jax.nn.deferred_grad.scan import scan_deferred_grad
+
+__all__ = [
+    "DEFAULT",
+    "Compute",
+    "Operand",
+    "compute_of",
+    "concat_operands",
+    "contract",
+    "make_operand",
+    "product",
+    "save_for_backward",
+    "scan_deferred_grad",
+    "sigmoid",
+    "softmax",
+    "split_operand",
+    "tanh",
+]
