@@ -1,7 +1,7 @@
 """Weight gradients formed once over time: what a model's author uses of them.
 
 Products and gates are written with `product`, `contract`, `sigmoid` and their like; `scan_deferred_grad` runs a step of
-them over time. How the gradients get out of the reverse loop is the business of this room.
+them over time. How the gradients leave the reverse loop is in the modules below.
 """
 
 from motion_jax.nn.deferred_grad.gates import save_for_backward, sigmoid, softmax, tanh
