@@ -7,7 +7,8 @@ the group `motion_jax.formats`, whose name is the suffix and whose object is the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from motion_jax.data.formats import acclaim, bva, bvh, c3d, htr, npz, text
@@ -77,7 +78,7 @@ def write_motion(motion: Motion, path: Path | str) -> None:
     if write is None:
         check_written(path)
     else:
-        with written_atomically(path) as draft:
+        with _draft_of(path) as draft:
             write(motion, draft)
 
 
@@ -96,8 +97,18 @@ def write_markers(markers: Markers, path: Path | str) -> None:
     if write is None:
         check_written(path, markers=True)
     else:
-        with written_atomically(path) as draft:
+        with _draft_of(path) as draft:
             write(markers, draft)
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path]:
+    """As `written_atomically`; a writer's `UserError` names `path`, not the draft that it was handed."""
+    with written_atomically(path) as draft:
+        try:
+            yield draft
+        except UserError as error:
+            raise UserError(str(error).replace(str(draft), str(path))) from None
 
 
 def check_written(path: Path | str, markers: bool = False) -> None:

@@ -15,7 +15,8 @@ from motion_jax.data.datasets import LAYOUTS
 from motion_jax.data.expmap import load_expmap, write_expmap
 from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.layouts import Layout
-from motion_jax.data.motion.motion import Motion, moving_joints
+from motion_jax.data.motion.motion import Motion, in_unit, moving_joints
+from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import SKELETONS
@@ -45,22 +46,35 @@ def read_text(path: Path, options: ReadOptions) -> Motion:
 
 
 def write_text(motion: Motion, path: Path) -> None:
-    """Frames as float32, lengths as they stand; a body of Human3.6M gets its differences back.
+    """Frames as float32, lengths in the unit that `read_text` takes them for; Human3.6M's root gets its differences.
 
     Ends of bones may be called ".Site" or ".End".
 
     Raises:
-        UserError: the body would be taken for another one by its width, or joints below the root move.
+        UserError: the body or the rate is not one that `read_text` would find again, or joints below the root move.
     """
+    if moving_joints(motion):
+        raise UserError(f"{path}: joints below the root move, which rows of rotations cannot hold: write .bvh or .npz")
     layout = _BY_COLUMNS.get(motion.skeleton.columns)
-    if layout and _plain(motion.skeleton.joints) != _plain(SKELETONS[layout.skeleton].joints):
+    if layout is None:
+        known = " or ".join(f"{len(SKELETONS[each.skeleton].joints)} ({each.name})" for each in _BY_COLUMNS.values())
+        raise UserError(
+            f"{path}: a body of {len(motion.skeleton.joints)} joints could not be read again: it must have {known}, "
+            f"or be written as .bvh or .npz"
+        )
+    body = SKELETONS[layout.skeleton]
+    if _plain(motion.skeleton.joints) != _plain(body.joints):
         raise UserError(
             f"{path}: a body of {len(motion.skeleton.joints)} joints would be read as {layout.name}'s, whose joints "
             f"have other names: it must be written as .bvh or .npz"
         )
-    if moving_joints(motion):
-        raise UserError(f"{path}: joints below the root move, which rows of rotations cannot hold: write .bvh or .npz")
-    write_expmap(path, differentiate_root(motion.frames) if layout and layout.root_steps else motion.frames)
+    if nominal_rate(motion.fps) != layout.fps:
+        raise UserError(
+            f"{path}: {nominal_rate(motion.fps):g} frames per second would be read as {layout.name}'s {layout.fps:g}: "
+            f"resample it (motion-jax convert --fps={layout.fps:g}), or write .bvh or .npz"
+        )
+    frames = in_unit(motion, body.translation_mm * body.true_scale).frames
+    write_expmap(path, differentiate_root(frames) if layout.root_steps else frames)
 
 
 def _note(layout: Layout, fps: float | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -72,10 +74,10 @@ def test_through_bvh_it_is_the_same_body(tmp_path, columns):
     write_expmap(tmp_path / "f.txt", table)
     motion = read_motion(tmp_path / "f.txt")
     write_motion(motion, tmp_path / "f.bvh")
-    found = read_motion(tmp_path / "f.bvh", unit_mm=body.translation_mm)
+    found = read_motion(tmp_path / "f.bvh", unit_mm=body.translation_mm * body.true_scale)
     assert (tmp_path / "f.bvh").read_text().count("End Site") == len(leaves)
     assert found.skeleton.parents == body.parents
-    np.testing.assert_allclose(positions(found), positions(motion), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(positions(found), positions(motion) * body.true_scale, rtol=0, atol=1e-9)
     write_motion(found, tmp_path / "g.txt")
     np.testing.assert_allclose(read_expmap(tmp_path / "g.txt", columns), table, rtol=1e-6, atol=1e-12)
 
@@ -110,5 +112,19 @@ def test_a_body_that_would_be_taken_for_another_is_not_written(make, tmp_path):
         write_motion(chain, tmp_path / "x.txt")
     with pytest.raises(UserError, match="joints below the root move"):
         write_motion(make(places=True), tmp_path / "x.txt")
-    write_motion(make(), tmp_path / "x.txt")
-    np.testing.assert_array_equal(read_expmap(tmp_path / "x.txt", 15), make().frames.astype(np.float32))
+    with pytest.raises(UserError, match=r"/x\.txt: a body of 4 joints .* must have 32 \(h36m\) or 38 \(cmu\)"):
+        write_motion(make(), tmp_path / "x.txt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_lengths_and_rate_are_those_that_the_reader_takes_for_granted(tmp_path):
+    """A BVH of CMU's body in cm: its walk has the same real length when it is read again."""
+    written(tmp_path, 117)
+    given = in_unit(read_motion(tmp_path / "f.txt"), 10.0)
+    write_motion(given, tmp_path / "g.txt")
+    found = in_unit(read_motion(tmp_path / "g.txt"), 10.0)
+    np.testing.assert_allclose(found.frames, given.frames, rtol=1e-6, atol=1e-7)
+    slow = dataclasses.replace(given, fps=30.0)
+    with pytest.raises(UserError, match=r"/h\.txt: 30 frames per second .*cmu's 120: .*--fps=120"):
+        write_motion(slow, tmp_path / "h.txt")
+    assert not (tmp_path / "h.txt").exists()
