@@ -27,17 +27,20 @@ _OTHER_NAMES = {
 """CMU's bones in its Acclaim files -> its joints in the BVH and text files made of them."""
 
 
+_NEGLIGIBLE = 0.02  # of the distance from the root to the farthest joint at rest
+
+
 def retarget(motion: Motion, skeleton: Skeleton) -> Motion:
     """Every joint of `skeleton` is turned in space as the joint of its name is; the root goes with the root.
 
     Names are compared without case, spaces, `_`, `-` and what stands before a colon; the bones of CMU's Acclaim files
-    are known by the joints' names in its other files too. A joint that `motion` lacks goes
-    with its parent, and what a joint that `skeleton` lacks did is left to those that hang on it. The root's path is
-    scaled by the length of the bones. Rest poses are not compared: bodies whose bones point elsewhere at rest will
-    look so.
+    are known by the joints' names in its other files too. A joint that `motion` lacks goes with its parent, and what a
+    joint that `skeleton` lacks did is left to those that hang on it. The root's path is scaled by the median ratio of
+    the bones that both have, without those too short to tell. Rest poses are not compared: bodies whose bones point
+    elsewhere at rest will look so.
 
     Raises:
-        UserError: no joint but the root has its like.
+        UserError: fewer than half of the moving joints of `skeleton` have their like, or no bone tells the scale.
     """
     if not skeleton.mismatch(motion.skeleton):
         return motion
@@ -48,7 +51,8 @@ def retarget(motion: Motion, skeleton: Skeleton) -> Motion:
             f"{motion.source}: no joint but the root is one of skeleton {skeleton.name!r}: it has "
             f"{_some(motion.skeleton.joints)}; wanted are {_some(skeleton.joints[1:])}"
         )
-    scale = _size(skeleton, partners, skeleton) / _size(motion.skeleton, partners, skeleton)
+    _check_common(motion, skeleton, partners)
+    scale = _scale(motion, skeleton, partners)
     to_unit = motion.skeleton.translation_mm / skeleton.translation_mm
     rotations = _local_rotations(_global_rotations(motion), skeleton, partners)
     missing = tuple(name for name in lacking if not name.endswith(".Site"))
@@ -80,10 +84,57 @@ def plain_name(name: str) -> str:
     return "".join(letter for letter in name.rpartition(":")[2].casefold() if letter not in " _-")
 
 
-def _size(body: Skeleton, partners: list[int | None], target: Skeleton) -> float:
-    """The length of the bones, mm, to the joints that both bodies have; 1 where neither has length."""
-    joints = [j for j, p in enumerate(partners) if p] if body is target else [p for p in partners if p]
-    return float(np.linalg.norm(body.offsets[joints], axis=1).sum()) or 1.0
+def _check_common(motion: Motion, skeleton: Skeleton, partners: list[int | None]) -> None:
+    """Raises `UserError` where most of the joints that can turn a bone have no like; ends of bones do not count."""
+    ends = (".Site", ".End")
+    moving = [(name, partners[j]) for j, name in enumerate(skeleton.joints) if j and not name.endswith(ends)]
+    common = tuple(name for name, partner in moving if partner is not None)
+    if 2 * len(common) < len(moving):
+        lacking = tuple(name for name, partner in moving if partner is None)
+        raise UserError(
+            f"{motion.source}: only {len(common)} of the {len(moving)} moving joints of skeleton {skeleton.name!r} are "
+            f"in it, which must be half of them or more: in common are {_some(common) or 'none'}; it lacks "
+            f"{_some(lacking)}"
+        )
+
+
+def _scale(motion: Motion, skeleton: Skeleton, partners: list[int | None]) -> float:
+    """How much larger `skeleton` is: the median over the bones between joints that both have.
+
+    A bone that is short beside its body says nothing about size: some files have joints 0.1 mm apart.
+
+    Raises:
+        UserError: there is no bone that is long enough in both.
+    """
+    rests = _rest_positions(skeleton), _rest_positions(motion.skeleton)
+    least = [_NEGLIGIBLE * float(np.linalg.norm(rest - rest[0], axis=1).max()) for rest in rests]
+    ratios = []
+    for joint, partner in enumerate(partners):
+        above = skeleton.parents[joint]
+        while above > 0 and partners[above] is None:
+            above = skeleton.parents[above]
+        other = partners[above] if above >= 0 else None
+        if partner is None or other is None:
+            continue
+        wanted = float(np.linalg.norm(rests[0][joint] - rests[0][above]))
+        found = float(np.linalg.norm(rests[1][partner] - rests[1][other]))
+        if wanted > least[0] and found > least[1]:
+            ratios.append(wanted / found)
+    if not ratios:
+        common = tuple(name for name, partner in zip(skeleton.joints, partners, strict=True) if partner is not None)
+        raise UserError(
+            f"{motion.source}: its size beside skeleton {skeleton.name!r} cannot be told: no bone between the joints "
+            f"in common ({_some(common)}) is longer than {_NEGLIGIBLE:.0%} of both bodies"
+        )
+    return float(np.median(ratios))
+
+
+def _rest_positions(body: Skeleton) -> np.ndarray:
+    """`[J, 3]` mm, with every rotation zero and the root at the origin."""
+    rest = np.zeros_like(body.offsets)
+    for joint, parent in enumerate(body.parents[1:], 1):
+        rest[joint] = rest[parent] + body.offsets[joint]
+    return rest
 
 
 def _global_rotations(motion: Motion) -> list[np.ndarray]:

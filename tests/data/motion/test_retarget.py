@@ -82,6 +82,24 @@ def test_the_bones_of_acclaim_are_known_by_the_joints_of_the_other_files():
     np.testing.assert_allclose(positions(retarget(motion, body(onto))), positions(motion), atol=1e-9)
 
 
+def test_a_bone_of_no_length_does_not_decide_the_scale():
+    """Spine is 0.05 mm above the hips in one body and 20 mm in the other; all other bones are twice as long."""
+    motion = moving(body([TABLE[0], TABLE[1]._replace(offset=(0, 0.005, 0)), *TABLE[2:]]))
+    twice = body([row._replace(offset=tuple(2 * x for x in row.offset)) for row in TABLE])
+    np.testing.assert_allclose(retarget(motion, twice).frames[:, :3], 2 * motion.frames[:, :3])
+    short = body([row._replace(offset=(0, 0, 0)) for row in TABLE[:4]] + [TABLE[4]._replace(name="Other")])
+    with pytest.raises(UserError, match=r"a\.bvh: its size .*no bone between .*\(Hips, Spine, Chest, LeftArm\)"):
+        retarget(moving(short), twice)
+
+
+def test_a_body_with_few_common_joints_is_refused():
+    names = {"Hips": "Hips", "Spine": "Spine", "Chest": "b", "LeftArm": "c", "LeftArm.Site": "d"}
+    other = body([row._replace(name=names[row.name], parent=row.parent and names[row.parent]) for row in TABLE])
+    expected = r"a\.bvh: only 1 of the 3 moving joints of skeleton 'body' .*common are Spine; it lacks Chest, LeftArm$"
+    with pytest.raises(UserError, match=expected):
+        retarget(moving(other), body())
+
+
 def test_a_body_without_common_joints_is_refused():
     other = body([row._replace(name=f"j{n}", parent=row.parent and f"j{n - 1}") for n, row in enumerate(TABLE)])
     with pytest.raises(UserError, match=r"a\.bvh: no joint but the root .*Hips, Spine"):
