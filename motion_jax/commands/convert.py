@@ -32,7 +32,7 @@ from motion_jax.data.formats import (
     write_markers,
     write_motion,
 )
-from motion_jax.data.input_files import find_inputs
+from motion_jax.data.input_files import check_folder, find_inputs
 from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.data.motion.report import describe_markers, describe_motion
 from motion_jax.data.motion.resample import resample
@@ -125,8 +125,8 @@ def _jobs(sources: list[tuple[Path, Path]], several: bool) -> tuple[list[_Job], 
 
 def _check_outputs(jobs: list[_Job], into_folder: bool) -> None:
     """Nothing is read before it is known that the results can be written, and that they replace nothing."""
-    if into_folder and (folder := user_path(_OUTPUT.value)).exists() and not folder.is_dir():
-        raise UserError(f"--output: {folder} is a file: it must be a folder for several inputs, or with --format")
+    if into_folder:
+        check_folder(_OUTPUT.value, FORMATS, "for several inputs, or with --format")
     taken: dict[Path, Path] = {}
     inputs = {os.path.realpath(job.source) for job in jobs}
     for source, output in jobs:

@@ -7,23 +7,27 @@ motion-jax predict --workdir=runs/bi_enc_50 --input=walking_1.txt --output=next.
 
 Motion files (.bvh .amc .htr .bva, and .npz that convert wrote) may have any rate, which is that of what is written.
 Rows (.txt .npy .npz) have the data set's own columns and frame rate and are down-sampled as in training; what is
-written has the model's rate.
+written has the model's rate. Of several files, one that cannot be used is named and passed over, and the exit status is
+then 2.
 """
 
 from __future__ import annotations
 
+import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-from absl import flags
+from absl import flags, logging
 
-from motion_jax.data.formats import FORMATS, check_written, in_unit, read_motion, write_motion
+from motion_jax.data.formats import FORMATS, Motion, check_written, in_unit, read_motion, write_motion
 from motion_jax.data.frame_files import SUFFIXES, read_frames, write_frames
-from motion_jax.data.input_files import InputFiles, find_inputs
+from motion_jax.data.input_files import InputFiles, check_folder, find_inputs
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
-from motion_jax.inference.continuation import as_motion
+from motion_jax.inference.continuation import as_motion, continue_fitted, fit
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.runtime.uptime import seconds_since_start
@@ -38,12 +42,41 @@ _START = flags.DEFINE_integer("start", None, "Row where the frames that are read
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the motion files, where they do not say them.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
 _RETARGET = flags.DEFINE_bool("retarget", False, "Put other bodies on the model's by the names of their joints.")
+_STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be used.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 
-Action = str | list[str] | None
 CENTIMETRE = 10.0  # mm; what programs that open BVH expect
 READABLE = (*(suffix for suffix, form in FORMATS.items() if form.read), ".npy")
-Size = tuple[int, float]  # of what was written: frames, and how many a second
+_Read = TypeVar("_Read")
+
+
+class _Job(NamedTuple):
+    """One input, what is written of it, and what is done in it."""
+
+    source: Path
+    output: Path
+    action: str | None
+
+
+class _Failures:
+    """Files that could not be used: of several each is told and passed over, unless `--strict`."""
+
+    def __init__(self, several: bool) -> None:
+        self._passed_over = several and not _STRICT.value
+        self.count = 0
+
+    def each(self, jobs: list[_Job], work: Callable[[_Job], _Read]) -> list[tuple[_Job, _Read]]:
+        """Each job with what `work` made of it, without those of which it raised `UserError`."""
+        done = []
+        for job in jobs:
+            try:
+                done.append((job, work(job)))
+            except UserError as error:
+                if not self._passed_over:
+                    raise
+                self.count += 1
+                print(f"error: {error}", file=sys.stderr, flush=True)
+        return done
 
 
 def main(_: list[str]) -> None:
@@ -52,34 +85,81 @@ def main(_: list[str]) -> None:
     named = find_inputs(_INPUT.value, READABLE)
     inputs = list(named.files)
     rows = _are_rows(inputs)
-    outputs = _outputs(named, rows)
+    outputs, actions = _outputs(named, rows), _actions(inputs)
     predictor = load_predictor(_WORKDIR.value, _CHECKPOINT.value)
-    names = _ACTION.value
-    action = names[0] if len(names) == 1 else names or None
-    predict = _predict_rows if rows else _predict_motions
-    written = predict(predictor, inputs, outputs, action)
-    print(f"first prediction {seconds_since_start():.2f} s after the process began")
-    for path, (frames, fps) in zip(outputs, written, strict=True):
-        print(f"wrote {path}: {frames} frames at {fps:g} per second")
+    for action in dict.fromkeys(actions):
+        predictor.space.one_hot(action)  # before anything is read: raises on an unknown one
+    jobs = [_Job(*each) for each in zip(inputs, outputs, actions, strict=True)]
+    failures = _Failures(named.several)
+    (_predict_rows if rows else _predict_motions)(predictor, jobs, failures)
+    if failures.count:
+        raise UserError(f"--input={_INPUT.value}: {failures.count} of {len(jobs)} files failed, named above")
 
 
-def _predict_rows(predictor: Predictor, inputs: list[Path], outputs: list[Path], action: Action) -> list[Size]:
+def _predict_rows(predictor: Predictor, jobs: list[_Job], failures: _Failures) -> None:
     """Rows in; rows out, or a motion where the output is of such a form."""
-    history = np.stack([_observed(path, predictor) for path in inputs])
-    for path, future in zip(outputs, predictor(history, action), strict=True):
-        if path.suffix in SUFFIXES:
-            write_frames(path, future)
+    if not (read := failures.each(jobs, lambda job: _observed(job.source, predictor))):
+        return
+    usable = [job for job, _ in read]
+    _warn_of_no_action(usable, predictor)
+    futures = predictor(np.stack([history for _, history in read]), [job.action for job in usable])
+    _print_time()
+    found = dict(zip(usable, futures, strict=True))
+
+    def write(job: _Job) -> None:
+        if job.output.suffix in SUFFIXES:
+            write_frames(job.output, found[job])
         else:
-            write_motion(in_unit(as_motion(predictor, future), CENTIMETRE), path)
-    return [(predictor.target_length, predictor.space.fps)] * len(outputs)
+            write_motion(in_unit(as_motion(predictor, found[job]), CENTIMETRE), job.output)
+        _print_written(job, predictor.target_length, predictor.space.fps)
+
+    failures.each(usable, write)
 
 
-def _predict_motions(predictor: Predictor, inputs: list[Path], outputs: list[Path], action: Action) -> list[Size]:
-    motions = [read_motion(path, fps=_INPUT_FPS.value) for path in inputs]
-    futures = predictor.continue_motions(motions, action, start=_START.value, retargeted=_RETARGET.value)
-    for path, future in zip(outputs, futures, strict=True):
-        write_motion(future, path)
-    return [(len(future.frames), future.fps) for future in futures]
+def _predict_motions(predictor: Predictor, jobs: list[_Job], failures: _Failures) -> None:
+    def read(job: _Job) -> Motion:
+        return read_motion(job.source, fps=_INPUT_FPS.value)
+
+    fitted = failures.each(jobs, lambda job: fit(predictor, read(job), _START.value, _RETARGET.value))
+    if not fitted:
+        return
+    usable = [job for job, _ in fitted]
+    _warn_of_no_action(usable, predictor)
+    futures = continue_fitted(predictor, [each for _, each in fitted], [job.action for job in usable])
+    _print_time()
+    found = dict(zip(usable, futures, strict=True))
+
+    def write(job: _Job) -> None:
+        write_motion(found[job], job.output)
+        _print_written(job, len(found[job].frames), found[job].fps)
+
+    failures.each(usable, write)
+
+
+def _print_time() -> None:
+    print(f"first prediction {seconds_since_start():.2f} s after the process began", flush=True)
+
+
+def _print_written(job: _Job, frames: int, fps: float) -> None:
+    print(f"wrote {job.output}: {frames} frames at {fps:g} per second", flush=True)
+
+
+def _actions(inputs: list[Path]) -> list[str | None]:
+    """What is done in each input, as `--action` says. Raises `UserError` where it names more than one but not each."""
+    names = _ACTION.value
+    if len(names) > 1 and len(names) != len(inputs):
+        files = ", ".join(map(str, inputs[:6])) + f" and {len(inputs) - 6} more" * (len(inputs) > 6)
+        raise UserError(
+            f"--action={','.join(names)}: {len(names)} names for {len(inputs)} files ({files}): it must be one for "
+            f"all, or one for each"
+        )
+    return list(names) if len(names) > 1 else [names[0] if names else None] * len(inputs)
+
+
+def _warn_of_no_action(jobs: list[_Job], predictor: Predictor) -> None:
+    known = predictor.space.actions
+    if known and any(job.action is None for job in jobs):
+        logging.warning("without --action, which the model was trained with: it can be %s", ", ".join(known))
 
 
 def _are_rows(inputs: list[Path]) -> bool:
@@ -105,8 +185,8 @@ def _is_motion_archive(path: Path) -> bool:
 def _outputs(named: InputFiles, rows: bool) -> list[Path]:
     """One path an input; several keep their names, in the folder `--output`."""
     output = user_path(_OUTPUT.value)
-    if named.several and output.exists() and not output.is_dir():
-        raise UserError(f"--output: {output} is a file: for several inputs it must be a folder")
+    if named.several:
+        check_folder(_OUTPUT.value, (*FORMATS, *SUFFIXES), "for several inputs")
     if named.several or output.is_dir() or _OUTPUT.value.endswith("/"):
         outputs = [output / _written_name(name) for name in named.files.values()]
     else:

@@ -68,4 +68,7 @@ def _check_body(motion: Motion, predictor: Predictor) -> None:
     """The file's body must be the model's; that its root is absolute is what a stream wants."""
     wanted = dataclasses.replace(predictor.space.skeleton, root_is_difference=False)
     if fault := wanted.mismatch(motion.skeleton):
-        raise UserError(f"--input={motion.source}: does not fit --workdir={_WORKDIR.value}: {fault}")
+        raise UserError(
+            f"--input={motion.source}: does not fit --workdir={_WORKDIR.value}: {fault}; a stream is not "
+            f"retargeted: it must be the model's body (motion-jax predict --retarget takes the file)"
+        )

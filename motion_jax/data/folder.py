@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -175,7 +176,9 @@ class _Reading:
             check_values(frames, file.path)
         except UserError as error:
             message = str(error).removeprefix(f"{path}: ").removeprefix(f"{file.path}: ")
-            self.findings.append(Finding("error", file.path, None, message))
+            at = re.match(rf"{re.escape(str(path))}:(\d+): ", message)
+            line = int(at[1]) if at else None
+            self.findings.append(Finding("error", file.path, line, message[at.end() if at else 0 :]))
             return
         if len(frames) < self.options.shortest:
             short = f"{len(frames)} frames at {files.fps:g} per second: {self.options.shortest} are needed"

@@ -48,6 +48,17 @@ def find_inputs(value: str, suffixes: Collection[str], flag: str = "--input") ->
     return InputFiles(found, several)
 
 
+def check_folder(value: str, suffixes: Collection[str], when: str, flag: str = "--output") -> None:
+    """Raises `UserError` if what must be a folder is a file, or has the suffix of one and is not there."""
+    path = user_path(value)
+    if path.is_dir():
+        return
+    if path.exists():
+        raise UserError(f"{flag}: {path} is a file: it must be a folder {when}")
+    if path.suffix.lower() in suffixes and not value.endswith("/"):
+        raise UserError(f"{flag}: {path} names a file: it must be a folder {when} (a / at its end makes it one)")
+
+
 def _below(folder: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, Path]]:
     """The files below a folder, with their paths from there, by name; see `walk_files`."""
     for file in sorted(walk_files(folder)):

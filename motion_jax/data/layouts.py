@@ -69,6 +69,8 @@ def find_tree(layout: Layout, root: Path) -> Path:
     for start in layout.starts:
         if any((root / start / group.folder).is_dir() for group in layout.groups):
             return root / start
+    if root.is_file():
+        raise UserError(f"data.root={str(root)!r}: is a file: name its folder, {str(root.parent)!r}")
     if not root.is_dir():
         raise UserError(f"data.root={str(root)!r}: no such folder")
     wanted = ", ".join(group.folder for group in layout.groups)

@@ -34,6 +34,8 @@ def find_recordings(root: Path, exclude: Sequence[str], strict: bool) -> tuple[l
     Raises:
         UserError: there is no such folder, it cannot be read, or no motion file is in it.
     """
+    if root.is_file():
+        raise UserError(f"--source={str(root)!r}: is a file: name its folder, {str(root.parent)!r}")
     if not root.is_dir():
         raise UserError(f"--source={str(root)!r}: no such folder")
     paths = [path.relative_to(root).as_posix() for path in walk_files(root)]

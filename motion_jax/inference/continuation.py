@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import logging
@@ -45,19 +45,43 @@ def continue_motions(
     Raises:
         UserError: a body does not fit, or a motion is too short.
     """
-    for motion in motions:
-        for warning in motion.warnings:
-            logging.warning("%s: %s", motion.source, warning)
-    merged = [fit_root(motion, predictor.space.skeleton) for motion in motions]
-    fitted = [_fitted(predictor.space, motion, retargeted) for motion in merged]
-    recorded = [_recorded(predictor, motion, start) for motion in fitted]
-    futures = predictor.continue_rows(np.stack([_observed(predictor, rows) for rows in recorded]), action)
-    each = zip(motions, merged, fitted, recorded, futures, strict=True)
+    return continue_fitted(predictor, [fit(predictor, motion, start, retargeted) for motion in motions], action)
+
+
+class Fitted(NamedTuple):
+    """A motion as the model can read it."""
+
+    motion: Motion  # as it was given
+    merged: Motion  # with one root
+    onto: Motion  # on the model's body
+    rows: np.ndarray  # that are read, at the rate of the training's files
+    end: int  # the frame of `motion` at which they end
+
+
+def fit(predictor: Predictor, motion: Motion, start: int | None = None, retargeted: bool = False) -> Fitted:
+    """What the model reads of one motion. Arguments and errors are those of `continue_motions`."""
+    if not isinstance(motion, Motion):
+        raise UserError(
+            f"{' '.join(repr(motion).split())[:60]} is no motion: a prediction continues a Motion, as motion_jax.read_motion(path) "
+            f"gives it"
+        )
+    for warning in motion.warnings:
+        logging.warning("%s: %s", motion.source, warning)
+    merged = fit_root(motion, predictor.space.skeleton)
+    onto = _fitted(predictor.space, merged, retargeted)
+    return Fitted(motion, merged, onto, _recorded(predictor, onto, start), _last_read(predictor, motion, start))
+
+
+def continue_fitted(
+    predictor: Predictor, given: Sequence[Fitted], action: str | Sequence[str | None] | None = None
+) -> list[Motion]:
+    """What `continue_motions` returns, of motions that `fit` has found to fit."""
+    futures = predictor.continue_rows(np.stack([_observed(predictor, each.rows) for each in given]), action)
     following = []
-    for motion, one_root, onto, rows, future in each:
+    for (motion, merged, onto, rows, end), future in zip(given, futures, strict=True):
         after = _following(predictor, motion, onto, rows[-1], future)
-        if one_root is not motion and onto is one_root:
-            after = split_root(after, motion, _last_read(predictor, motion, start))
+        if merged is not motion and onto is merged:
+            after = split_root(after, motion, end)
         following.append(after)
     return following
 
@@ -78,7 +102,7 @@ def _fitted(space: PoseSpace, motion: Motion, retargeted: bool) -> Motion:
     if (found := body.mismatch(motion.skeleton)) and not retargeted:
         raise UserError(
             f"{motion.source}: its skeleton is not {body.name!r}, which the model was trained on: {found}; --retarget "
-            f"puts it on that body by the names of its joints"
+            f"(in Python retargeted=True) puts it on that body by the names of its joints"
         )
     onto = retarget(motion, body)
     for note in onto.notes[len(motion.notes) :]:

@@ -242,11 +242,14 @@ PREPARE = {
     "--dataset=cmu --source=tree --out=out --text": "--text: it must come with --dataset=synthetic",
     "--dataset=synthetic --source=tree --out=out": "--source='tree': with --dataset=synthetic it must stay empty",
     "--dataset=cmu --source=tree --out=out --fps=25": "--fps=25.0: it is for folders of recordings, not --dataset=cmu",
+    "--dataset=folder --source=one.bvh --out=out": "--source='one.bvh': is a file: name its folder, '.'",
+    "--dataset=cmu --source=one.bvh --out=out": "one.bvh': is a file: name its folder",
     "--dataset=folder --source=absent --out=out": "--source='absent': no such folder",
 }
 
 
 def test_prepare_refuses_what_cannot_be(tree: Path, forked: Forked):
+    (tree.parent / "one.bvh").write_text("HIERARCHY\n")
     done = forked(PREPARING, [line.split() for line in PREPARE], tree.parent)
     for (status, _, complaints), message in zip(done, PREPARE.values(), strict=True):
         assert status == 2, complaints

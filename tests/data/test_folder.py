@@ -269,3 +269,11 @@ def test_a_root_that_stands_still_does_not_lose_the_path(tmp_path: Path):
     assert folder.dataset.skeleton.joints == ("Hips", "Spine", "Spine.Site")
     for clip in folder.dataset.clips:
         np.testing.assert_allclose(np.linalg.norm(clip.frames[:, :3], axis=1), 0.1, atol=1e-5)
+
+
+def test_a_broken_file_is_named_once(recordings):
+    (recordings / "anna" / "hop_1.bvh").write_text("broken")
+    with pytest.raises(UserError) as caught:
+        read(recordings)
+    assert str(caught.value).startswith(f"{recordings}/anna/hop_1.bvh:1: ")
+    assert str(caught.value).count("hop_1.bvh") == 1

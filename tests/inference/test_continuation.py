@@ -108,7 +108,10 @@ def test_another_body_is_refused_or_retargeted():
         unit_mm=10, translation_mm=10,
     )  # fmt: skip
     given = motion(60, 50.0, small)
-    with pytest.raises(UserError, match=r"walk\.bvh: its skeleton is not 'made'.*'Chest' lies at .*--retarget"):
+    with pytest.raises(
+        UserError,
+        match=r"walk\.bvh: its skeleton is not 'made'.*'Chest' lies at .*--retarget .*retargeted=True",
+    ):
         continue_motions(predictor(), [given])
     future = continue_motions(predictor(), [given], retargeted=True)[0]
     np.testing.assert_allclose(future.frames[:, :3], 2 * np.repeat(given.frames[-1:, :3], 10, 0), atol=1e-6)
@@ -154,6 +157,12 @@ def walk(count: int = 60, fps: float = 50.0) -> Motion:
 def test_a_motion_is_not_an_array():
     with pytest.raises(UserError, match=r"history is a Motion \(walk\.bvh\), not an array: call .*continue_motion"):
         predictor()(walk())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, "walk.bvh", np.zeros((60, 12))])
+def test_a_continuation_is_of_a_motion(given):
+    with pytest.raises(UserError, match=r" is no motion: .*a Motion, as motion_jax\.read_motion\(path\) gives it"):
+        predictor().continue_motion(given)
 
 
 def test_an_absolute_root_is_not_taken_for_differences():

@@ -27,6 +27,7 @@ from motion_jax.models import make
 from motion_jax.models.raw import raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
+from motion_jax.skeletons.skeleton import Joint, Skeleton
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.step import TrainState, init_state
@@ -424,6 +425,29 @@ def test_a_prediction_opens_elsewhere(command: Command, folder: Path):
     assert (motion.frames.shape, motion.skeleton.joints) == ((T, 99), H36M.joints)
 
 
+def test_a_file_that_cannot_be_used_is_told_and_passed_over(command: Command, predictor: Predictor, folder: Path):
+    """The others keep their own actions."""
+    status, said = command("--input=short.txt,a.txt,b.txt --output=partly --action=walking,eating,walking")
+    assert (status, said.count("wrote partly/")) == (2, 2), said
+    assert "error: short.txt: has 10 rows; the model needs 11" in said
+    assert said.endswith("error: --input=short.txt,a.txt,b.txt: 1 of 3 files failed, named above\n")
+    expected = predictor(_frames(30, 1)[19::2], "eating")
+    np.testing.assert_allclose(read_expmap(folder / "partly" / "a.txt", 99), expected, rtol=1e-5, atol=1e-6)
+    (folder / "bodies").mkdir()
+    other = Skeleton.from_table("other", (Joint("Hips", None, "spine", (0, 0, 0)),))
+    for name, body in (("fits.npz", BODY), ("other.bvh", other)):
+        write_motion(Motion(body, np.zeros((60, body.columns)), 50.0, name), folder / "bodies" / name)
+    status, said = command("--input=bodies --output=two --action=walking")
+    assert (status, said.count("wrote two/fits.npz"), said.count("wrote")) == (2, 1, 1), said
+    assert re.search(r"error: bodies/other\.bvh: its skeleton is not", said), said
+
+
+def test_without_an_action_those_of_the_model_are_told(command: Command):
+    said = command("--input=a.txt --output=unnamed.npy")[1]
+    assert "warning: without --action, which the model was trained with: it can be walking, eating\n" in said
+    assert "warning" not in command("--input=a.txt --output=named.npy --action=eating")[1]
+
+
 def test_what_is_there_stays(command: Command, folder: Path):
     (folder / "mine.npy").write_text("mine")
     status, said = command("--input=a.txt --output=mine.npy")
@@ -434,7 +458,7 @@ def test_what_is_there_stays(command: Command, folder: Path):
 
 
 MISTAKES = {
-    "--input=a.txt --output=x.csv": "x.csv: suffix '.csv' is unknown: it must be one of .bvh, .txt, .npz,",
+    "--input=a.txt --output=x.csv": "x.csv: suffix '.csv' is unknown: it must be one of .bvh, .txt, .npz$",
     "--input=a.txt --output=x.amc": r"x.amc: Acclaim motion \(AMC\) is not written: it must be one of .bvh, .txt, .npz",
     "--input=a.bvh --output=x.npy": "x.npy: suffix '.npy' is unknown",
     "--input=a.bvh --output=x.bvh": "a.bvh: cannot be read: No such file or directory",
@@ -445,9 +469,13 @@ MISTAKES = {
     "--input=a.txt --output=x.txt --start=20": r"a.txt: has 30 rows; the model needs 11 from --start=20",
     "--input=a.txt --output=x.txt --start=-1": "flag --start=-1: -1 is not an integer 0 or greater|flag --start=-1",
     "--input=a.txt --output=x.txt --action=flying": "action 'flying' is unknown: it must be one of walking, eating",
-    "--input=a.txt,b.txt --output=x --action=walking,eating,walking": "action names 3 sequences, history holds 2",
+    "--input=a.txt,b.txt --output=x --action=walking,eating,walking": (
+        r"--action=walking,eating,walking: 3 names for 2 files \(a.txt, b.txt\): it must be one for all"
+    ),
+    "--input=a.txt,b.txt --output=fut.bvh": "--output: fut.bvh names a file: it must be a folder for several inputs",
+    "--input=short.txt,a.txt --output=strict --strict --action=walking": "short.txt: has 10 rows; the model needs 11",
     "--input=a.txt,sub/a.txt --output=x": "--input=a.txt,sub/a.txt: the files must have different names",
-    "--input=a.txt,b.txt --output=a.txt": "--output: a.txt is a file: for several inputs it must be a folder",
+    "--input=a.txt,b.txt --output=a.txt": "--output: a.txt is a file: it must be a folder for several inputs",
     "--input=*.htr --output=x": r"--input=\*.htr: no motion file there: looked for .bvh, ",
     "--input=a.txt --output=x.txt --input_fps=60": "--input_fps=60: a.txt holds rows, whose rate is the data set's",
     "--input=a.bvh --output=x.bvh --input_fps=0": "--input_fps=0: it must be a finite number of frames per second",

@@ -64,6 +64,7 @@ def read_motion(
         raise UserError(f"{path}: {form.name} holds its own skeleton: skeleton={skeleton} must not be given")
     if form.read is None:
         raise UserError(f"{path}: {_no_rotations(form)} Motion is read from {_suffixes('read')}")
+    _check_not_empty(path)
     motion = form.read(path, options)
     return motion if fps is None else dataclasses.replace(motion, fps=float(fps))
 
@@ -74,12 +75,11 @@ def write_motion(motion: Motion, path: Path | str) -> None:
     Raises:
         UserError: the format cannot be written, cannot hold this motion, or the file cannot be written.
     """
+    check_written(path)
     path, write = Path(path), _form(Path(path)).write
-    if write is None:
-        check_written(path)
-    else:
-        with _draft_of(path) as draft:
-            write(motion, draft)
+    assert write is not None
+    with _draft_of(path) as draft:
+        write(motion, draft)
 
 
 def read_markers(path: Path | str, unit_mm: float | None = None, fps: float | None = None) -> Markers:
@@ -87,18 +87,18 @@ def read_markers(path: Path | str, unit_mm: float | None = None, fps: float | No
     path, form = Path(path), _form(Path(path))
     if form.read_markers is None:
         raise UserError(f"{path}: {form.name} holds no markers: it must be one of {_suffixes('read_markers')}")
+    _check_not_empty(path)
     markers = form.read_markers(path, _options(unit_mm, fps))
     return markers if fps is None else dataclasses.replace(markers, fps=float(fps))
 
 
 def write_markers(markers: Markers, path: Path | str) -> None:
     """Writes markers in the form that the suffix names. Raises `UserError` as `write_motion` does."""
+    check_written(path, markers=True)
     path, write = Path(path), _form(Path(path)).write_markers
-    if write is None:
-        check_written(path, markers=True)
-    else:
-        with _draft_of(path) as draft:
-            write(markers, draft)
+    assert write is not None
+    with _draft_of(path) as draft:
+        write(markers, draft)
 
 
 @contextmanager
@@ -113,7 +113,10 @@ def _draft_of(path: Path) -> Iterator[Path]:
 
 def check_written(path: Path | str, markers: bool = False) -> None:
     """Raises `UserError` if motions, or markers, cannot be written in the form that the suffix names."""
-    form = _form(Path(path))
+    form = FORMATS.get(Path(path).suffix.lower())
+    if form is None:
+        allowed = _suffixes("write_markers" if markers else "write")
+        raise UserError(f"{path}: suffix {Path(path).suffix!r} is unknown: it must be one of {allowed}")
     if markers and form.write_markers is None:
         allowed = _suffixes("write_markers")
         raise UserError(f"{path}: {form.name} cannot hold markers, which do not turn: it must be one of {allowed}")
@@ -126,6 +129,12 @@ def _options(unit_mm: float | None, fps: float | None, skeleton: Path | str | No
         raise UserError(f"unit_mm={unit_mm}: it must be a finite number above 0")
     check_rate(fps)
     return ReadOptions(unit_mm, fps, None if skeleton is None else Path(skeleton))
+
+
+def _check_not_empty(path: Path) -> None:
+    """Raises `UserError` where there is a file of no bytes, which no format is."""
+    if path.is_file() and not path.stat().st_size:
+        raise UserError(f"{path}: the file is empty")
 
 
 def _form(path: Path) -> Format:

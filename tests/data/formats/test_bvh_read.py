@@ -169,7 +169,8 @@ def test_a_joint_that_moves_is_named_and_rests_at_its_median(put):
 
 
 BROKEN = {
-    "empty": ("", "f.bvh:1: the hierarchy ends where HIERARCHY must stand"),
+    "empty": ("", "f.bvh: the file is empty"),
+    "blank": ("\n", "f.bvh:1: the hierarchy ends where HIERARCHY must stand"),
     "other": ("BM\x01\x02", "f.bvh:1: byte 0x01 is not text"),
     "utf16": (ROOT.encode("utf-16"), "f.bvh:1: begins with the mark of UTF-16"),
     "no_hierarchy": ("ROOT a {", "f.bvh:1: 'ROOT' where HIERARCHY must stand"),

@@ -194,7 +194,8 @@ def test_markers_are_no_motion(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: b"", "has 0 bytes: C3D has 1024 or more"),
+        (lambda data: b"", "the file is empty"),
+        (lambda data: data[:9], "has 9 bytes: C3D has 1024 or more"),
         (lambda data: b"PK" + data[2:], "is not C3D: its second byte must be 0x50"),
         (lambda data: b"\xff" + data[1:], "no parameters of a known processor lie at block 255"),
         (lambda data: data[:16] + b"\0\0" + data[18:], "5 frames of 2 points from block 0 on"),

@@ -94,7 +94,8 @@ def test_real_millimetres_are_asked_for(tmp_path):
     ("content", "message"),
     [
         ("1,2,3\n", "f.txt: 3 columns: it must have 99 (h36m) or 117 (cmu)"),
-        ("", "f.txt: the file is empty: it must hold lines of numbers"),
+        ("", "f.txt: the file is empty"),
+        ("\n", "f.txt: the file is empty: it must hold lines of numbers"),
         (",".join("0" * 99) + "\n" + ",".join("0" * 98) + "\n", "f.txt:2: 98 columns: it must have 99"),
         ("\n" + ",".join("0" * 99) + "\n", "f.txt:1: a blank line: it must hold 99 numbers"),
         ("The walk of Tuesday\n", "f.txt:1: column 1 is 'The walk of Tuesday': it must be a decimal number"),
