@@ -98,11 +98,11 @@ def main(_: list[str]) -> None:
 
 def _predict_rows(predictor: Predictor, jobs: list[_Job], failures: _Failures) -> None:
     """Rows in; rows out, or a motion where the output is of such a form."""
-    if not (read := failures.each(jobs, lambda job: _observed(job.source, predictor))):
+    if not (read := failures.each(jobs, lambda job: _checked(job.source, predictor))):
         return
     usable = [job for job, _ in read]
     _warn_of_no_action(usable, predictor)
-    futures = predictor(np.stack([history for _, history in read]), [job.action for job in usable])
+    futures = predictor.continue_rows(np.stack([history for _, history in read]), [job.action for job in usable])
     _print_time()
     found = dict(zip(usable, futures, strict=True))
 
@@ -206,6 +206,16 @@ def _written_name(path: Path) -> Path:
     """The input's, or that of a BVH where motion is not written in its form."""
     writable = path.suffix in SUFFIXES or ((form := FORMATS.get(path.suffix.lower())) and form.write)
     return path if writable else path.with_suffix(".bvh")
+
+
+def _checked(path: Path, predictor: Predictor) -> np.ndarray:
+    """`[S, D]` that the model can read; `UserError` names the file."""
+    history = _observed(path, predictor)
+    try:
+        predictor.check_differences(history[None])
+    except UserError as error:
+        raise UserError(f"{path}: {str(error).removeprefix('history: ')}") from None
+    return history
 
 
 def _observed(path: Path, predictor: Predictor) -> np.ndarray:

@@ -32,7 +32,7 @@ from motion_jax.runtime.files import user_path
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
-VERSION = 3  # of what this file does to motion; part of a data set's key
+VERSION = 4  # of what this file does to motion; part of a data set's key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

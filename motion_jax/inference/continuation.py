@@ -61,9 +61,9 @@ class Fitted(NamedTuple):
 def fit(predictor: Predictor, motion: Motion, start: int | None = None, retargeted: bool = False) -> Fitted:
     """What the model reads of one motion. Arguments and errors are those of `continue_motions`."""
     if not isinstance(motion, Motion):
+        shown = " ".join(repr(motion).split())[:60]
         raise UserError(
-            f"{' '.join(repr(motion).split())[:60]} is no motion: a prediction continues a Motion, as motion_jax.read_motion(path) "
-            f"gives it"
+            f"{shown} is no motion: a prediction continues a Motion, as motion_jax.read_motion(path) gives it"
         )
     for warning in motion.warnings:
         logging.warning("%s: %s", motion.source, warning)

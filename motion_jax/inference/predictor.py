@@ -141,8 +141,7 @@ class Predictor:
                 any in training is warned about.
         """
         call = self._call(history, action)
-        if self.space.skeleton.root_is_difference:
-            self._check_differences(call.history[: call.asked])
+        self.check_differences(call.history[: call.asked])
         return self._answer(call)
 
     def continue_rows(self, history: np.ndarray, action: str | Sequence[str | None] | None = None) -> np.ndarray:
@@ -222,11 +221,11 @@ class Predictor:
             raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite in float32")
         return narrow
 
-    def _check_differences(self, history: np.ndarray) -> None:
-        """Whether columns 0-5 of `[B, S, D]` can be differences of recorded rows, where the network reads them."""
+    def check_differences(self, history: np.ndarray) -> None:
+        """Raises `UserError`, or warns, where columns 0-5 of `[B, S, D]` are not the differences that it reads."""
         space = self.space
         columns = np.array([column for column in space.kept if column < 6], int)
-        if not len(columns):
+        if not len(columns) or not space.skeleton.root_is_difference:
             return
         typical = np.median(np.abs(history[..., columns]), axis=1)  # [B, K]: one odd frame does not count
         rate = space.fps * self.experiment.data.stride

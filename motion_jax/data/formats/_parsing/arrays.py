@@ -26,6 +26,7 @@ _BROKEN = (
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Every array of an .npz archive, by its name. Raises `UserError`."""
     try:
+        _check_not_empty(path)
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             declared = sum(member.file_size for member in members)
@@ -49,6 +50,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def read_array(path: Path) -> np.ndarray:
     """The array of an .npy file. Raises `UserError`."""
     try:
+        _check_not_empty(path)
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise UserError(f"{path}: has {size} bytes: it must be at most {MAX_BYTES}")
@@ -60,6 +62,11 @@ def read_array(path: Path) -> np.ndarray:
         raise
     except _BROKEN as error:
         raise UserError(f"{path}: is not a file of numpy's: {str(error)[:200]}") from None
+
+
+def _check_not_empty(path: Path) -> None:
+    if not path.stat().st_size:
+        raise UserError(f"{path}: the file is empty")
 
 
 def _array(file: IO[bytes], name: str, most: int, path: Path) -> np.ndarray:
