@@ -165,6 +165,12 @@ def _check(job: _Job) -> None:
             raise UserError(f"{job.source}: --{name}={flag.value:g}: it must not be given with markers")
     if job.output is not None:
         check_written(job.output, markers)
+        written = _form(job.output)
+        if written and written.own_unit and _OUTPUT_UNIT.value is not None:
+            raise UserError(
+                f"{job.output}: --output_unit_mm={_OUTPUT_UNIT.value:g}: it must not be given, as lengths in "
+                f"{written.name} have the unit that belongs to its body"
+            )
 
 
 def _convert(job: _Job, skeleton: Path | None) -> None:
@@ -194,6 +200,7 @@ def _write_motion(motion: Motion, output: Path) -> None:
     if _OUTPUT_UNIT.value is not None:
         motion = in_unit(motion, _OUTPUT_UNIT.value)
     write_motion(motion, output)
-    rate = nominal_rate(motion.fps)
-    unit = motion.skeleton.translation_mm * motion.skeleton.true_scale
-    print(f"wrote {output}: {len(motion.frames)} frames at {rate:.6g} per second, unit {unit:g} mm", flush=True)
+    rate, form = nominal_rate(motion.fps), _form(output)
+    unit = f"{motion.skeleton.translation_mm * motion.skeleton.true_scale:g} mm"
+    unit = "that of its body" if form and form.own_unit else unit
+    print(f"wrote {output}: {len(motion.frames)} frames at {rate:.6g} per second, unit {unit}", flush=True)

@@ -371,9 +371,7 @@ def test_the_command_feeds_a_file(workdir: Path):
 
 def test_another_body_is_told(workdir: Path):
     done = _command(workdir, f"--input={workdir / 'other.txt'}")
-    expected = (
-        r"error: --input=\S+other.txt: does not fit --workdir=\S+: 38 joints where 32 are expected; .* --retarget .*\n"
-    )
+    expected = r"error: --input=\S+other.txt: does not fit --workdir=\S+: 38 joints where 32 .* --retarget .*\n"
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(expected, done.stderr), done.stderr
 

@@ -35,3 +35,4 @@ class Format(NamedTuple):
     read_markers: Callable[[Path, ReadOptions], Markers] | None = None
     write_markers: Callable[[Markers, Path], None] | None = None
     separate_skeleton: bool = False  # the body is in a file of its own
+    own_unit: bool = False  # written lengths are in the unit that its reader takes for granted, not in the motion's

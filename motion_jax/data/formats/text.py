@@ -94,4 +94,4 @@ def _layout(columns: int, path: Path) -> Layout:
     return _BY_COLUMNS[columns]
 
 
-FORMAT = Format("exponential-map text", read=read_text, write=write_text)
+FORMAT = Format("exponential-map text", read=read_text, write=write_text, own_unit=True)
