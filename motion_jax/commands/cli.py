@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging as python_logging
+import os
 import re
+import signal
 import sys
 import traceback
 import warnings
@@ -66,9 +69,9 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
             check_backend()
             raise
 
-    logging.use_absl_handler()  # it replaces what libraries have set up for the streams as they are
-    streams.survive_closed_pipes()
     try:
+        logging.use_absl_handler()  # it replaces what libraries have set up for the streams as they are
+        streams.survive_closed_pipes()
         try:
             app.run(begin, flags_parser=parse)
         finally:
@@ -76,9 +79,17 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
     except UserError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        _leave_interrupted()
     raise AssertionError("app.run does not return")
+
+
+def _leave_interrupted() -> NoReturn:
+    """Ends at once: XLA may still be compiling or computing in threads, which crash while the interpreter is ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt these lines
+    print("interrupted", file=sys.stderr)
+    with contextlib.suppress(UserError):
+        streams.flush()
+    os._exit(_INTERRUPTED)
 
 
 def define_config(default: str | None = None, any_model: bool = False) -> flags.FlagHolder:

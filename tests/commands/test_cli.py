@@ -166,6 +166,13 @@ def test_what_the_flags_say_is_what_is_done(program: Path, forked: Forked):
     assert warned.complaints == "warning: of the program\nwarning: of a library\n"
 
 
+def test_an_interrupted_command_does_not_wait_for_the_interpreter_to_be_torn_down(program: Path):
+    """There threads of XLA that are still at work crash the process."""
+    code = f"import atexit\natexit.register(print, 'torn down')\nprint('before')\n{PROGRAM}"
+    done = _run("-c", code, "--fail=interrupt", cwd=program)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGINT, "before\n", "interrupted\n")
+
+
 def test_help_shows_the_commands_own_flags_first(program: Path, forked: Forked):
     usual, full = forked(PROGRAM, [["--help"], ["--helpfull", "--nonsense"]], program)
     assert (usual.status, usual.complaints) == (full.status, full.complaints) == (0, "")
