@@ -24,7 +24,7 @@ from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.folder import read_folder
 from motion_jax.data.layouts import Layout
 from motion_jax.data.motion.rates import check_rate
-from motion_jax.data.prepared import check_target, write_dataset
+from motion_jax.data.prepared import check_target, is_prepared, read_manifest, write_dataset
 from motion_jax.data.splits import WAYS
 from motion_jax.data.summary import describe
 from motion_jax.data.trees import read_tree, write_tree
@@ -33,7 +33,8 @@ from motion_jax.types import Dataset
 
 _DATASET = flags.DEFINE_enum("dataset", None, dataset_names(), "Which data set the files are.", required=True)
 _SOURCE = cli.define_path("source", "", "Folder that holds its files; none for what is made by code.")
-_OUT = cli.define_path("out", "", "Folder to write: new, empty, or one that this command wrote.")
+_OUT = cli.define_path("out", "", "Folder to write: new or empty, or with --overwrite one that this command wrote.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a prepared data set that is there.")
 _ACTIONS = flags.DEFINE_string("actions", "all", "all, or names separated by commas.")
 _DUPLICATES = flags.DEFINE_bool("allow_duplicates", False, "Accept a file that is in both train and test.")
 _AUDIT_ONLY = flags.DEFINE_bool("audit_only", False, "Report, and write nothing.")
@@ -55,7 +56,10 @@ def main(_: list[str]) -> None:
     spec = find_dataset(_DATASET.value, "--dataset")
     _check_flags(spec)
     config = DataConfig(spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value)
-    source = _read(spec, config)
+    try:
+        source = _read(spec, config)
+    except UserError as error:  # the field that the flag fills
+        raise UserError(str(error).replace("data.actions=", "--actions=", 1)) from None
     findings = sort_findings([*source.findings, *audit_use(config, source.dataset.clips, source.hashes)])
     print(describe(source.dataset, findings, source.split))
     raise_errors(findings, source.root)
@@ -89,11 +93,22 @@ def _check_flags(spec: DatasetSpec) -> None:
         if not _OUT.value:
             raise UserError("--out is missing: it must name the folder to write; --audit_only needs none")
         check_target(_OUT.value)
+        if is_prepared(_OUT.value) and not (_OVERWRITE.value or _TEXT.value):
+            raise UserError(f"--out={_OUT.value}: {_prepared_before()} is there already; --overwrite replaces it")
     for flag in _OF_RECORDINGS:
         if flag.value is not None and not isinstance(spec.files, MotionFiles):
             raise UserError(f"--{flag.name}={flag.value}: it is for folders of recordings, not --dataset={spec.name}")
     check_rate(_FPS.value, "--fps")
     check_rate(_INPUT_FPS.value, "--input_fps")
+
+
+def _prepared_before() -> str:
+    try:
+        manifest = read_manifest(_OUT.value)
+    except UserError:  # damaged, or of another version: preparing it anew is the cure
+        return "a prepared data set that cannot be read"
+    clips = len(manifest.clips)
+    return f"prepared data set {manifest.dataset!r} of {clips} clip{'s' * (clips != 1)}"
 
 
 def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
