@@ -10,6 +10,7 @@ motion-jax prepare --dataset=folder --source=subjects --out=prepared/cmu_all    
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,8 +59,8 @@ def main(_: list[str]) -> None:
     config = DataConfig(spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value)
     try:
         source = _read(spec, config)
-    except UserError as error:  # the field that the flag fills
-        raise UserError(str(error).replace("data.actions=", "--actions=", 1)) from None
+    except UserError as error:  # it names the fields that the flags fill
+        raise UserError(re.sub(r"^data\.(root|actions)=", _flag_of_field, str(error))) from None
     findings = sort_findings([*source.findings, *audit_use(config, source.dataset.clips, source.hashes)])
     print(describe(source.dataset, findings, source.split))
     raise_errors(findings, source.root)
@@ -100,6 +101,10 @@ def _check_flags(spec: DatasetSpec) -> None:
             raise UserError(f"--{flag.name}={flag.value}: it is for folders of recordings, not --dataset={spec.name}")
     check_rate(_FPS.value, "--fps")
     check_rate(_INPUT_FPS.value, "--input_fps")
+
+
+def _flag_of_field(field: re.Match[str]) -> str:
+    return {"root": "--source=", "actions": "--actions="}[field[1]]
 
 
 def _prepared_before() -> str:
