@@ -49,7 +49,7 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
         device: whether a device that JAX_PLATFORMS names must be there before anything is done.
 
     Exit status 0; 2 after a user's mistake (`UserError`, a wrong flag, a config file that does not load), which is
-    told in one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program and shows its traceback.
+    printed as one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program and shows its traceback.
     """
 
     def parse(argv: list[str]) -> list[str]:
@@ -180,7 +180,7 @@ def _parse(argv: list[str]) -> list[str]:
             _check_overrides(argv)
         rest = flags.FLAGS(argv)
         if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.WARNING)  # at INFO, libraries tell of every file they write
+            logging.set_verbosity(logging.WARNING)  # at INFO, libraries report every file they write
     except Exception as error:
         _fail(_explain(error))
     if len(rest) > 1:

@@ -137,6 +137,6 @@ def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
 
 def _described(files: MotionFiles) -> MotionFiles:
     """What the flags say in place of what is known of the data set."""
-    told = {flag.name: flag.value for flag in _OF_RECORDINGS if flag.value is not None}
-    told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    return dataclasses.replace(files, **told)
+    given = {flag.name: flag.value for flag in _OF_RECORDINGS if flag.value is not None}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return dataclasses.replace(files, **given)
