@@ -49,7 +49,8 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
         device: whether a device that JAX_PLATFORMS names must be there before anything is done.
 
     Exit status 0; 2 after a user's mistake (`UserError`, a wrong flag, a config file that does not load), which is
-    printed as one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program and shows its traceback.
+    printed as one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program, and its traceback is
+    shown.
     """
 
     def parse(argv: list[str]) -> list[str]:
