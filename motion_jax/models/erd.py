@@ -11,9 +11,8 @@ done here. The paper's own text was not at hand.
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
 
-from motion_jax.config import FORCING, Experiment, ModelConfig, at_least, one_of
+from motion_jax.config import Experiment
 from motion_jax.models import next_frame
 from motion_jax.nn.cells import CELLS
 from motion_jax.nn.stack import Stack
@@ -22,20 +21,10 @@ from motion_jax.types import Model
 
 
 @dataclasses.dataclass(frozen=True)
-class ErdConfig(ModelConfig):
+class ErdConfig(next_frame.StackedConfig):
     """The fields of `erd`."""
 
     name: str = "erd"
-    hidden: int = 1024  # H
-    layers: int = 1
-    noise: str = "none"  # added to the frames that it learns from; "fragkiadaki": growing by iteration
-
-    UNREAD: ClassVar[tuple[str, ...]] = FORCING
-
-    def __post_init__(self) -> None:
-        at_least("model.hidden", self.hidden, 1)
-        at_least("model.layers", self.layers, 1)
-        one_of("model.noise", self.noise, next_frame.NOISES)
 
 
 def make(config: ErdConfig, experiment: Experiment, space: PoseSpace) -> Model:

@@ -13,14 +13,15 @@ Here every frame gets it, and the code none: it is a label.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import Experiment
+from motion_jax.config import FORCING, Experiment, ModelConfig, at_least, one_of
 from motion_jax.losses import make_loss
 from motion_jax.nn.decoder import DecoderInputs
 from motion_jax.nn.deferred_grad import Compute, compute_of, scan_deferred_grad
@@ -36,6 +37,22 @@ NOISE = ((250, 0.01), (500, 0.05), (1000, 0.1), (1300, 0.2), (2000, 0.3), (2500,
 Weights = Any
 States = Any  # a pytree of [B, ...] arrays
 Gates = Any  # a pytree of [..., G] arrays
+
+
+@dataclasses.dataclass(frozen=True)
+class StackedConfig(ModelConfig):
+    """The fields of a stack of recurrent layers that learns to predict the next frame."""
+
+    hidden: int = 1024  # H
+    layers: int = 1
+    noise: str = "none"  # added to the frames that it learns from; "fragkiadaki": growing by iteration
+
+    UNREAD: ClassVar[tuple[str, ...]] = FORCING
+
+    def __post_init__(self) -> None:
+        at_least("model.hidden", self.hidden, 1)
+        at_least("model.layers", self.layers, 1)
+        one_of("model.noise", self.noise, NOISES)
 
 
 class Network(NamedTuple):
