@@ -24,7 +24,7 @@ style: $(READY)
 	$(BIN)/ruff format --check .
 
 types: $(READY)
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python  # of its own it asks whichever python is on the path
 
 smoke: $(READY)
 	$(BIN)/python -m pytest -q -n auto $(SMOKE)

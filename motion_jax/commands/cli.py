@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging as python_logging
+import os
 import re
+import signal
 import sys
 import traceback
 import warnings
@@ -29,6 +32,8 @@ CONFIG = "config"  # the flag's name
 
 _MISTAKE = 2  # exit status
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
+_MISSING = re.compile(r"flag --(\w+)=None: Flag --\1 must have a value other than None\.")  # as absl says it
+_NO_NUMBER = re.compile(r"flag (--\S+?=.*?): (invalid literal for int|could not convert string to float)", re.DOTALL)
 _CONFIG_FAILED = "Error whilst parsing config file"  # how ml_collections begins, before a whole traceback
 
 flags.disclaim_key_flags()  # what is defined here belongs to the command that asks for it
@@ -44,7 +49,8 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
         device: whether a device that JAX_PLATFORMS names must be there before anything is done.
 
     Exit status 0; 2 after a user's mistake (`UserError`, a wrong flag, a config file that does not load), which is
-    told in one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program and shows its traceback.
+    printed as one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program, and its traceback is
+    shown.
     """
 
     def parse(argv: list[str]) -> list[str]:
@@ -66,9 +72,9 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
             check_backend()
             raise
 
-    logging.use_absl_handler()  # it replaces what libraries have set up for the streams as they are
-    streams.survive_closed_pipes()
     try:
+        logging.use_absl_handler()  # it replaces what libraries have set up for the streams as they are
+        streams.survive_closed_pipes()
         try:
             app.run(begin, flags_parser=parse)
         finally:
@@ -76,9 +82,17 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
     except UserError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        _leave_interrupted()
     raise AssertionError("app.run does not return")
+
+
+def _leave_interrupted() -> NoReturn:
+    """Ends at once: XLA may still be compiling or computing in threads, which crash while the interpreter is ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt these lines
+    print("interrupted", file=sys.stderr)
+    with contextlib.suppress(UserError):
+        streams.flush()
+    os._exit(_INTERRUPTED)
 
 
 def define_config(default: str | None = None, any_model: bool = False) -> flags.FlagHolder:
@@ -167,7 +181,7 @@ def _parse(argv: list[str]) -> list[str]:
             _check_overrides(argv)
         rest = flags.FLAGS(argv)
         if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.WARNING)  # at INFO, libraries tell of every file they write
+            logging.set_verbosity(logging.WARNING)  # at INFO, libraries report every file they write
     except Exception as error:
         _fail(_explain(error))
     if len(rest) > 1:
@@ -235,11 +249,14 @@ def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
         raise UserError(f"--{CONFIG}.{path}: model {config.model.name!r} does not read it{of_model}")
 
 
+def _all_fields() -> dict[str, Any]:
+    """Of every group, and of every model."""
+    models = {field.name: field.default for config in model_configs().values() for field in dataclasses.fields(config)}
+    return {**Experiment().to_dict(), "model": models}
+
+
 def _check_key(name: str) -> None:
-    fields: Any = Experiment().to_dict()
-    fields["model"] = {
-        field.name: field.default for config in model_configs().values() for field in dataclasses.fields(config)
-    }
+    fields: Any = _all_fields()
     for part in name.split(".")[1:]:
         if not isinstance(fields, Mapping):
             raise UserError(f"--{name}: {fields!r} has no fields")
@@ -253,13 +270,37 @@ def _explain(error: Exception) -> str:
         return _explain_config(error)
     if isinstance(error.__context__, UserError) and _CONFIG_FAILED not in str(error.__context__):
         return str(error.__context__)  # raised by a parser of ours
-    if isinstance(error, flags.UnrecognizedFlagError) and error.flagname.startswith(f"{CONFIG}."):
-        return f"--{error.flagname} changes a field of a config file, but no --{CONFIG}=NAME is given"
+    if isinstance(error, flags.UnrecognizedFlagError):
+        return _explain_unknown(error)
     if isinstance(error, flags.Error):
-        if missing := re.fullmatch(r"flag --(\w+)=None: Flag --\1 must have a value other than None\.", str(error)):
-            return f"--{missing[1]} is missing: {flags.FLAGS[missing[1]].help}"
+        missing = _MISSING.findall(str(error))
+        if len(missing) > 1:
+            names = ", ".join(f"--{name}" for name in missing[:-1])
+            return f"{names} and --{missing[-1]} are missing: {sys.argv[0]} --help shows what they take"
+        if missing:
+            return f"--{missing[0]} is missing: {flags.FLAGS[missing[0]].help}"
+        if wrong := re.match(
+            r"flag (--\S+?=.*?): (invalid literal for int|could not convert string to float)", str(error)
+        ):
+            return f"{wrong[1]}: it must be a {'whole ' * wrong[2].startswith('invalid')}number"
         return str(error)
     return _explain_config(error)
+
+
+def _explain_unknown(error: flags.UnrecognizedFlagError) -> str:
+    """With the nearest flag, or the field of the configuration that has this name."""
+    name = error.flagname
+    if name.startswith(f"{CONFIG}."):
+        return (
+            f"--{name} changes a field of a config file, but no --{CONFIG}=NAME is given; "
+            f"resuming a run with a change needs it too"
+        )
+    if CONFIG in flags.FLAGS:
+        groups = {group: fields for group, fields in _all_fields().items() if isinstance(fields, Mapping)}
+        if named := [f"--{CONFIG}.{group}.{name}=VALUE" for group, fields in groups.items() if name in fields]:
+            return f"--{name}: no such flag; {' or '.join(named)} changes the field of the configuration"
+    near = str(error).partition(". ")[2]  # absl's guess
+    return f"--{name}: no such flag. {near or f'{sys.argv[0]} --help lists them'}"
 
 
 def _explain_config(error: BaseException) -> str:

@@ -36,7 +36,7 @@ from motion_jax.visualize.figures import check_drawable
 
 _CONFIG = cli.define_config()
 _WORKDIR = flags.DEFINE_string("workdir", "", "Runs, or folders of runs, separated by commas; of one name: seeds.")
-_ROOT = cli.define_path("root", "", "Where the data lies now, if not where the run was trained.")
+_ROOT = cli.define_path("root", "", "Folder of the data, if it has moved since training.")
 _MODE = flags.DEFINE_enum("mode", "both", (*MODES, "both"), "How the model is fed.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
 _BASELINE = flags.DEFINE_bool("baseline", True, "Score zero-velocity on the same windows, beside the model.")
@@ -74,7 +74,7 @@ def main(_: list[str]) -> None:
 
 
 def _score(runs: list[Predictor], leave_out: bool) -> list[Report]:
-    """Runs of one data set together, whatever else tells them apart.
+    """Runs of one data set together, however else they differ.
 
     One that cannot be scored is an error, or with `leave_out` (runs that were found, not named) a warning.
     """

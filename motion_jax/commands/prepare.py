@@ -10,6 +10,7 @@ motion-jax prepare --dataset=folder --source=subjects --out=prepared/cmu_all    
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.folder import read_folder
 from motion_jax.data.layouts import Layout
 from motion_jax.data.motion.rates import check_rate
-from motion_jax.data.prepared import check_target, write_dataset
+from motion_jax.data.prepared import check_target, is_prepared, read_manifest, write_dataset
 from motion_jax.data.splits import WAYS
 from motion_jax.data.summary import describe
 from motion_jax.data.trees import read_tree, write_tree
@@ -33,7 +34,8 @@ from motion_jax.types import Dataset
 
 _DATASET = flags.DEFINE_enum("dataset", None, dataset_names(), "Which data set the files are.", required=True)
 _SOURCE = cli.define_path("source", "", "Folder that holds its files; none for what is made by code.")
-_OUT = cli.define_path("out", "", "Folder to write: new, empty, or one that this command wrote.")
+_OUT = cli.define_path("out", "", "Folder to write: new or empty, or with --overwrite one that this command wrote.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a prepared data set that is there.")
 _ACTIONS = flags.DEFINE_string("actions", "all", "all, or names separated by commas.")
 _DUPLICATES = flags.DEFINE_bool("allow_duplicates", False, "Accept a file that is in both train and test.")
 _AUDIT_ONLY = flags.DEFINE_bool("audit_only", False, "Report, and write nothing.")
@@ -55,7 +57,10 @@ def main(_: list[str]) -> None:
     spec = find_dataset(_DATASET.value, "--dataset")
     _check_flags(spec)
     config = DataConfig(spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value)
-    source = _read(spec, config)
+    try:
+        source = _read(spec, config)
+    except UserError as error:  # it names the fields that the flags fill
+        raise UserError(re.sub(r"^data\.(root|actions)=", _flag_of_field, str(error))) from None
     findings = sort_findings([*source.findings, *audit_use(config, source.dataset.clips, source.hashes)])
     print(describe(source.dataset, findings, source.split))
     raise_errors(findings, source.root)
@@ -89,11 +94,26 @@ def _check_flags(spec: DatasetSpec) -> None:
         if not _OUT.value:
             raise UserError("--out is missing: it must name the folder to write; --audit_only needs none")
         check_target(_OUT.value)
+        if is_prepared(_OUT.value) and not (_OVERWRITE.value or _TEXT.value):
+            raise UserError(f"--out={_OUT.value}: {_prepared_before()} is there already; --overwrite replaces it")
     for flag in _OF_RECORDINGS:
         if flag.value is not None and not isinstance(spec.files, MotionFiles):
             raise UserError(f"--{flag.name}={flag.value}: it is for folders of recordings, not --dataset={spec.name}")
     check_rate(_FPS.value, "--fps")
     check_rate(_INPUT_FPS.value, "--input_fps")
+
+
+def _flag_of_field(field: re.Match[str]) -> str:
+    return {"root": "--source=", "actions": "--actions="}[field[1]]
+
+
+def _prepared_before() -> str:
+    try:
+        manifest = read_manifest(_OUT.value)
+    except UserError:  # damaged, or of another version: preparing it anew is the cure
+        return "a prepared data set that cannot be read"
+    clips = len(manifest.clips)
+    return f"prepared data set {manifest.dataset!r} of {clips} clip{'s' * (clips != 1)}"
 
 
 def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
@@ -117,6 +137,6 @@ def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
 
 def _described(files: MotionFiles) -> MotionFiles:
     """What the flags say in place of what is known of the data set."""
-    told = {flag.name: flag.value for flag in _OF_RECORDINGS if flag.value is not None}
-    told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    return dataclasses.replace(files, **told)
+    given = {flag.name: flag.value for flag in _OF_RECORDINGS if flag.value is not None}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return dataclasses.replace(files, **given)

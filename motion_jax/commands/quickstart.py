@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from motion_jax.commands import cli
-from motion_jax.data.cache import open_dataset
+from motion_jax.data.cache import describe_source, open_dataset
 from motion_jax.evaluation import report, tables
 from motion_jax.evaluation.evaluate import select
 from motion_jax.evaluation.report import Report
@@ -39,7 +39,7 @@ def main(_: list[str]) -> None:
     experiment, out = cli.experiment(_CONFIG), Path(_OUT.value).absolute()
     check_writable(out / "report.json")
     check_drawable(out / "prediction.png")
-    print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
+    print(f"opening {describe_source(experiment.data)}", flush=True)
     dataset = open_dataset(experiment.data)
     print(f"training {experiment.name} on {len(dataset.clips)} clips of {dataset.name} motion", flush=True)
     fit(experiment, dataset, out / "run")

@@ -35,7 +35,7 @@ def shipped(folder: str) -> dict[str, Path]:
 
 
 def _root() -> Path:
-    """What `configs` lies in: the package where it was installed, the checkout where it was not."""
+    """The folder that holds `configs`: the package where it was installed, the checkout where it was not."""
     package = Path(motion_jax.__file__).parent
     return package if (package / CONFIGS).is_dir() else package.parent
 

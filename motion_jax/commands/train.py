@@ -3,31 +3,48 @@
 motion-jax train --config=bi_enc_50 --workdir=runs/bi_enc_50
 motion-jax train --config=bi_enc_50 --workdir=runs/small --config.model.hidden=256
 motion-jax train --config=my_config.py --workdir=runs/mine --tensorboard
+motion-jax train --workdir=runs/mine     (resumes a run with its own configuration)
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import jax
 from absl import flags
 
 from motion_jax.commands import cli
-from motion_jax.data.cache import open_dataset
+from motion_jax.config import Experiment
+from motion_jax.data.cache import describe_source, open_dataset
+from motion_jax.errors import UserError
+from motion_jax.experiments.runs import is_run
 from motion_jax.train.forecasting import fit
 from motion_jax.train.tensorboard import check_tensorboard
+from motion_jax.train.workdir import Workdir
 
 _CONFIG = cli.define_config()
-_WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that lies there is resumed.", required=True)
+_WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that is there is resumed.", required=True)
 _BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
 
 
 def main(_: list[str]) -> None:
     """Opens the data and trains."""
-    experiment = cli.experiment(_CONFIG)
+    experiment = cli.experiment(_CONFIG) if _CONFIG.present else _of_run()
     if _BOARD.value:
         check_tensorboard()
-    print(f"opening {experiment.data.root or 'synthetic motion, which is made once and kept'}", flush=True)
+    print(f"opening {describe_source(experiment.data)}", flush=True)
     dataset = open_dataset(experiment.data)
     devices = ", ".join(str(device) for device in jax.local_devices())
     print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}", flush=True)
     steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
-    print(f"trained {steps} steps; the run lies in {_WORKDIR.value}")
+    print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
+
+
+def _of_run() -> Experiment:
+    """The configuration of the run that is resumed."""
+    if not is_run(Path(_WORKDIR.value)):
+        raise UserError(
+            f"--{cli.CONFIG}=NAME is missing: name a configuration, such as quickstart or a file of your own; "
+            f"--workdir={_WORKDIR.value} holds no run that could be resumed with its own"
+        )
+    return Workdir(_WORKDIR.value).read_experiment()

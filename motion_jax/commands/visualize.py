@@ -42,7 +42,7 @@ _MP4 = cli.define_path("mp4", "", "Write an animation here (.mp4); needs ffmpeg.
 _CURVES = cli.define_path("curves", "", "Draw the free-running error of each action here (.png, .pdf, .svg).")
 _TRAINING = cli.define_path("training", "", "Draw what the runs measured while they trained here.")
 _ATTENTION = cli.define_path("attention", "", "Draw the attention's weights here (.png, .pdf, .svg).")
-_ROOT = cli.define_path("root", "", "Where the data lies now, if not where the runs were trained.")
+_ROOT = cli.define_path("root", "", "Folder of the data, if it has moved since training.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
 
 SCENES = (_OUTPUT, _PNG, _GIF, _MP4, _ATTENTION)  # what needs predictions

@@ -82,6 +82,12 @@ def check_source(config: DataConfig) -> DatasetSpec:
     return spec
 
 
+def describe_source(config: DataConfig) -> str:
+    """Where the data comes from, in words. Raises `UserError` as `check_source` does."""
+    spec = check_source(config)
+    return config.root or f"{spec.name} motion, which is made once and kept"
+
+
 def _open_root(spec: DatasetSpec, config: DataConfig) -> _Opened:
     root = user_path(config.root)
     if is_prepared(root):

@@ -84,7 +84,7 @@ class Manifest:
             if fields["format"] != FORMAT:
                 raise UserError(
                     f"{source}: a prepared data set of format {fields['format']!r}; this version reads {FORMAT}: "
-                    f"run motion-jax prepare again"
+                    f"run motion-jax prepare again, with --overwrite"
                 )
             if fields.pop("digest") != _digest(fields):
                 raise UserError(f"{source}: damaged or edited: its content does not match its digest")

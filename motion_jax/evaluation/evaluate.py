@@ -7,6 +7,7 @@ the task. `one_step`: the model reads the true previous frame at every step, so 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -187,10 +188,17 @@ def _applicable_metrics(experiment: Experiment, dataset: Dataset) -> list[Metric
     chosen = [metric for metric in metrics if metric.applies(dataset.skeleton)]
     if not chosen:
         raise UserError(f"eval.metrics={experiment.eval.metrics!r}: none applies to skeleton {dataset.skeleton.name!r}")
-    for metric in metrics:
-        if metric not in chosen:
-            logging.warning("%s does not apply to skeleton %s: not reported", metric.name, dataset.skeleton.name)
+    if experiment.eval.metrics != EvalConfig().metrics:  # nobody asked for those that are usual
+        for metric in metrics:
+            if metric not in chosen:
+                _warn_unreported(metric.name, dataset.skeleton.name)
     return chosen
+
+
+@functools.cache
+def _warn_unreported(metric: str, skeleton: str) -> None:
+    """Once, not for each model and mode."""
+    logging.warning("%s does not apply to skeleton %s: not reported", metric, skeleton)
 
 
 def _check_space(dataset: Dataset, space: PoseSpace, experiment: Experiment) -> None:

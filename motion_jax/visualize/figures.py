@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import os
+import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,6 +41,7 @@ def check_drawable(path: str | Path) -> None:
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of `width` x `height` inches. Raises `UserError` if matplotlib is missing."""
     try:
+        _load_matplotlib()
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
@@ -44,6 +49,35 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def _load_matplotlib() -> None:
+    """Imports matplotlib with the backend that MPLBACKEND names, or none if there is none of that name.
+
+    What is drawn here needs no backend, but importing matplotlib fails over an unknown one, and using it over one that
+    is not installed, such as a notebook's in a shell that was started from there.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    named = os.environ.pop("MPLBACKEND", "")
+    try:
+        import matplotlib
+    finally:
+        if named:
+            os.environ["MPLBACKEND"] = named
+    if named and _importable(named):
+        with contextlib.suppress(ValueError):  # no backend of matplotlib's
+            matplotlib.rcParams["backend"] = named  # as importing it does
+
+
+def _importable(backend: str) -> bool:
+    """Whether a backend of another package is there; true for matplotlib's own names."""
+    if not backend.startswith("module://"):
+        return True
+    try:
+        return importlib.util.find_spec(backend.removeprefix("module://")) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def save(figure: Figure, path: str | Path) -> None:

@@ -95,13 +95,16 @@ WRONG = {
         "--config=erd --config.train.teacher_forcing=0.2",
         "--config.train.teacher_forcing: model 'erd' does not read it",
     ),
-    "wrong_type": ("--config=good.py --config.train.steps=abc", "flag --config.train.steps=abc: invalid literal"),
-    "not_whole": ("--config=good.py --config.train.steps=1.5", "flag --config.train.steps=1.5: invalid literal"),
+    "wrong_type": ("--config=good.py --config.train.steps=abc", "--config.train.steps=abc: it must be a whole number"),
+    "not_whole": ("--config=good.py --config.train.steps=1.5", "--config.train.steps=1.5: it must be a whole number"),
+    "no_number": ("--config=good.py --config.optim.learning_rate=fast", ".*learning_rate=fast: it must be a number"),
     "not_boolean": ("--config=good.py --config.model.residual=maybe", "flag --config.model.residual=maybe: "),
     "group_as_value": ("--config=good.py --config.train=3", "flag --config.train=3: "),
     "missing_value": ("--config=good.py --config.data.root", "Missing value for flag --config.data.root"),
     "impossible_value": ("--config=good.py --config.train.batch=0", "train.batch=0: must be at least 1"),
-    "unknown_flag": ("--confg=good.py", "Unknown command line flag 'confg'. Did you mean: config"),
+    "unknown_flag": ("--confg=good.py", "--confg: no such flag. Did you mean: config"),
+    "far_flag": ("--zzyzx=3", "--zzyzx: no such flag. .* --help lists them"),
+    "field_as_flag": ("--steps=3", "--steps: no such flag; --config.train.steps=VALUE changes the field"),
     "wrong_choice": ("--fail=often", r"flag --fail=often: value should be one of <no\|user\|bug\|interrupt\|warn>"),
     "stray_argument": ("--config=good.py train", "unexpected argument 'train'"),
     "flag_file_absent": ("--flagfile=absent.txt", ".*absent.txt"),
@@ -166,6 +169,13 @@ def test_what_the_flags_say_is_what_is_done(program: Path, forked: Forked):
     assert warned.complaints == "warning: of the program\nwarning: of a library\n"
 
 
+def test_an_interrupted_command_does_not_wait_for_the_interpreter_to_be_torn_down(program: Path):
+    """There threads of XLA that are still at work crash the process."""
+    code = f"import atexit\natexit.register(print, 'torn down')\nprint('before')\n{PROGRAM}"
+    done = _run("-c", code, "--fail=interrupt", cwd=program)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGINT, "before\n", "interrupted\n")
+
+
 def test_help_shows_the_commands_own_flags_first(program: Path, forked: Forked):
     usual, full = forked(PROGRAM, [["--help"], ["--helpfull", "--nonsense"]], program)
     assert (usual.status, usual.complaints) == (full.status, full.complaints) == (0, "")
@@ -211,6 +221,17 @@ def test_prepare_writes_what_it_read(tree: Path):
     assert len(read_manifest(tree.parent / "out").sources) == 6
 
 
+def test_missing_flags_are_named_together(tmp_path: Path, forked: Forked):
+    code = "from motion_jax.commands import predict; cli.run(predict.main)"
+    lines = [[], ["--workdir=run", "--input=a"], ["--workdir=r", "--input=a", "--output=b", "--input_fps=abc"]]
+    several, one, number = forked(code, lines, tmp_path)
+    assert several.complaints == (
+        "error: --workdir, --input and --output are missing: program.py --help shows what they take\n"
+    )
+    assert one.complaints == "error: --output is missing: A file; for several inputs, a folder.\n"
+    assert number.complaints == "error: --input_fps=abc: it must be a number\n"
+
+
 PREPARING = "from motion_jax.commands import prepare; cli.run(prepare.main)"
 
 
@@ -235,7 +256,7 @@ PREPARE = {
     "--dataset=h36": "--dataset=h36: value should be one of <synthetic|h36m|cmu|folder>",
     "--dataset=cmu --out=out": "--source='': with --dataset=cmu it must name the folder",
     "--dataset=cmu --source=tree": "--out is missing",
-    "--dataset=cmu --source=absent --out=out": "data.root='absent': no such folder",
+    "--dataset=cmu --source=absent --out=out": "--source='absent': no such folder",
     "--dataset=h36m --source=tree --out=out": "no 'h36m' tree: it must hold folders like S1, S5",
     "--dataset=cmu --source=tree --out=tree": "tree: holds 'test': it must be empty, new, or a prepared data set",
     "--dataset=cmu --source=tree --out=out --actions=hopping": "unknown action 'hopping'",

@@ -51,7 +51,7 @@ REFUSED = {
     "--test=lunch --pattern={subject}": "--test=lunch: no subject 'lunch': it must be among jump, walk",
     "--input_fps=0": "--input_fps=0",
     "--fps=-1": "--fps=-1",
-    "--actions=fly": "unknown action 'fly'; it must be all, or some of jump, walk",
+    "--actions=fly": "error: --actions='fly': unknown action 'fly'; it must be all, or some of jump, walk",
     "--exclude=*.bvh": "no motion file in it",
     "--split=person": "--split=person: value should be one of <auto|subject|trial|file|time>",
 }
@@ -73,3 +73,13 @@ def test_every_flag_reaches_what_it_is_for(home: Path, forked):
     dataset = read_prepared(home / "out")
     assert (dataset.fps, dataset.actions) == (100.0, ("walk",))
     assert [(clip.split, len(clip.frames)) for clip in dataset.clips] == [("train", 248), ("test", 151)]
+
+
+def test_an_older_data_set_is_replaced_only_when_told_so(home: Path, forked):
+    first, refused, replaced = prepare(forked, home, "", "--exclude=jump*", "--exclude=jump* --split=time --overwrite")
+    assert (first.status, refused.status, replaced.status) == (0, 2, 0)
+    assert refused.complaints == (
+        f"error: --out={home}/out: prepared data set 'folder' of 2 clips is there already; --overwrite replaces it\n"
+    )
+    assert refused.out == ""
+    assert read_prepared(home / "out").actions == ("walk",)

@@ -44,7 +44,7 @@ def main() -> None:
     print(f"{size / 1e6:.0f} MB of text, {options.subjects} of {len(h36m.LAYOUT.groups)} subjects", flush=True)
     module = [sys.executable, "-m"]
     _measure("import alone", [sys.executable, "-c", "import motion_jax"])
-    arguments = ["--dataset=h36m", f"--source={tree}", f"--out={prepared}"]
+    arguments = ["--dataset=h36m", f"--source={tree}", f"--out={prepared}", "--overwrite"]
     seconds = _measure("launch.prepare", [*module, "launch.prepare", *arguments])
     print(f"  {size / 1e6 / seconds:.0f} MB of text a second; {_size(prepared) / 1e6:.0f} MB prepared")
     _measure("open", [sys.executable, "-c", OPEN, str(prepared), "open"])

@@ -206,7 +206,7 @@ def test_a_prediction_that_is_not_finite_scores_nan_and_is_named(bad, dataset, s
     assert told in caplog.text
 
 
-def test_cmu_is_given_its_true_times_beside_the_labels(dataset, space):
+def test_cmu_is_given_its_true_times_beside_the_labels(dataset, space, monkeypatch, caplog):
     clips = tuple(
         Clip(np.tile(clip.frames, (1, 2))[:, :117], "", clip.action, 1, "test", clip.source)
         for clip in dataset.clips[::2]
@@ -214,10 +214,17 @@ def test_cmu_is_given_its_true_times_beside_the_labels(dataset, space):
     cmu = Dataset("cmu", clips, ACTIONS, skeleton=CMU, fps=120.0, key="abc")
     mean = np.tile(space.mean, 2)[:117]
     fast = PoseSpace(mean, np.ones(117), KEPT, ACTIONS, CMU, 60.0)
+    monkeypatch.setattr(logging.getLogger("absl"), "propagate", True)
     reports = evaluate(zero_velocity, cmu, fast, experiment(), "zero", ["free_running"])
     assert [report.metric for report in reports] == ["euler_error_rad", "mpjpe_mm"]  # h36m-22 does not apply
     assert reports[0].milliseconds == [16.667, 50.0, 83.333]
     assert reports[0].label_ms == [40, 120, 200]
+
+    assert "not reported" not in caplog.text  # nobody asked for it
+    asked = dataclasses.replace(experiment().eval, metrics="mpjpe_h36m22_mm,mpjpe_mm")
+    for name in ("one", "two"):
+        evaluate(zero_velocity, cmu, fast, dataclasses.replace(experiment(), eval=asked), name, ["free_running"])
+    assert caplog.text.count("mpjpe_h36m22_mm does not apply to skeleton cmu: not reported") == 1
 
 
 def test_what_cannot_be_evaluated_is_refused(dataset, space):

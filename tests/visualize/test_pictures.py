@@ -6,6 +6,8 @@ import dataclasses
 import itertools
 import json
 import math
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -359,3 +361,32 @@ def test_matplotlib_is_an_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UserError, match=r"needs matplotlib: pip install 'motion-jax\[viz\]'"):
         figures.check_drawable(tmp_path / "errors.png")
+
+
+DRAWING = """
+import os, sys
+from pathlib import Path
+from motion_jax.visualize.animation import _writer
+from motion_jax.visualize.figures import new_figure, save
+figure = new_figure(1, 1)
+for name in ("a.png", "a.pdf", "a.svg"):
+    save(figure, Path(sys.argv[1], name))
+writer = _writer(".gif", 25.0)
+with writer.saving(figure, str(Path(sys.argv[1], "a.gif")), 50):
+    writer.grab_frame()
+import matplotlib
+print(os.environ["MPLBACKEND"], dict.__getitem__(matplotlib.rcParams, "backend"))
+"""
+
+
+@pytest.mark.parametrize("backend", ["foo", "module://no_such_package.backend", "svg"])
+def test_a_backend_that_is_not_there_stops_no_drawing(backend: str, tmp_path: Path):
+    """One that is there stays the user's."""
+    environment = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": str(Path(__file__).absolute().parents[2])}
+    command = [sys.executable, "-c", DRAWING, str(tmp_path)]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    named, used = done.stdout.split(maxsplit=1)
+    assert named == backend
+    assert (used.strip() == backend) == (backend == "svg")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "a.pdf", "a.png", "a.svg"]

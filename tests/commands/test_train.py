@@ -1,0 +1,42 @@
+"""`train`: what it opens, and how a run is resumed. Training itself is tested in tests/train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from motion_jax.config import Experiment
+from motion_jax.train.workdir import Workdir
+
+TRAINING = """
+from types import SimpleNamespace
+from motion_jax.commands import train
+train.open_dataset = lambda config: SimpleNamespace(name="made", clips=())
+train.fit = lambda experiment, dataset, workdir, board: print(experiment.name, experiment.model.hidden) or 7
+cli.run(train.main)
+"""
+
+
+def test_a_run_is_resumed_with_its_own_configuration(tmp_path: Path, forked):
+    record = Experiment(name="mine").to_config_dict()
+    record.model.hidden = 33
+    (tmp_path / "run").mkdir()
+    Workdir(tmp_path / "run").begin(Experiment.from_config_dict(record), {}, "key")
+    lines = [["--workdir=run"], ["--workdir=other"], ["--workdir=run", "--config.train.steps=3"],
+             ["--workdir=run", "--config=quickstart", "--config.name=named"]]  # fmt: skip
+    resumed, nothing, changed, named = forked(TRAINING, lines, tmp_path)
+    assert (resumed.status, resumed.complaints) == (0, "")
+    assert "\nmine 33\n" in resumed.out
+    assert nothing.status == changed.status == 2
+    assert nothing.complaints.startswith("error: --config=NAME is missing: name a configuration, such as quickstart")
+    assert nothing.complaints.endswith("--workdir=other holds no run that could be resumed with its own\n")
+    assert "resuming a run with a change needs it too" in changed.complaints
+    assert named.status == 0
+    assert "\nnamed " in named.out
+
+
+def test_what_is_opened_is_named_only_where_it_can_be(tmp_path: Path, forked):
+    lines = [["--workdir=run", "--config=quickstart", *more] for more in ([], ["--config.data.name=nodata"])]
+    made, unknown = forked(TRAINING, lines, tmp_path)
+    assert made.out.startswith("opening synthetic motion, which is made once and kept\n")
+    assert (unknown.status, unknown.out) == (2, "")
+    assert unknown.complaints.startswith("error: data.name='nodata': ")
