@@ -8,9 +8,13 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from absl import logging
+
 from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
+
+_LOOKED_AT = 1 << 10  # bytes of a text in which its first number must end
 
 
 class InputFiles(NamedTuple):
@@ -23,8 +27,9 @@ class InputFiles(NamedTuple):
 def find_inputs(value: str, suffixes: Collection[str], flag: str = "--input") -> InputFiles:
     """Files, folders (with all below them) and patterns, separated by commas.
 
-    In folders and patterns only files with one of `suffixes` are found; hidden files and folders are passed over. A
-    file that is named itself is taken whatever it is, and need not be there.
+    In folders and patterns only files with one of `suffixes` are found; hidden files and folders are passed over, and
+    texts that hold no numbers (notes, transcripts), which is warned of. A file that is named itself is taken whatever
+    it is, and need not be there.
 
     Raises:
         UserError: nothing was named, or a folder or pattern holds no such file.
@@ -75,4 +80,24 @@ def _matching(pattern: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, 
 
 
 def _fits(path: Path, suffixes: Collection[str]) -> bool:
-    return path.suffix.lower() in suffixes and path.is_file()
+    if path.suffix.lower() not in suffixes or not path.is_file():
+        return False
+    if path.suffix.lower() == ".txt" and not _begins_with_a_number(path):
+        logging.warning("%s: passed over: its first line is no row of numbers, as in a motion file", path)
+        return False
+    return True
+
+
+def _begins_with_a_number(path: Path) -> bool:
+    """Whether a text may be a motion; one that cannot be read may be, and reading says why it cannot."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LOOKED_AT)
+    except OSError:
+        return True
+    words = head.replace(b",", b" ").split(maxsplit=1)
+    try:
+        float(words[0])
+    except (IndexError, ValueError):
+        return not words  # an empty file is a motion that is cut off
+    return True

@@ -50,3 +50,12 @@ def test_nothing_found_is_told():
             find_inputs(value, (".amc", ".htr"))
     with pytest.raises(UserError, match="--input is empty"):
         find_inputs(" ,", (".bvh",))
+
+
+def test_texts_beside_recordings_are_passed_over_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    for name, text in {"walk.txt": "0.5,1,2\n", "notes.txt": "Take 3, knee brace\n", "empty.txt": ""}.items():
+        (tmp_path / name).write_text(text)
+    for value in (str(tmp_path), str(tmp_path / "*.txt")):
+        assert [path.name for path in find_inputs(value, (".txt",)).files] == ["empty.txt", "walk.txt"]
+    assert "notes.txt: passed over" in caplog.text
+    assert list(find_inputs(str(tmp_path / "notes.txt"), (".txt",)).files) == [tmp_path / "notes.txt"]
