@@ -93,7 +93,7 @@ def _group(reports: list[Report], shown: list[str], what: str) -> list[str]:
 def _describe(report: Report) -> str:
     text = (
         f"{report.data['files']} files, {report.data['frames']} frames; {report.windows} windows an action; "
-        f"averages are over {len(report.actions)} actions."
+        f"averages are over {len(report.actions)} action{'s' * (len(report.actions) != 1)}."
     )
     if report.missing:
         text += f" Left out, because the data has too few test clips of them: {', '.join(report.missing)}."

@@ -36,6 +36,9 @@ class Skeleton:
     translation_mm: float = 1.0  # columns 0-2 times this are mm, on the scale of `offsets`
     true_scale: float = 1.0  # `offsets` times this are the body's real mm
 
+    def __repr__(self) -> str:
+        return f"Skeleton({self.name!r}, {len(self.joints)} joints, root {self.joints[0]!r})"
+
     def __post_init__(self) -> None:
         offsets = np.array(self.offsets, np.float64)
         offsets.flags.writeable = False

@@ -151,7 +151,7 @@ def test_actions_that_a_protocol_has_no_windows_of_are_left_out_and_named(datase
     (report,) = evaluate(zero_velocity, dataset, space, experiment(metrics="mpjpe_mm"), "zero", ["free_running"])
     assert (list(report.actions), report.missing, report.windows) == (["eating"], ["walking", "waiting"], 8)
     assert report.average == report.actions["eating"]
-    assert "averages are over 1 actions. Left out" in markdown([report])
+    assert "averages are over 1 action. Left out" in markdown([report])
 
 
 @pytest.mark.parametrize(

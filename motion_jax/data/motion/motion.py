@@ -55,6 +55,10 @@ class Motion:
         """From the first frame to the last."""
         return (len(self.frames) - 1) / nominal_rate(self.fps)
 
+    def __repr__(self) -> str:
+        rate, joints = nominal_rate(self.fps), len(self.skeleton.joints)
+        return f"Motion({self.source!r}, {joints} joints, {len(self.frames)} frames at {rate:g} per second)"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Markers:

@@ -72,3 +72,8 @@ def test_nonsense_is_refused(make, fps):
 def test_more_frames_than_can_be_held_are_refused(make):
     with pytest.raises(UserError, match="numbers at most"):
         resample(dataclasses.replace(make(frames=100), fps=1e-3), 1e5)
+
+
+def test_a_motion_prints_in_a_line(make):
+    assert repr(make()) == "Motion('made', 4 joints, 5 frames at 25 per second)"
+    assert repr(make().skeleton) == "Skeleton('made', 4 joints, root 'J0')"
