@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
 
 from absl import logging
 
 from motion_jax.data.formats.format import Format
+from motion_jax.errors import UserError
+from motion_jax.runtime.plugins import load_plugin, plugin_names
 
 GROUP = "motion_jax.formats"
 
@@ -35,22 +36,21 @@ class Registry(Mapping[str, Format]):
     @functools.cached_property
     def _all(self) -> dict[str, Format]:
         formats = dict(self._own)
-        for entry in entry_points(group=GROUP):
+        for suffix in plugin_names(GROUP):
             try:
-                formats[entry.name] = _loaded(entry, formats)
-            except Exception as error:  # of another package, whose formats alone are then missing
-                problem = f"{type(error).__name__}: {error}"
-                logging.warning("entry point %s = %s of %s is left out: %s", entry.name, entry.value, GROUP, problem)
+                formats[suffix] = _load(suffix, formats)
+            except UserError as error:  # of another package, whose format alone is then missing
+                logging.warning("left out: %s", error)
         return formats
 
 
-def _loaded(entry: EntryPoint, formats: Mapping[str, Format]) -> Format:
-    """The record that an entry point names. Raises `ValueError` or `TypeError` where it does not fit."""
-    if not re.fullmatch(r"\.[a-z0-9]+", entry.name):
-        raise ValueError("its name must be a suffix in small letters, such as .xyz")
-    if entry.name in formats:
-        raise ValueError(f"there is a format for {entry.name} already")
-    form = entry.load()
-    if not isinstance(form, Format):
-        raise TypeError(f"it must be a motion_jax.data.formats.Format, not {type(form).__name__}")
+def _load(suffix: str, known: Mapping[str, Format]) -> Format:
+    """The record that an entry point names. Raises `UserError` where it does not fit."""
+    where = f"entry point {GROUP}: {suffix}"
+    if not re.fullmatch(r"\.[a-z0-9]+", suffix):
+        raise UserError(f"{where}: its name must be a suffix in small letters, such as .xyz")
+    if suffix in known:
+        raise UserError(f"{where}: there is a format for {suffix} already")
+    form = load_plugin(GROUP, suffix, Format)
+    assert form is not None  # the name came from the same list
     return form

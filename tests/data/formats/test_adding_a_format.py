@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +17,7 @@ from absl import logging
 from motion_jax.data import formats
 from motion_jax.data.formats import FORMATS, _plugins, read_motion
 from motion_jax.errors import UserError
+from motion_jax.runtime import plugins
 
 PAGE = Path(__file__).parents[3] / "docs" / "adding_a_format.md"
 BLOCKS = dict(re.findall(r"^```python\n# (\S[^\n]*)\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE))
@@ -51,10 +53,18 @@ def test_by_the_line_of_the_page(wand, tmp_path, monkeypatch):
     run_the_tests_of_the_page(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """What one test installs, no other finds."""
+    yield
+    plugins._plugins.cache_clear()
+
+
 def _entries(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
     """Installs entry points: names, without their point, and values."""
     found = [importlib.metadata.EntryPoint(f".{name}", value, _plugins.GROUP) for name, value in values.items()]
-    monkeypatch.setattr(_plugins, "entry_points", lambda group: found if group == _plugins.GROUP else [])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: found if group == _plugins.GROUP else [])
+    plugins._plugins.cache_clear()
     monkeypatch.setattr(formats, "FORMATS", _plugins.Registry(dict(FORMATS)))
 
 
@@ -72,7 +82,12 @@ def test_entry_points_that_do_not_fit_are_left_out_with_a_warning(tmp_path, monk
     with pytest.raises(UserError, match=r"suffix '\.pi' is unknown: it must be one of \.bvh, "):
         read_motion(tmp_path / "a.pi")
     assert list(formats.FORMATS) == list(FORMATS)
-    reasons = ("there is a format for .bvh already", "No module named", "not float", "a suffix in small letters")
+    reasons = (
+        "a suffix in small letters",
+        "No module named",
+        "there is a format for .bvh",
+        "must name a Format; it names 3",
+    )
     assert len(told) == 4
     for reason, text in zip(reasons, told, strict=True):
         assert reason in text
