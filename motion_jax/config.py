@@ -112,7 +112,7 @@ class ComputeConfig:
 
     precision: str = "float32"  # of matmul operands; state, gates, softmax, sums and parameters stay float32
     fast: bool = True  # gradients of weights formed once over time; False: the plain scan, for forward-mode
-    micro_batch: int = 0  # sequences that a device computes at once, part after part; 0: by platform (README)
+    micro_batch: int = 0  # sequences that a device computes at once, part after part; 0: by platform (docs/api.md)
     unroll: int = 1  # steps of a loop over time that are compiled as one
     cuda_graphs: bool = False  # on a GPU, capture the loops over time as graphs; elsewhere nothing
 

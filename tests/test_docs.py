@@ -149,6 +149,14 @@ def test_the_readme_has_every_command_and_configuration(page: Path):
         assert re.search(rf"`(configs/|configs/sweeps/)?{path.stem}(\.py)?`", readme), path.name
 
 
+def test_the_experiment_of_the_api_page_is_one():
+    """Its imports and configuration; the training that follows is the same as everywhere."""
+    block = next(block for block in code(ROOT / "docs" / "api.md") if "experiment = Experiment(" in block)
+    space: dict[str, Any] = {}
+    exec(block.partition("dataset = ")[0], space)
+    assert space["experiment"].model.hidden == 64
+
+
 def test_tables_of_names_are_complete():
     api, formats = ROOT / "docs" / "api.md", ROOT / "docs" / "formats.md"
     assert set(table(api, "`train.loss`")) == set(LOSSES)

@@ -25,7 +25,7 @@ from absl import flags, logging
 from motion_jax.data.formats import FORMATS, Motion, check_written, in_unit, read_motion, write_motion
 from motion_jax.data.frame_files import SUFFIXES, read_frames, write_frames
 from motion_jax.data.input_files import InputFiles, check_folder, find_inputs
-from motion_jax.data.motion.rates import check_rate
+from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.continuation import as_motion, continue_fitted, fit
 from motion_jax.inference.predictor import Predictor, load_predictor
@@ -141,7 +141,7 @@ def _print_time() -> None:
 
 
 def _print_written(job: _Job, frames: int, fps: float) -> None:
-    print(f"wrote {job.output}: {frames} frames at {fps:g} per second", flush=True)
+    print(f"wrote {job.output}: {frames} frames at {nominal_rate(fps):g} per second", flush=True)
 
 
 def _actions(inputs: list[Path]) -> list[str | None]:

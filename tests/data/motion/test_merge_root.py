@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, EvalConfig, Experiment, ModelConfig
+from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.folder import read_folder
 from motion_jax.data.formats import positions, read_motion, write_motion
 from motion_jax.data.motion.merge_root import fit_root, merge_root, split_root
@@ -148,7 +148,7 @@ def test_a_prediction_goes_on_in_the_channels_of_the_file(tmp_path, reference, s
     columns = body.columns
     space = PoseSpace(np.zeros(columns), np.ones(columns), tuple(range(columns)), (), body, 25.0)
     data = DataConfig(name="folder", root="made", source_length=8, target_length=5)
-    experiment = Experiment(data=data, model=ModelConfig(name="zero_velocity"), eval=EvalConfig(frames="2"))
+    experiment = Experiment(data=data, model=model_config("zero_velocity"), eval=EvalConfig(frames="2"))
     future = continue_motions(Predictor((), experiment, space, step=0), [motion], start=start)[0]
     write_motion(future, tmp_path / "f.bvh")
     rows = np.loadtxt((tmp_path / "f.bvh").read_text().partition("Frame Time: 0.02\n")[2].splitlines())
