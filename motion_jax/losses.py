@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,23 +20,30 @@ from motion_jax.geometry.rotations import euler_from_matrix, geodesic_distance, 
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array
 
-Loss = Callable[[Array, Array], Array]
+
+class Loss(Protocol):
+    """(prediction, truth) `[B, T, N]` to a number; `last` is the `Batch.last` of the windows, where there is one."""
+
+    def __call__(self, prediction: Array, truth: Array, last: Array | None = None, /) -> Array: ...  # noqa: D102
+
 
 ROOT = 6  # leading columns: the root's translation and rotation, which the protocols' positions leave out
 TRANSLATION = 3  # leading columns in front of the joints' exponential maps
 
 
-def mse(prediction: Array, truth: Array) -> Array:
+def mse(prediction: Array, truth: Array, last: Array | None = None) -> Array:
     """Mean squared error over all N outputs, one-hot included (thesis 4.2.4; Martinez 2017)."""
+    del last
     return jnp.mean((prediction - truth) ** 2)
 
 
-def l1(prediction: Array, truth: Array) -> Array:
+def l1(prediction: Array, truth: Array, last: Array | None = None) -> Array:
     """Mean absolute error over all N outputs, one-hot included (Mao 2019 trains on it)."""
+    del last
     return jnp.mean(jnp.abs(prediction - truth))
 
 
-def velocity(prediction: Array, truth: Array) -> Array:
+def velocity(prediction: Array, truth: Array, last: Array | None = None) -> Array:
     """`mse`, plus the mean square of what is wrong with the differences from frame to frame (after Guo 2023).
 
     siMLPe adds the two with equal weight, as here, but takes L2 norms over the three coordinates of a joint. Network
@@ -45,6 +53,7 @@ def velocity(prediction: Array, truth: Array) -> Array:
     Raises:
         UserError: there is one frame only.
     """
+    del last
     if prediction.shape[-2] < 2:
         raise UserError("train.loss='velocity' needs data.target_length of at least 2; it is 1")
     return mse(prediction, truth) + mse(jnp.diff(prediction, axis=-2), jnp.diff(truth, axis=-2))
@@ -99,7 +108,7 @@ def _of_pose(loss: Callable[[PoseSpace, Array, Array], Array], space: PoseSpace)
             f"train.loss={loss.__name__!r} needs frames of a translation and joints' exponential maps, 3 + 3 J "
             f"columns, with a joint that moves; these have {space.columns}, of which {len(space.kept)} are kept"
         )
-    return functools.partial(loss, space)
+    return lambda prediction, truth, last=None: loss(space, prediction, truth)
 
 
 def _of_body(loss: Callable[[PoseSpace, Array, Array], Array], space: PoseSpace) -> Loss:
@@ -108,7 +117,7 @@ def _of_body(loss: Callable[[PoseSpace, Array, Array], Array], space: PoseSpace)
             f"train.loss={loss.__name__!r} needs the frames of a whole skeleton: {space.skeleton.name!r} has "
             f"{space.skeleton.columns} columns, these have {space.columns}"
         )
-    return functools.partial(loss, space)
+    return lambda prediction, truth, last=None: loss(space, prediction, truth)
 
 
 LOSSES: dict[str, Callable[[PoseSpace], Loss]] = {

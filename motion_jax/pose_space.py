@@ -40,6 +40,16 @@ class PoseSpace:
         """N."""
         return len(self.kept) + len(self.actions)
 
+    @property
+    def triples(self) -> np.ndarray:
+        """Of each kept column, which triple of the raw frame it is part of: 0 the translation, then the joints."""
+        return np.asarray(self.kept) // 3
+
+    @property
+    def axes(self) -> np.ndarray:
+        """Of each kept column, which number of its triple it is: 0, 1 or 2."""
+        return np.asarray(self.kept) % 3
+
     def encode(self, frames: Array | np.ndarray, action: Array | np.ndarray) -> Array:
         """Raw frames `[..., D]` and one-hot actions `[..., A]` (same leading dimensions) to `[..., N]`."""
         kept = np.asarray(self.kept)

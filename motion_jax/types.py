@@ -57,6 +57,18 @@ class Batch(NamedTuple):
 
     history: Array  # [B, S, N] what was observed
     future: Array  # [B, T, N] what came next
+    last: Array | None = None  # [B, D] the last observed frame, raw: what relative representations decode with
+
+
+class Running(NamedTuple):
+    """Statistics that batch normalisation predicts with: moving averages over the batches of training.
+
+    They are part of the parameters, but no optimiser moves them: `Model.train_loss` returns parameters in which each
+    holds what it is to be after the update, and the training step puts those in place.
+    """
+
+    mean: Array  # [C]
+    variance: Array  # [C]
 
 
 class Init(Protocol):
@@ -91,6 +103,17 @@ class LossAndGrad(Protocol):
     ) -> tuple[Array, Params]: ...
 
 
+class TrainLoss(Protocol):
+    """The loss `[]` of windows, a mean over them, and `params` with new `Running` statistics.
+
+    `keys` `[B]` are PRNG keys, one a sequence, for dropout; `step` `[]` counts updates from 0.
+    """
+
+    def __call__(  # noqa: D102
+        self, params: Any, batch: Batch, keys: Array, step: Array, /
+    ) -> tuple[Array, Params]: ...
+
+
 class Prepare(Protocol):
     """Parameters in the form that the computation reads (joined, in its precision)."""
 
@@ -105,6 +128,10 @@ class Model(NamedTuple):
     attend: Attend | None = None
     """What shows where the model looks, if it has attention."""
     loss_and_grad: LossAndGrad | None = None
-    """Where the loss and gradient of an update are not those of the configured loss of `apply`."""
+    """Where the gradient of an update is not that of a loss (an adversary, a Boltzmann machine)."""
     prepare: Prepare | None = None
     """Done once where many calls share the same parameters; `apply` and `attend` take what it returns too."""
+    train_loss: TrainLoss | None = None
+    """Where training differs from the configured loss of `apply`: dropout, batch statistics, further targets."""
+    whole_batch: bool = False
+    """Whether `train_loss` must see the whole batch, as batch statistics do; else its parts are computed apart."""

@@ -103,10 +103,10 @@ def make(config: AgedConfig, experiment: Experiment, space: PoseSpace) -> Model:
 
         def both(params: AGEDParams) -> tuple[Array, Array]:
             assert params.judges is not None
-            prediction = apply(params, *batch, forced)
+            prediction = apply(params, batch.history, batch.future, forced)
             seen = _poses(batch, space)
             guess = prediction[..., : len(space.kept)]
-            own = loss(prediction, batch.future)
+            own = loss(prediction, batch.future, batch.last)
             own += config.adversarial * generator_loss(
                 jax.lax.stop_gradient(params.judges), seen.history, guess, compute
             )
@@ -155,4 +155,4 @@ def discriminator_loss(judges: Discriminators, true: Batch, guess: Array, comput
 
 
 def _poses(batch: Batch, space: PoseSpace) -> Batch:
-    return Batch(*(frames[..., : len(space.kept)] for frames in batch))
+    return Batch(*(frames[..., : len(space.kept)] for frames in (batch.history, batch.future)))

@@ -118,7 +118,7 @@ def make(config: CrbmConfig, experiment: Experiment, space: PoseSpace) -> Model:
 
     def loss_and_grad(params: CrbmParams, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, Params]:
         del forced, step
-        past, frames = conditioned_frames(jnp.concatenate(batch, axis=1), order)
+        past, frames = conditioned_frames(jnp.concatenate([batch.history, batch.future], axis=1), order)
         weights = prepare(params)
         rebuilt = reconstruct(weights, biases(weights, past), frames, key, config.gibbs)
         return mse(rebuilt, frames), contrastive_divergence(params, past, frames, rebuilt, compute)

@@ -105,7 +105,7 @@ def make(experiment: Experiment, space: PoseSpace, network: Network, noise: str)
 
     def loss_and_grad(params: Params, batch: Batch, forced: Array, key: Array, step: Array) -> tuple[Array, Params]:
         del forced  # every frame is read from the truth
-        frames = jnp.concatenate(batch, axis=1)
+        frames = jnp.concatenate([batch.history, batch.future], axis=1)
         inputs = frames[:, :-1]
         if noisy:
             inputs = add_noise(key, inputs, noise_deviation(step), len(space.kept))

@@ -143,8 +143,8 @@ def make(config: QuaterNetConfig, experiment: Experiment, space: PoseSpace) -> M
         del key, step
 
         def value(params: QuaterNetParams) -> Array:
-            prediction, changes = forward(params, *batch, forced)
-            return loss(prediction, batch.future) + config.unit_penalty * penalty(changes)
+            prediction, changes = forward(params, batch.history, batch.future, forced)
+            return loss(prediction, batch.future, batch.last) + config.unit_penalty * penalty(changes)
 
         return jax.value_and_grad(value)(params)
 
@@ -153,7 +153,7 @@ def make(config: QuaterNetConfig, experiment: Experiment, space: PoseSpace) -> M
 
 def run(core: Core, parts: Layout, weights: QuaterNetWeights, windows: Batch, forced: Array) -> tuple[Array, Array]:
     """Predictions `[B, T, N]` of `windows` `[B, S, N]`, `[B, T, N]`, and what joints were turned by, `[B, T, J, 4]`."""
-    observed, future = (jnp.swapaxes(frames, 0, 1) for frames in windows)
+    observed, future = (jnp.swapaxes(frames, 0, 1) for frames in (windows.history, windows.future))
     known = align_sequence(to_quaternions(parts, observed))
     state = core.observe(weights, _features(parts, known[:-1], observed[:-1]))
     teacher = jnp.concatenate([observed[-1:], future[:-1]])

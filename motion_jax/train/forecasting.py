@@ -29,6 +29,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import shard_batch
 from motion_jax.teacher_forcing import forcing_of_mode, sample_forcing
 from motion_jax.train.loop import Callback, train
+from motion_jax.train.step import replace_running
 from motion_jax.train.task import SCORE
 from motion_jax.train.workdir import SPACE
 from motion_jax.types import Array, Batch, Dataset, Model, Params
@@ -36,6 +37,7 @@ from motion_jax.types import Array, Batch, Dataset, Model, Params
 TEST_WINDOWS = 128  # drawn anew for each report
 VALIDATION_WINDOWS = 256  # the same ones in every report of every seed, so that checkpoints compare
 VALIDATION_KEY = 20_200_101  # any constant
+ROWS = 3  # which child of a step's key the sequences' own keys come from; 0 and 1 draw windows, 2 is the loss's
 
 
 class ForcedBatch(NamedTuple):
@@ -43,6 +45,7 @@ class ForcedBatch(NamedTuple):
 
     windows: Batch
     forced: Array  # [B, T] bool
+    keys: Array  # [B, 2] uint32, raw PRNG key data of each sequence
 
 
 class ReportWindows(NamedTuple):
@@ -126,7 +129,7 @@ class Forecasting:
     @property
     def whole_batch(self) -> bool:
         """Of a model that learns in its own way; all losses of `losses.py` are means over sequences."""
-        return self.model.loss_and_grad is not None
+        return self.model.loss_and_grad is not None or self.model.whole_batch
 
     @property
     def validates(self) -> bool:
@@ -143,13 +146,22 @@ class Forecasting:
         windows_key, forcing_key = jax.random.split(key)
         windows = _draw(self.experiment, data, windows_key, config.batch)
         forced = sample_forcing(config, forcing_key, step, config.batch, self.experiment.data.target_length)
-        return ForcedBatch(windows, forced)
+        keys = jax.random.key_data(jax.random.split(jax.random.fold_in(key, ROWS), config.batch))
+        return ForcedBatch(windows, forced, keys)
 
     def loss_and_grad(self, params: Params, batch: ForcedBatch, key: Array, step: Array) -> tuple[Array, Params]:
-        """The model's own, or the configured loss of what it predicts and the gradient of that; consumes `key`."""
+        """The model's own, or the configured loss of what it predicts and the gradient of that; consumes `key`.
+
+        Where `train_loss` moves running statistics, the gradient holds their new values.
+        """
         if self.model.loss_and_grad:
-            return self.model.loss_and_grad(params, *batch, key, step)
-        return jax.value_and_grad(self._loss_of)(params, *batch)
+            return self.model.loss_and_grad(params, batch.windows, batch.forced, key, step)
+        if not self.model.train_loss:
+            return jax.value_and_grad(self._loss_of)(params, batch.windows, batch.forced)
+        keys = jax.random.wrap_key_data(batch.keys)
+        with_grad = jax.value_and_grad(self.model.train_loss, has_aux=True)
+        (loss, moved), grad = with_grad(params, batch.windows, keys, step)
+        return loss, replace_running(grad, moved)
 
     def measure(self, params: Params, step: int) -> dict[str, Any]:
         """Named numbers for `metrics.jsonl`; modes apart. Errors are means over windows and frames, in rad.
@@ -194,7 +206,9 @@ class Forecasting:
         return "\n".join(lines)
 
     def _loss_of(self, params: Params, windows: Batch, forced: Array) -> Array:
-        return self.loss(self.model.apply(params, windows.history, windows.future, forced), windows.future)
+        return self.loss(
+            self.model.apply(params, windows.history, windows.future, forced), windows.future, windows.last
+        )
 
     @functools.cached_property
     def _compiled_loss(self) -> jax.stages.Wrapped:

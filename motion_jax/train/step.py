@@ -16,7 +16,7 @@ from motion_jax.config import Experiment
 from motion_jax.runtime.backend import compiler_options
 from motion_jax.runtime.devices import DATA, num_microbatches, split_microbatches
 from motion_jax.train.task import Task
-from motion_jax.types import Array, Model, Params
+from motion_jax.types import Array, Model, Params, Running
 
 
 class TrainState(struct.PyTreeNode):
@@ -85,8 +85,9 @@ def train_step(
     batch = jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec(DATA)))
     loss_and_grad = _mean_over_parts(task, mesh, num_parts)
     loss, grad = loss_and_grad(state.params, batch, jax.random.fold_in(key, _LOSS), state.step)
+    moved, grad = grad, zero_running(grad)
     updates, opt_state = optimizer.update(grad, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
+    params = replace_running(optax.apply_updates(state.params, updates), moved)
     metrics = StepMetrics(loss, optax.tree.norm(grad))
     return state.replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
 
@@ -115,6 +116,22 @@ def make_train_steps(
         return jax.lax.scan(step, state, length=count)
 
     return train_steps, everywhere
+
+
+def _is_running(node: Any) -> bool:
+    return isinstance(node, Running)
+
+
+def replace_running(tree: Any, source: Any) -> Any:
+    """`tree` with the running statistics of `source`, a tree of the same structure."""
+    return jax.tree.map(lambda kept, new: new if _is_running(new) else kept, tree, source, is_leaf=_is_running)
+
+
+def zero_running(tree: Any) -> Any:
+    """`tree` with zeros for running statistics."""
+    return jax.tree.map(
+        lambda node: jax.tree.map(jnp.zeros_like, node) if _is_running(node) else node, tree, is_leaf=_is_running
+    )
 
 
 def _mean_over_parts(task: Task, mesh: Mesh, num_parts: int) -> LossAndGrad:

@@ -65,7 +65,7 @@ class Task(Protocol):
         ...
 
     def loss_and_grad(self, params: Params, batch: Any, key: Array, step: Array) -> tuple[Array, Params]:
-        """The loss `[]` of a batch and its gradient.
+        """The loss `[]` of a batch and its gradient, which holds the new values of `Running` statistics.
 
         Args:
             params: as `init` made them.

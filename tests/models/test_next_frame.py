@@ -92,12 +92,12 @@ def learned(name: str, noise: str):
 def test_it_reads_the_past_and_then_its_own_predictions(name):
     model = build(name)
     params = parameters(model)
-    prediction = jax.jit(model.apply)(params, *BATCH, FREE)
+    prediction = jax.jit(model.apply)(params, *BATCH[:2], FREE)
     np.testing.assert_allclose(prediction, roll(params, BATCH.history, T - 1)[:, S - 1 :], rtol=1e-4, atol=1e-5)
 
 
 def test_it_learns_every_frame_of_the_window_from_the_true_ones_before():
-    params, frames = parameters(build("erd")), np.concatenate(BATCH, axis=1)
+    params, frames = parameters(build("erd")), np.concatenate(BATCH[:2], axis=1)
     expected = np.mean((roll(params, frames[:, :-1], 0) - frames[:, 1:]) ** 2)
     for forced in (FREE, ~FREE):
         loss, gradient = learned("erd", "none")(params, BATCH, forced, KEYS[0], jnp.array(5000))
@@ -149,7 +149,7 @@ def test_it_can_learn_a_window():
     def train(key):
         params = model.init(key)
         (params, _), losses = jax.lax.scan(update, (params, optimizer.init(params)), jnp.arange(400))
-        return losses, model.apply(params, *BATCH, FREE)
+        return losses, model.apply(params, *BATCH[:2], FREE)
 
     losses, prediction = train(jax.random.key(0))
     assert losses[-1] < 0.02 * losses[0]

@@ -76,7 +76,9 @@ def test_the_compiled_updates_are_the_plain_ones(
 
     @jax.jit
     def loss_and_gradient(params, batch, forced):
-        return jax.value_and_grad(lambda p: mse(task.model.apply(p, *batch, forced), batch.future))(params)
+        return jax.value_and_grad(
+            lambda p: mse(task.model.apply(p, batch.history, batch.future, forced), batch.future)
+        )(params)
 
     for step in range(3):
         draw_key, coin_key = jax.random.split(jax.random.fold_in(key, step))

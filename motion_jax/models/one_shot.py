@@ -1,0 +1,78 @@
+"""Models that predict P frames at once from the S before them, as models of any number of frames.
+
+Free-running, T > P frames are predicted in turns: what was predicted is appended to what was observed, and the last S
+of both are read. Where a step is forced, the true frame takes the place of the prediction before it and the model
+predicts anew from there; between forced steps, and until P frames are used up, it follows what it has predicted.
+One-step, a model so predicts T times, and its first frame counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from motion_jax.pose_space import PoseSpace
+from motion_jax.types import Apply, Array
+
+PredictWindow = Callable[[Any, Array], Array]
+"""(params, history `[B, S, n]`) to the next P frames `[B, P, n]`, without the action's columns; each row by itself."""
+
+
+def one_shot(predict: PredictWindow, space: PoseSpace) -> Apply:
+    """`Model.apply` of a network that predicts P frames at once; the action's columns are held."""
+    columns = len(space.kept)
+
+    def apply(params: Any, history: Array, future: Array, forced: Array) -> Array:
+        seen = history[..., :columns]
+        free = predict_in_turns(predict, params, seen, future.shape[1])
+
+        def fed(_: None) -> Array:
+            anew = _predict_forced(predict, params, seen, future[..., :columns], forced)
+            return jnp.where(forced[:, 1:].any(axis=1)[:, None, None], anew, free)
+
+        frames = jax.lax.cond(forced[:, 1:].any(), fed, lambda _: free, None)
+        return with_code(frames, history[..., columns:])
+
+    return apply
+
+
+def predict_in_turns(predict: PredictWindow, params: Any, history: Array, length: int) -> Array:
+    """`[B, T, n]`, free-running, in as many turns as T takes."""
+    first = predict(params, history)
+    turns = math.ceil(length / first.shape[1])
+    frames = [first]
+    window = history
+    for _ in range(turns - 1):
+        window = jnp.concatenate([window, frames[-1]], axis=1)[:, -history.shape[1] :]
+        frames.append(predict(params, window))
+    return jnp.concatenate(frames, axis=1)[:, :length]
+
+
+def with_code(frames: Array, code: Array) -> Array:
+    """Frames `[B, T, n]` with the last of the action codes `[B, S, A]` behind each."""
+    held = jnp.broadcast_to(code[:, -1:], (*frames.shape[:2], code.shape[-1]))
+    return jnp.concatenate([frames, held], axis=-1)
+
+
+def _predict_forced(predict: PredictWindow, params: Any, history: Array, future: Array, forced: Array) -> Array:
+    def step(carry: tuple[Array, Array, Array], now: tuple[Array, Array]) -> tuple[tuple[Array, Array, Array], Array]:
+        window, plan, age = carry
+        true, is_forced = now  # the true frame before this step
+        window = window.at[:, -1].set(jnp.where(is_forced[:, None], true, window[:, -1]))
+        anew = is_forced | (age == plan.shape[1])
+        plan = jnp.where(anew[:, None, None], predict(params, window), plan)
+        age = jnp.where(anew, 0, age)
+        frame = jnp.take_along_axis(plan, age[:, None, None], axis=1)[:, 0]
+        return (jnp.concatenate([window[:, 1:], frame[:, None]], axis=1), plan, age + 1), frame
+
+    batch = len(history)
+    before = jnp.concatenate([history[:, -1:], future[:, :-1]], axis=1)
+    planned = jax.eval_shape(predict, params, history)
+    start = (history, jnp.zeros(planned.shape, planned.dtype), jnp.full(batch, planned.shape[1]))
+    forced = forced.at[:, 0].set(False)  # step 0 reads what was observed either way
+    steps = (jnp.swapaxes(before, 0, 1), jnp.swapaxes(forced, 0, 1))
+    return jnp.swapaxes(jax.lax.scan(step, start, steps)[1], 0, 1)

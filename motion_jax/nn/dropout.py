@@ -1,0 +1,29 @@
+"""Dropout (Srivastava et al. 2014) whose masks are drawn row by row.
+
+Each sequence of a batch has a key of its own, so that what is drawn for it does not depend on how the batch is divided
+over devices and microbatches.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from motion_jax.types import Array
+
+
+def dropout(keys: Array | None, site: int, rate: float, x: Array, axis: int = 0) -> Array:
+    """x `[..., B, ...]` with each number zero with probability `rate`, and the others divided by 1 - `rate`.
+
+    Args:
+        keys: `[B]` PRNG keys, which are not consumed; None: no dropout, as in prediction.
+        site: where in the network: each site needs a number of its own, and draws a mask of its own.
+        rate: in [0, 1).
+        x: its axis `axis` is the batch.
+        axis: which axis of x is the batch.
+    """
+    if keys is None or not rate:
+        return x
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    kept = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, site), 1 - rate, shape))(keys)
+    return jnp.where(jnp.moveaxis(kept, 0, axis), x / (1 - rate), 0)

@@ -1,0 +1,75 @@
+"""Layer and batch normalisation; the running statistics of batch normalisation are part of the parameters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from motion_jax.types import Array, Running
+
+EPSILON = 1e-5  # added to a variance before its root: PyTorch's, which all published code of the field runs on
+MOMENTUM = 0.1  # share of a batch in the running statistics (PyTorch's convention)
+
+
+class LayerNorm(NamedTuple):
+    """Scale and shift behind a normalisation over one axis."""
+
+    scale: Array  # [C]
+    shift: Array  # [C]
+
+
+class BatchNorm(NamedTuple):
+    """Scale and shift behind a normalisation of each channel over all other axes (Ioffe and Szegedy 2015)."""
+
+    scale: Array  # [C]
+    shift: Array  # [C]
+    running: Running
+
+
+def init_layer_norm(channels: int) -> LayerNorm:
+    """Scale 1, shift 0."""
+    return LayerNorm(jnp.ones(channels), jnp.zeros(channels))
+
+
+def init_batch_norm(channels: int) -> BatchNorm:
+    """Scale 1, shift 0; running mean 0 and variance 1."""
+    running = Running(jnp.zeros(channels), jnp.ones(channels))
+    return BatchNorm(jnp.ones(channels), jnp.zeros(channels), running)
+
+
+def layer_norm(params: LayerNorm, x: Array) -> Array:
+    """x `[..., C]` normalised over C, then scaled and shifted (Ba et al. 2016)."""
+    centred = x - jnp.mean(x, axis=-1, keepdims=True)
+    variance = jnp.mean(centred**2, axis=-1, keepdims=True)
+    return centred * jax.lax.rsqrt(variance + EPSILON) * params.scale + params.shift
+
+
+def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNorm]:
+    """x `[..., C]`, each channel normalised over all other axes; then scaled and shifted.
+
+    Args:
+        params: of C channels.
+        x: of the whole batch where `train`.
+        train: normalise with the statistics of x (the biased variance) and move the running ones towards them (with
+            the unbiased variance, as PyTorch does); else normalise with the running ones.
+
+    Returns:
+        The result and `params`, whose `running` is that after this batch where `train`; it carries no gradient.
+    """
+    if not train:
+        mean, variance = params.running
+        return _normalised(params, x, mean, variance), params
+    axes = tuple(range(x.ndim - 1))
+    count = x.size // x.shape[-1]
+    mean = jnp.mean(x, axis=axes)
+    variance = jnp.mean((x - mean) ** 2, axis=axes)
+    unbiased = variance * (count / max(count - 1, 1))
+    moved = [old + MOMENTUM * (new - old) for old, new in zip(params.running, (mean, unbiased), strict=True)]
+    running = jax.lax.stop_gradient(Running(*moved))
+    return _normalised(params, x, mean, variance), params._replace(running=running)
+
+
+def _normalised(params: BatchNorm, x: Array, mean: Array, variance: Array) -> Array:
+    return (x - mean) * jax.lax.rsqrt(variance + EPSILON) * params.scale + params.shift
