@@ -15,8 +15,8 @@ from absl import flags
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
 from motion_jax.errors import UserError
-from motion_jax.evaluation.conformal import GROUPS, LEVELS, Radii, check_levels
-from motion_jax.evaluation.coverage import moving_joints
+from motion_jax.evaluation.conformal import GROUPS, LEVELS, check_levels
+from motion_jax.evaluation.coverage import describe
 from motion_jax.inference.calibration import WINDOWS, calibrate_run
 from motion_jax.inference.predictor import load_predictor
 
@@ -40,16 +40,3 @@ def main(_: list[str]) -> None:
     radii = calibrate_run(predictor, levels, _BY.value, _WINDOWS.value, dataset)
     print(describe(radii, predictor.experiment.eval.frame_numbers))
     print(f"wrote {_WORKDIR.value}/radii.json")
-
-
-def describe(radii: Radii, frames: tuple[int, ...]) -> str:
-    """What was calibrated on, and mean radii of the joints that move."""
-    moving = moving_joints(radii)
-    people = f", {radii.subjects} subjects" if radii.subjects else ""
-    lines = [f"radii from {radii.windows} windows of {radii.recordings} held-out recordings{people}, by {radii.by}"]
-    lines += [radii.note] * bool(radii.note)
-    lines += ["ms".rjust(10) + "".join(f"{1000 * frame / radii.fps:8.0f}" for frame in frames)]
-    for level, radius in zip(radii.levels, radii.radius[:, :, moving], strict=True):
-        values = "".join(f"{radius[frame - 1].mean():8.1f}" for frame in frames)
-        lines.append(f"{level:9.0%} {values} mm, mean over joints")
-    return "\n".join(lines)

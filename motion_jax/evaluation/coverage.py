@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import STILL_MM, Radii
@@ -43,9 +44,7 @@ class Coverage(NamedTuple):
         return {"level": self.level, **rows, **alone, "recordings": self.recordings, "windows": self.windows}
 
 
-def measure_coverage(
-    distances: np.ndarray, radii: Radii, recordings: Sequence[str], draws: int = DRAWS
-) -> list[Coverage]:
+def measure_coverage(distances: np.ndarray, radii: Radii, recordings: ArrayLike, draws: int = DRAWS) -> list[Coverage]:
     """How often distances lie within radii, one record a level.
 
     Args:
@@ -95,10 +94,23 @@ def measure_coverage(
 
 def moving_joints(radii: Radii) -> np.ndarray:
     """`[J]` bool: joints with an error to cover at some horizon."""
-    return (radii.radius > STILL_MM).any((0, 1))
+    return np.asarray((radii.radius > STILL_MM).any((0, 1)))
 
 
-def crps_gaussian(mean: np.ndarray, std: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def describe(radii: Radii, frames: Sequence[int]) -> str:
+    """What was calibrated on, and mean radii of the joints that move."""
+    moving = moving_joints(radii)
+    people = f", {radii.subjects} subjects" if radii.subjects else ""
+    lines = [f"radii from {radii.windows} windows of {radii.recordings} held-out recordings{people}, by {radii.by}"]
+    lines += [radii.note] * bool(radii.note)
+    lines += ["ms".rjust(10) + "".join(f"{1000 * frame / radii.fps:8.0f}" for frame in frames)]
+    for level, radius in zip(radii.levels, radii.radius[:, :, moving], strict=True):
+        values = "".join(f"{radius[frame - 1].mean():8.1f}" for frame in frames)
+        lines.append(f"{level:9.0%} {values} mm, mean over joints")
+    return "\n".join(lines)
+
+
+def crps_gaussian(mean: ArrayLike, std: ArrayLike, truth: ArrayLike) -> np.ndarray:
     """The continuous ranked probability score of normal distributions, in the unit of `truth`; 0 is best.
 
     Gneiting and Raftery 2007, equation 21: std (z (2 F(z) - 1) + 2 f(z) - 1 / sqrt(pi)), z = (truth - mean) / std. A
@@ -112,7 +124,7 @@ def crps_gaussian(mean: np.ndarray, std: np.ndarray, truth: np.ndarray) -> np.nd
     return np.where(std > 0, spread, np.abs(truth - mean))
 
 
-def crps_quantiles(levels: Sequence[float], quantiles: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def crps_quantiles(levels: ArrayLike, quantiles: np.ndarray, truth: ArrayLike) -> np.ndarray:
     """The same score of distributions given by quantiles: twice the mean pinball loss over evenly spaced levels.
 
     Args:

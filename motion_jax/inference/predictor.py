@@ -120,7 +120,7 @@ class Predictor:
         Raises:
             UserError: the run is not calibrated; the message says how.
         """
-        return self._calibrated().radius
+        return self.calibrated().radius
 
     def forecast(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None) -> Forecast:
         """Predicts as a call does, with places of joints and the radii around them.
@@ -128,14 +128,14 @@ class Predictor:
         Raises:
             UserError: as a call, or the run is not calibrated.
         """
-        radii = self._calibrated()
+        radii = self.calibrated()
         future = self(history, action)
         batch = future[None] if future.ndim == 2 else future
         places = positions_of(self.space.skeleton, batch)
         return Forecast(future, places[0] if future.ndim == 2 else places, radii)
 
-    def _calibrated(self) -> Radii:
-        """Raises `UserError` without radii, with the reason."""
+    def calibrated(self) -> Radii:
+        """The run's radii. Raises `UserError` where there are none for these parameters, and says how to make them."""
         if self.radii is not None:
             return self.radii
         if self.workdir is not None:

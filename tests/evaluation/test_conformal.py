@@ -59,13 +59,13 @@ def test_the_quantile_is_the_order_statistic_whose_mean_coverage_is_exact():
 def test_by_group_a_new_group_is_covered_where_windows_of_one_are_alike():
     """Windows share their recording's error: a few recordings seen do not cover a new one unless it is counted."""
     rng = np.random.default_rng(2)
-    misses = {"window": 0, "group": 0}
+    misses = {"window": 0.0, "group": 0.0}
     trials = 1500
     for _ in range(trials):
         calibration, test = rng.exponential(size=12), rng.exponential()
         scores, groups = np.repeat(calibration, 20), np.repeat(np.arange(12), 20)
-        misses["window"] += test > conformal_quantile(scores, 0.9)
-        misses["group"] += test > conformal_quantile(scores, 0.9, groups)
+        misses["window"] += float(test > conformal_quantile(scores, 0.9))
+        misses["group"] += float(test > conformal_quantile(scores, 0.9, groups.tolist()))
     spread = 3 * np.sqrt(0.1 * 0.9 / trials)
     assert misses["group"] / trials < 0.1 + spread
     assert misses["window"] / trials > 0.1 + spread
