@@ -24,6 +24,7 @@ COMMANDS = {
     "calibrate": Command("measures how far a run's predictions can be trusted, and keeps the radii with it"),
     "sweep": Command("trains variants of a model from several seeds, and prints one table"),
     "evaluate": Command("scores trained runs or baselines beside zero-velocity"),
+    "backtest": Command("measures errors and coverage of a run on recordings of one's own, window after window"),
     "predict": Command("continues recorded motions: files in, files out"),
     "stream": Command("predicts from a motion file in real time, and prints the latency"),
     "visualize": Command("shows predictions as a web page, pictures, films and curves"),

@@ -14,8 +14,7 @@ from absl import flags
 
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
-from motion_jax.errors import UserError
-from motion_jax.evaluation.conformal import GROUPS, LEVELS, check_levels
+from motion_jax.evaluation.conformal import GROUPS, LEVELS, parse_levels
 from motion_jax.evaluation.coverage import describe
 from motion_jax.inference.calibration import WINDOWS, calibrate_run
 from motion_jax.inference.predictor import load_predictor
@@ -30,10 +29,7 @@ _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), 
 
 def main(_: list[str]) -> None:
     """Checks the levels, predicts, writes, prints mean radii."""
-    try:
-        levels = check_levels([float(level) for level in _LEVELS.value])
-    except ValueError:
-        raise UserError(f"--levels={','.join(_LEVELS.value)}: numbers between 0 and 1, like 0.5,0.9") from None
+    levels = parse_levels(_LEVELS.value)
     predictor = load_predictor(_WORKDIR.value, _CHECKPOINT.value)
     data = predictor.experiment.data
     dataset = open_dataset(dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data)

@@ -199,6 +199,15 @@ def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted(set(levels)))
 
 
+def parse_levels(words: Sequence[str]) -> tuple[float, ...]:
+    """What the flag --levels says, ascending. Raises `UserError` where one is no number between 0 and 1."""
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        raise UserError(f"--levels={','.join(words)}: must be numbers between 0 and 1, like 0.5,0.9") from None
+    return check_levels(numbers)
+
+
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
         raise UserError(f"level={level:g}: must lie between 0 and 1, like 0.9")
