@@ -72,7 +72,7 @@ def evaluate(
         for action, why in lacking_actions(protocol, dataset, experiment.data.stride).items():
             logging.warning("%s: reports are without %s: %s", dataset.name, action, why)
         for mode in modes:
-            prediction = _predict(predict, selection, mode, experiment.eval.batch)
+            prediction = predict_windows(predict, selection, mode, experiment.eval.batch)
             _warn_of_nan(prediction, selection, f"{name}, {protocol}, {mode}")
             for metric in metrics:
                 row = (name, mode, protocol, metric.name)
@@ -128,7 +128,7 @@ def through_space(space: PoseSpace, frames: np.ndarray) -> np.ndarray:
     return result
 
 
-def _predict(predict: Predict, selection: Selection, mode: str, batch: int) -> np.ndarray:
+def predict_windows(predict: Predict, selection: Selection, mode: str, batch: int) -> np.ndarray:
     """`[W, T, D]`, in calls of one shape (at most `batch` windows), so that a jitted model compiles once."""
     future = selection.future if mode == "one_step" else np.zeros_like(selection.future)
     count = len(future)

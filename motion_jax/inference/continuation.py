@@ -86,6 +86,38 @@ def continue_fitted(
     return following
 
 
+def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: bool = False) -> np.ndarray:
+    """Every stretch of S + T frames of a motion, `step` frames apart, as the model reads them.
+
+    Args:
+        predictor: of any body, as in `continue_motions`.
+        motion: of that body, at any rate.
+        step: frames of the model between the beginnings of two stretches.
+        retargeted: as in `continue_motions`.
+
+    Returns:
+        `[W, S + T, D]` raw frames in the layout of the training data; W is 0 where the motion is too short.
+
+    Raises:
+        UserError: the body does not fit.
+    """
+    space, stride = predictor.space, predictor.experiment.data.stride
+    onto = _fitted(space, fit_root(motion, space.skeleton), retargeted)
+    rows = resample(dataclasses.replace(onto, places=None), space.fps * stride).frames
+    rows = (differentiate_root(rows)[1:] if space.skeleton.root_is_difference else rows)[::stride]
+    length = predictor.source_length + predictor.target_length
+    begins = np.arange(0, len(rows) - length + 1, step)
+    windows = rows[begins[:, None] + np.arange(length)]
+    if not len(windows):
+        return windows
+    # all windows at once, as joints of one body: each begins on the branch where the model has seen it, as in a call
+    turns = windows[..., 3:].swapaxes(0, 1).reshape(length, -1)
+    near = np.concatenate([np.zeros(3), np.tile(space.mean[3:], len(windows))])
+    unwrapped = unwrap_rotations(np.concatenate([np.zeros((length, 3)), turns], axis=1), near=near)[:, 3:]
+    turns = unwrapped.reshape(length, len(windows), -1).swapaxes(0, 1)
+    return np.concatenate([windows[..., :3], turns], axis=-1)
+
+
 def as_motion(predictor: Predictor, future: np.ndarray) -> Motion:
     """A prediction `[T, D]` as a motion, for files that other programs open.
 
