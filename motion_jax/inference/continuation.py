@@ -178,7 +178,7 @@ def _observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:
     """`[S, D]` as the model reads them, each rotation on the branch where it has seen it."""
     space, stride = predictor.space, predictor.experiment.data.stride
     rows = differentiate_root(recorded)[1:] if space.skeleton.root_is_difference else recorded
-    return unwrap_rotations(rows[::stride], near=space.mean)
+    return unwrap_rotations(rows[::stride], near=space.raw.mean)
 
 
 def _absolute(predictor: Predictor, last: np.ndarray, future: np.ndarray) -> np.ndarray:

@@ -265,15 +265,15 @@ class Predictor:
     def check_differences(self, history: np.ndarray) -> None:
         """Raises `UserError`, or warns, where columns 0-5 of `[B, S, D]` are not the differences that it reads."""
         space = self.space
-        columns = np.array([column for column in space.kept if column < 6], int)
-        if not len(columns) or not space.skeleton.root_is_difference:
+        columns = np.array([column for column in space.raw.kept if column < 6], int)
+        if not len(columns) or not space.skeleton.root_is_difference or space.skeleton.positions:
             return
         typical = np.median(np.abs(history[..., columns]), axis=1)  # [B, K]: one odd frame does not count
         rate = space.fps * self.experiment.data.stride
         lengths = columns < 3
         unit = np.where(lengths, space.skeleton.translation_mm * space.skeleton.true_scale, 1.0)
         share = typical * unit * rate / np.where(lengths, _FASTEST_MM, _FASTEST_RAD)
-        unusual = np.abs(typical - np.abs(space.mean[columns])) / space.std[columns]
+        unusual = np.abs(typical - np.abs(space.raw.mean[columns])) / space.raw.std[columns]
         index, which = np.unravel_index(np.argmax(share), share.shape)
         hint = (
             "the root of this model's frames holds differences to the recorded row before, and this one seems to be "
