@@ -76,7 +76,7 @@ function set(change) {
 
 // What is shown, in a sentence for someone who sees the page for the first time.
 function sayWhere(scene) {
-  const seconds = (frames) => `${+(frames / fps).toFixed(2)} s`, made = comparison.data === "synthetic";
+  const seconds = (frames) => `${+(frames / fps).toFixed(2)} s`, made = comparison.data.startsWith("synthetic");
   const from = `It begins ${scene.begin_s} s into ${scene.clip}${made ? "" : ` of ${comparison.data}`}.`;
   return `Given ${seconds(past)} of ${made ? "synthetic " : ""}motion, each model predicts the next ${seconds(future)}. ${from}`;
 }
