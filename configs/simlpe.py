@@ -10,8 +10,8 @@ plus that of their differences. The paper prints, on 256 windows an action of Hu
 subject, is measured every 5,000 steps.
 
 Here, as the file stands: angles, for which the loss is the same but of angles; for the paper's positions add
---config.data.representation=positions --config.train.loss=joints_velocity. Frames are normalised by column, weight decay is AdamW's. The paper's figures have not
-been reproduced yet.
+--config.data.representation=positions --config.train.loss=joints_velocity. Frames are normalised by column, weight
+decay is AdamW's. The paper's figures have not been reproduced yet.
 """
 
 from ml_collections import ConfigDict
