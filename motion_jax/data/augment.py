@@ -1,11 +1,13 @@
 """Augmentation: other motions that bodies might have made, drawn from those that were recorded.
 
-    reverse  the window backwards
-    mirror   left and right exchanged
-    speed    faster or slower, read between the recorded rows (`packed_clips.py`)
-    heading  turned about the vertical, of bodies whose root is absolute
+    reverse    the window backwards
+    mirror     left and right exchanged
+    speed      faster or slower, read between the recorded rows (`packed_clips.py`)
+    heading    turned about the vertical, of bodies whose root is absolute
+    amplitude  each column's movement about its mean smaller or larger
+    posture    each column held otherwise throughout the window
 
-All work on raw frames, before they are represented and normalised, window by window.
+The last two stand for other bodies and other people, of whom there are few in most data sets. All work on raw frames, before they are represented and normalised, window by window.
 """
 
 from __future__ import annotations
@@ -70,6 +72,9 @@ class Augmentation:
     mirror: Mirror | None = None
     speed: float = 0.0  # r: time is stretched by exp(U(-r, r))
     up: int | None = None  # the axis that windows are turned about
+    spread: np.ndarray | None = None  # [D] standard deviation of raw columns; 0 of those that networks do not see
+    amplitude: float = 0.0  # movement about the window's mean is multiplied by exp(N(0, amplitude^2)), column by column
+    posture: float = 0.0  # N(0, posture^2) standard deviations are added, column by column
 
 
 def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataConfig) -> Augmentation | None:
@@ -99,6 +104,9 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
         mirror=find_mirror(body, sample) if "mirror" in names else None,
         speed=config.speed_range if "speed" in names else 0.0,
         up=_vertical(body, sample) if "heading" in names else None,
+        spread=np.where(np.isin(np.arange(space.columns), space.raw.kept), space.raw.std, 0),
+        amplitude=config.amplitude_range if "amplitude" in names else 0.0,
+        posture=config.posture_range if "posture" in names else 0.0,
     )
 
 
@@ -107,7 +115,7 @@ def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, ke
 
     `ahead` `[B, F, D]` are the frames one recorded row later: what a reversed root of differences is made of.
     """
-    reverse_key, mirror_key, heading_key = jax.random.split(key, 3)
+    reverse_key, mirror_key, heading_key, body_key = jax.random.split(key, 4)
     batch = len(windows)
     if augmentation.reverse:
         coin = jax.random.bernoulli(reverse_key, shape=(batch, 1, 1))
@@ -119,7 +127,19 @@ def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, ke
     if augmentation.up is not None:
         angle = jax.random.uniform(heading_key, (batch,), windows.dtype, -jnp.pi, jnp.pi)
         windows = turn_windows(augmentation.up, windows, angle, augmentation.mean)
-    return windows
+    return vary_bodies(augmentation, windows, body_key)
+
+
+def vary_bodies(augmentation: Augmentation, windows: Array, key: Array) -> Array:
+    """Windows `[B, F, D]`, each column of each moved less or more, and held otherwise; consumes `key`."""
+    if augmentation.spread is None or not (augmentation.amplitude or augmentation.posture):
+        return windows
+    amplitude_key, posture_key = jax.random.split(key)
+    shape = (len(windows), 1, windows.shape[-1])
+    mean = jnp.mean(windows, axis=1, keepdims=True)
+    factor = jnp.exp(augmentation.amplitude * jax.random.normal(amplitude_key, shape))
+    offset = augmentation.posture * augmentation.spread * jax.random.normal(posture_key, shape)
+    return (mean + factor * (windows - mean) + offset).astype(windows.dtype)
 
 
 def reverse_windows(skeleton: Skeleton, windows: Array, ahead: Array) -> Array:
