@@ -148,7 +148,7 @@ def mirror_frames(mirror: Mirror, skeleton: Skeleton, frames: Array, mean: np.nd
         extra = quaternion_from_matrix(np.stack([np.diag(diagonal) for diagonal in (signs * above)[turned]]))
         quaternions = quaternion_multiply(extra, quaternion_from_rotvec(rotvecs[..., turned, :]))
         near = mean[TRANSLATION:].reshape(-1, 3)[turned].astype(frames.dtype)
-        rotvecs = rotvecs.at[..., turned, :].set(_near(quaternions, near))
+        rotvecs = jnp.asarray(rotvecs).at[..., turned, :].set(_near(quaternions, near))
     joints = rotvecs.reshape(*frames.shape[:-1], -1)
     return jnp.concatenate([frames[..., :TRANSLATION] * signs[0], joints], axis=-1)
 
@@ -222,8 +222,9 @@ def find_mirror(skeleton: Skeleton, frames: np.ndarray) -> Mirror:
                 f"data.augmentation: 'mirror': skeleton {skeleton.name!r}: the bones below {skeleton.joints[joint]!r} "
                 f"and {skeleton.joints[other[joint]]!r} are no mirror images"
             )
-        unlike = [sum(np.linalg.norm(diagonal[:, None] * means[other[j]] * signs[parent] - means[j])
-                      for j in {joint, int(other[joint])}) for diagonal in REFLECTIONS]  # fmt: skip
+        pair = [joint, other[joint]]
+        images = REFLECTIONS[:, None, :, None] * means[other[pair]] * signs[parent]  # [4, 2, 3, 3]
+        unlike = np.linalg.norm(images - means[pair], axis=(2, 3)).sum(axis=1)
         signs[joint] = REFLECTIONS[int(np.argmin(np.where(residuals <= residuals.min() + TIED, unlike, np.inf)))]
     return Mirror(other, signs)
 
