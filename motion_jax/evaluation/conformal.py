@@ -17,8 +17,7 @@ import jax
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.evaluation.metrics import ROOT
-from motion_jax.geometry.kinematics import frame_positions
+from motion_jax.geometry.kinematics import pose_positions
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array
 
@@ -32,32 +31,27 @@ STILL_MM = 1e-3  # a joint whose largest error is less does not move in the mode
 _CHUNK = 256  # windows to a call of forward kinematics, so that it compiles once
 
 
-def positions_of(skeleton: Skeleton, frames: Array | np.ndarray) -> np.ndarray:
-    """Raw frames `[W, T, D]` to joint places `[W, T, J, 3]` float64, mm, as `mpjpe_mm` has them.
+def joint_places(skeleton: Skeleton, frames: Array | np.ndarray) -> np.ndarray:
+    """Raw frames `[W, T, D]`, angles or positions, to joint places `[W, T, J, 3]` float64, mm, as `mpjpe_mm` has them.
 
-    The root's columns are zeroed: a radius is about the pose, not about where in the room it is. Frames of positions,
-    D = 3 J, are taken as they are. This is the one place that knows how frames become places. Raises `UserError` if D
-    is neither.
+    The root is in place: a radius is about the pose, not about where in the room it is. Raises `UserError` if D is not
+    the skeleton's.
     """
     values = np.asarray(frames, np.float64)
-    joints = len(skeleton.joints)
-    if values.shape[-1] == 3 * joints:
-        return values.reshape(*values.shape[:-1], joints, 3)
-    if not len(values):
-        return np.zeros((*values.shape[:-1], joints, 3))
-    pose = np.where(np.arange(values.shape[-1]) < ROOT, 0.0, values)
-    size = min(_CHUNK, len(pose))
+    size = min(_CHUNK, len(values))
     places = []
     with jax.enable_x64(True):
-        for begin in range(0, len(pose), size):
-            rows = np.minimum(np.arange(begin, begin + size), len(pose) - 1)  # the last fills up the last call
-            places.append(np.asarray(frame_positions(skeleton, pose[rows])))
-    return np.concatenate(places)[: len(pose)]
+        for begin in range(0, len(values), size):
+            rows = np.minimum(np.arange(begin, begin + size), len(values) - 1)  # the last fills up the last call
+            places.append(np.asarray(pose_positions(skeleton, values[rows])))
+    if not places:
+        return np.zeros((*values.shape[:-1], len(skeleton.joints), 3))
+    return np.concatenate(places)[: len(values)]
 
 
 def joint_distances(skeleton: Skeleton, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
     """`[W, T, D]` twice to the distance of every joint from its truth, `[W, T, J]` mm; nan where not finite."""
-    return np.linalg.norm(positions_of(skeleton, prediction) - positions_of(skeleton, truth), axis=-1)
+    return np.linalg.norm(joint_places(skeleton, prediction) - joint_places(skeleton, truth), axis=-1)
 
 
 def conformal_quantile(scores: np.ndarray, level: float, groups: Sequence[Any] | None = None) -> np.ndarray:

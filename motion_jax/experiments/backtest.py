@@ -154,9 +154,9 @@ def backtest(
     columns = [frame - 1 for frame in frames]
     errors = {}
     for name in METRICS:
-        if truth.shape[-1] != body.columns and name != "mpjpe_mm":
-            continue  # frames of positions have no angles
         metric = find_metric(name)
+        if not metric.applies(body):
+            continue  # positions have no angles
         rows = {"model": predicted, "zero_velocity": still}
         errors[name] = {row: metric(body, each[held], truth[held]).mean(0)[columns].tolist()
                         for row, each in rows.items()}  # fmt: skip

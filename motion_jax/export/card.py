@@ -16,6 +16,7 @@ from motion_jax.runtime.timing import commit
 from motion_jax.skeletons.skeleton import Skeleton
 
 CARD = "model.json"
+RADII = "radii.json"  # of a calibrated run
 FORMAT = 1
 
 _PACKAGES = ("motion-jax", "jax", "jaxlib", "flax", "flatbuffers", "jax2onnx", "onnx", "onnxruntime")

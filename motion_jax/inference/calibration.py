@@ -10,6 +10,7 @@ import numpy as np
 from absl import logging
 
 from motion_jax.data.cache import open_dataset
+from motion_jax.data.positions import represented
 from motion_jax.data.protocols import gather, spaced_windows
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
@@ -61,7 +62,7 @@ def calibrate(
         raise UserError(f"by={by!r}: must be one of {', '.join(GROUPS)}")
     judged, note = _judged(predictor)
     data = judged.experiment.data
-    clips = split_clips(dataset, data).validation
+    clips = split_clips(represented(dataset, data), data).validation
     if not clips:
         raise UserError(
             f"data.validation={data.validation!r} held nothing out: radii need recordings that were not trained on; "

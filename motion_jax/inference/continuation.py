@@ -105,17 +105,18 @@ def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: b
         UserError: the body does not fit.
     """
     space, stride = predictor.space, predictor.experiment.data.stride
-    onto = _fitted(space, fit_root(motion, space.skeleton), retargeted)
+    body = space.skeleton.of_angles
+    onto = _fitted(dataclasses.replace(space, skeleton=body), fit_root(motion, body), retargeted)
     rows = resample(dataclasses.replace(onto, places=None), space.fps * stride).frames
-    rows = (differentiate_root(rows)[1:] if space.skeleton.root_is_difference else rows)[::stride]
+    rows = (differentiate_root(rows)[1:] if body.root_is_difference else rows)[::stride]
+    if space.skeleton.positions:
+        rows = to_positions(body, rows).astype(np.float64)
     length = predictor.source_length + predictor.target_length
     begins = np.arange(0, len(rows) - length + 1, step)
     windows = rows[begins[:, None] + np.arange(length)]
-    if not len(windows):
+    if not len(windows) or space.skeleton.positions:
         return windows
     # all windows at once, as joints of one body: each begins on the branch where the model has seen it, as in a call
-    if space.skeleton.positions:
-        return to_positions(space.skeleton, windows)
     turns = windows[..., 3:].swapaxes(0, 1).reshape(length, -1)
     near = np.concatenate([np.zeros(3), np.tile(space.raw.mean[3:], len(windows))])
     unwrapped = unwrap_rotations(np.concatenate([np.zeros((length, 3)), turns], axis=1), near=near)[:, 3:]

@@ -19,7 +19,7 @@ from motion_jax.config import Experiment
 from motion_jax.data.formats import Motion
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
-from motion_jax.evaluation.conformal import Radii, positions_of
+from motion_jax.evaluation.conformal import Radii, joint_places
 from motion_jax.inference import continuation
 from motion_jax.inference.calibration import read_radii
 from motion_jax.inference.forecast import Forecast
@@ -132,7 +132,7 @@ class Predictor:
         radii = self.calibrated()
         future = self(history, action)
         batch = future[None] if future.ndim == 2 else future
-        places = positions_of(self.space.skeleton, batch)
+        places = joint_places(self.space.skeleton, batch)
         return Forecast(future, places[0] if future.ndim == 2 else places, radii)
 
     def calibrated(self) -> Radii:

@@ -13,8 +13,8 @@ from motion_jax.evaluation.conformal import (
     check_levels,
     conformal_quantile,
     joint_distances,
+    joint_places,
     least_count,
-    positions_of,
     radii_of,
 )
 from motion_jax.evaluation.coverage import crps_gaussian, crps_quantiles, measure_coverage
@@ -139,9 +139,9 @@ def test_places_are_those_of_the_metric_and_positions_are_taken_as_they_are():
     frames = rng.normal(size=(3, 2, 99)).astype(np.float32)
     moved = frames.copy()
     moved[..., :6] += 1.0  # the root does not count
-    places = positions_of(H36M, frames)
-    assert np.array_equal(places, positions_of(H36M, moved))
-    assert np.array_equal(positions_of(H36M, places.reshape(3, 2, 96)), places)
+    places = joint_places(H36M, frames)
+    assert np.array_equal(places, joint_places(H36M, moved))
+    assert np.array_equal(joint_places(H36M.of_positions, places.reshape(3, 2, 96)), places)
     from motion_jax.evaluation.metrics import mpjpe_mm
 
     other = rng.normal(size=frames.shape)

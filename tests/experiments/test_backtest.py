@@ -12,7 +12,8 @@ import pytest
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.formats import Motion, write_motion
 from motion_jax.errors import UserError
-from motion_jax.experiments.backtest import backtest, backtest_table, read_recordings
+from motion_jax.evaluation.conformal import joint_places
+from motion_jax.experiments.backtest import Recordings, backtest, backtest_table, read_recordings
 from motion_jax.inference.continuation import continue_motions, model_windows
 from motion_jax.inference.predictor import Predictor
 from motion_jax.pose_space import PoseSpace
@@ -61,6 +62,21 @@ def test_windows_hold_what_a_prediction_reads_and_what_followed(still: Predictor
     held = np.repeat(windows[0, S - 1 : S, 6:], after.frames.shape[0], axis=0)
     np.testing.assert_allclose(after.frames[:, 6:], held, atol=1e-5)
     assert model_windows(still, motion(0, frames=17), step=1).shape == (0, S + T, 99)
+
+
+def test_a_model_of_positions_reads_places(still: Predictor):
+    places = PoseSpace(np.zeros(96), np.ones(96), tuple(range(96)), (), H36M.of_positions, 25.0, "positions")
+    data = dataclasses.replace(EXPERIMENT.data, representation="positions")
+    predictor = Predictor((), dataclasses.replace(EXPERIMENT, data=data), places, 0)
+    angles, found = (model_windows(run, motion(0), step=5) for run in (still, predictor))
+    np.testing.assert_allclose(joint_places(H36M.of_positions, found), joint_places(H36M, angles), atol=1e-2)
+    owners = np.array(["one"] * len(found))
+    recordings = Recordings(found, np.zeros((len(found), 0)), owners, owners, {})
+    result = backtest(predictor, recordings)
+    assert list(result.errors) == ["mpjpe_mm"]
+    np.testing.assert_allclose(
+        result.errors["mpjpe_mm"]["model"], result.errors["mpjpe_mm"]["zero_velocity"], rtol=1e-4
+    )
 
 
 def test_zero_velocity_scores_as_zero_velocity_and_short_files_are_passed_over(still: Predictor, folder: Path):

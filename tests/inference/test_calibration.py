@@ -13,7 +13,7 @@ import pytest
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.protocols import gather, spaced_windows
 from motion_jax.errors import UserError
-from motion_jax.evaluation.conformal import positions_of
+from motion_jax.evaluation.conformal import joint_places
 from motion_jax.evaluation.metrics import mpjpe_mm
 from motion_jax.experiments.compare import zero_velocity
 from motion_jax.experiments.coverage import coverage_table, measure_run
@@ -111,7 +111,7 @@ def test_a_forecast_is_the_prediction_with_its_places_and_radii(calibrated: Pred
     np.testing.assert_array_equal(one.at(0.9), calibrated.radius[1])
     assert one.milliseconds.tolist() == [40.0, 80.0, 120.0]
     truth = dataset.clips[0].frames[None, S : S + T]
-    apart = np.linalg.norm(one.positions - positions_of(H36M, truth)[0], axis=-1).mean(-1)
+    apart = np.linalg.norm(one.positions - joint_places(H36M, truth)[0], axis=-1).mean(-1)
     np.testing.assert_allclose(apart, mpjpe_mm(H36M, one.mean[None], truth)[0])
     copy = pickle.loads(pickle.dumps(calibrated))
     np.testing.assert_array_equal(copy.forecast(history, "walking").radius, forecast.radius)
