@@ -51,7 +51,7 @@ def _script(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None:
 def test_the_moving_average_is_the_loop_in_numpy_and_copies_running_statistics():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(30, 2)).astype(np.float32)
-    average = {"w": np.ones(2, np.float32), "norm": Running(np.zeros(2), np.ones(2))}
+    average = {"w": np.ones(2, np.float32), "norm": Running(np.zeros(2, np.float32), np.ones(2, np.float32))}
     expected = np.ones(2)
     for step, row in enumerate(rows):
         new = {"w": row, "norm": Running(row, 2 * row)}
