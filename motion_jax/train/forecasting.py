@@ -17,12 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import Experiment
+from motion_jax.data.augment import Augmentation, make_augmentation
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
+from motion_jax.data.positions import represented
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import Selection, check_names, select
-from motion_jax.evaluation.metrics import Metric, find_metric
+from motion_jax.evaluation.metrics import Metric, find_metric, has_angles
 from motion_jax.losses import Loss, make_loss
 from motion_jax.models import make
 from motion_jax.models.raw import RawPredict, raw_predict
@@ -141,6 +143,7 @@ class Forecasting:
     data: PackedClips  # of the training clips
     data_key: str = ""
     windows: ReportWindows = NO_WINDOWS
+    augmentation: Augmentation | None = None  # of training windows
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: Dataset) -> Forecasting:
@@ -151,22 +154,25 @@ class Forecasting:
                 skeleton, no clips to train on, or a clip too short.
         """
         check_names(experiment.eval)
+        dataset = represented(dataset, experiment.data)
         score_metric(experiment, dataset.skeleton)
         splits = split_clips(dataset, experiment.data)
         space = pose_space(dataset, splits.train, experiment.data)
         packed = pack_clips(splits.train, space, experiment.data)
         model, loss = make(experiment, space), make_loss(experiment.train.loss, space)
         frames = jax.ShapeDtypeStruct((1, experiment.data.target_length, space.width), jnp.float32)
-        jax.eval_shape(loss, frames, frames)  # what the loss cannot measure it refuses here, before anything is made
+        last = jax.ShapeDtypeStruct((1, space.columns), jnp.float32)
+        jax.eval_shape(loss, frames, frames, last)  # what the loss cannot measure it refuses before anything is made
         windows = NO_WINDOWS
         if splits.test and experiment.train.report_test:
             test = pack_clips(splits.test, space, experiment.data)
             windows = ReportWindows(test, select("srnn", dataset, space, experiment))
         if splits.validation:
             clips = pack_clips(splits.validation, space, experiment.data)
-            fixed = _draw(experiment, clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS)
+            fixed = _draw(experiment, space, clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS)
             windows = windows._replace(validation=fixed)
-        return cls(experiment, model, space, loss, packed, dataset.key, windows)
+        augmentation = make_augmentation(space, splits.train, experiment.data)
+        return cls(experiment, model, space, loss, packed, dataset.key, windows, augmentation)
 
     @property
     def records(self) -> dict[str, str]:
@@ -196,7 +202,8 @@ class Forecasting:
         """B windows, and where their decoders are fed the truth at `step`; consumes `key`."""
         config = self.experiment.train
         windows_key, forcing_key = jax.random.split(key)
-        windows = _draw(self.experiment, data, windows_key, config.batch)
+        drawing = (self.experiment.data.windows, self.augmentation)
+        windows = _draw(self.experiment, self.space, data, windows_key, config.batch, *drawing)
         forced = sample_forcing(config, forcing_key, step, config.batch, self.experiment.data.target_length)
         keys = jax.random.key_data(jax.random.split(jax.random.fold_in(key, ROWS), config.batch))
         return ForcedBatch(windows, forced, keys)
@@ -226,7 +233,7 @@ class Forecasting:
         error_name, modes = self._error_name, self._modes
         if self.windows.test and self.windows.srnn:
             key = jax.random.fold_in(jax.random.key(self.experiment.train.seed), step)
-            test = _draw(self.experiment, self.windows.test, key, TEST_WINDOWS)
+            test = _draw(self.experiment, self.space, self.windows.test, key, TEST_WINDOWS)
             srnn = self._encoded(self.windows.srnn)
             for mode in modes:
                 row[f"test_loss_{mode}"] = self._loss_in(mode, params, test)
@@ -292,11 +299,7 @@ class Forecasting:
         return raw_predict(self.model, self.space, self.experiment)
 
     def _encoded(self, selection: Selection) -> Batch:
-        def encode(frames: np.ndarray) -> Array:
-            codes = jnp.broadcast_to(selection.codes[:, None], (*frames.shape[:2], selection.codes.shape[-1]))
-            return self.space.encode(frames, codes)
-
-        return Batch(encode(selection.history), encode(selection.future))
+        return self.space.encode_window(selection.history, selection.future, jnp.asarray(selection.codes))
 
     def _srnn_errors(self, params: Params, srnn: Selection, mode: str) -> list[float]:
         """The mean over actions at the frames of `eval.frames`."""
@@ -325,12 +328,14 @@ class Forecasting:
 
 
 def score_metric(experiment: Experiment, skeleton: Skeleton) -> Metric:
-    """The metric that `train.score` names.
+    """The metric that `train.score` names; "auto" is the Euler error, of a model of joint positions MPJPE.
 
     Raises:
         UserError: there is none, it does not apply to `skeleton`, or higher is better in it.
     """
     name = experiment.train.score
+    if name == "auto":
+        name = "euler_error_rad" if has_angles(skeleton) else "mpjpe_mm"
     try:
         metric = find_metric(name)
     except UserError as error:
@@ -346,10 +351,19 @@ def score_metric(experiment: Experiment, skeleton: Skeleton) -> Metric:
     return metric
 
 
-def _draw(experiment: Experiment, packed: PackedClips, key: Array, count: int) -> Batch:
-    return sample_windows(packed, key, count, experiment.data.source_length, experiment.data.target_length)
+def _draw(
+    experiment: Experiment,
+    space: PoseSpace,
+    packed: PackedClips,
+    key: Array,
+    count: int,
+    windows: str = "clips",
+    augmentation: Augmentation | None = None,
+) -> Batch:
+    return sample_windows(packed, key, count, space, experiment.data, windows, augmentation)
 
 
 def _decoded(windows: Batch, space: PoseSpace) -> tuple[np.ndarray, np.ndarray]:
     """Raw frames of history and future."""
-    return np.asarray(space.decode(windows.history)), np.asarray(space.decode(windows.future))
+    history, future = (space.decode(part, windows.last) for part in (windows.history, windows.future))
+    return np.asarray(history), np.asarray(future)
