@@ -215,12 +215,11 @@ class _Run:
 
     def _is_best(self, step: int, score: float | None) -> bool:
         """Whether a report's score is the best so far; None or nan is not."""
-        better = score is not None and score < self._best_score
-        if better:
+        if score is not None and score < self._best_score:
             self._best_score, self._best_step, self._waited = score, step, 0
-        else:
-            self._waited += 1
-        return better
+            return True
+        self._waited += 1
+        return False
 
     def _log(self) -> None:
         """Reads the pending metrics, refuses what is not finite, and says the current loss."""
