@@ -9,12 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import DataConfig
+from motion_jax.data.augment import Augmentation, augment_windows, branch_near
 from motion_jax.data.finite import check_clips
 from motion_jax.errors import UserError
+from motion_jax.geometry.kinematics import ROOT
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Clip
 
 FIRST_START = 16  # Martinez 2017 draws starts from randint(16, n - (S + T)), which spares the clip's beginning
+
+AUGMENTED = 1  # which child of a draw's key augmentation has; without it the draw is the same
 
 
 class PackedClips(NamedTuple):
@@ -63,7 +67,13 @@ def pack_clips(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) ->
 
 
 def sample_windows(
-    packed: PackedClips, key: Array, batch: int, space: PoseSpace, config: DataConfig, windows: str = "clips"
+    packed: PackedClips,
+    key: Array,
+    batch: int,
+    space: PoseSpace,
+    config: DataConfig,
+    windows: str = "clips",
+    augmentation: Augmentation | None = None,
 ) -> Batch:
     """B windows as networks see them; consumes `key`.
 
@@ -81,6 +91,59 @@ def sample_windows(
         number = jax.random.randint(key, (batch,), 0, packed.until[-1])
         clip = jnp.searchsorted(packed.until, number, side="right")
         start = number - jnp.where(clip > 0, packed.until[clip - 1], 0)
-    rows = (packed.first[clip] + start)[:, None] + config.stride * jnp.arange(span)
-    frames = packed.frames[rows]  # [B, S+T, D]
-    return space.encode_window(frames[:, : config.source_length], frames[:, config.source_length :], packed.codes[clip])
+    if augmentation is None:
+        rows = (packed.first[clip] + start)[:, None] + config.stride * jnp.arange(span)
+        frames = packed.frames[rows]  # [B, S+T, D]
+    else:
+        first = config.stride * packed.low[clip] if windows == "clips" else jnp.zeros_like(start)
+        augmentation_key = jax.random.fold_in(key, AUGMENTED)
+        frames = _augmented(augmentation, packed, augmentation_key, clip, start, first, span, config.stride)
+    seen, after = frames[:, : config.source_length], frames[:, config.source_length :]
+    return space.encode_window(seen, after, packed.codes[clip])
+
+
+def _augmented(
+    augmentation: Augmentation,
+    packed: PackedClips,
+    key: Array,
+    clip: Array,
+    start: Array,
+    first: Array,
+    span: int,
+    stride: int,
+) -> Array:
+    """Windows `[B, span, D]` of clips `[B]`, from `start` on; where they are stretched, from anywhere past `first`."""
+    speed_key, start_key, other_key = jax.random.split(key, 3)
+    step, begin = jnp.full(len(clip), stride, jnp.float32), start.astype(jnp.float32)
+    if augmentation.speed:
+        last = (packed.rows[clip] - 1).astype(jnp.float32)
+        rate = jnp.exp(augmentation.speed * jax.random.uniform(speed_key, (len(clip),), minval=-1))
+        step = jnp.minimum(stride * rate, last / (span - 1))  # a short clip is not read past its end
+        room = last - (span - 1) * step
+        low = jnp.minimum(first.astype(jnp.float32), room)
+        begin = low + jax.random.uniform(start_key, (len(clip),)) * (room - low)
+    moments = begin[:, None] + step[:, None] * jnp.arange(span)
+    frames, ahead = (_read_between(augmentation, packed, clip, moments + later, step / stride) for later in (0, 1))
+    return augment_windows(augmentation, frames, ahead, other_key)
+
+
+def _read_between(augmentation: Augmentation, packed: PackedClips, clip: Array, moments: Array, rate: Array) -> Array:
+    """Frames `[B, F, D]` at `moments` `[B, F]`, in rows from the beginning of clips `[B]`; beyond the end, the last.
+
+    Rotation vectors are read on the straight line between neighbours, the later one on the branch near the earlier. Of
+    a root of differences, those of a faster motion are larger by `rate` `[B]`.
+    """
+    if not augmentation.speed:
+        rows = jnp.minimum(moments.astype(jnp.int32), packed.rows[clip][:, None] - 1)
+        return packed.frames[packed.first[clip][:, None] + rows]
+    end = packed.rows[clip][:, None] - 1
+    whole = jnp.clip(jnp.floor(moments).astype(jnp.int32), 0, end)
+    part = jnp.clip(moments - whole, 0, 1)[..., None]
+    begin = packed.first[clip][:, None]
+    before, after = packed.frames[begin + whole], packed.frames[begin + jnp.minimum(whole + 1, end)]
+    if not augmentation.skeleton.positions:
+        after = branch_near(after, before)
+    frames = before + part * (after - before)
+    if augmentation.skeleton.root_is_difference and not augmentation.skeleton.positions:
+        frames = frames.at[..., :ROOT].multiply(rate[:, None, None])
+    return frames

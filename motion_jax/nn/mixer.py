@@ -1,5 +1,7 @@
 """Blocks that mix over time: x + norm(x mixed over time by one linear layer), without an activation (Guo et al. 2023).
 
+A block may mix columns too, by a second linear layer whose result is added before the norm.
+
 Time leads, `[S, B, C]`: mixing it is one product with a matrix of S B C numbers as they lie in memory. The blocks are
 equal, so their parameters are stacked and a loop walks them: it compiles in the time of one block. Published layers
 have a bias for each time; it is the same for all columns, so that the norm over columns takes it out: there is none.
@@ -26,7 +28,7 @@ class Mixer(NamedTuple):
 
     time: Array  # [L, S, S]
     norm: LayerNorm  # over the columns, [L, C]
-    columns: Dense | None = None  # [L, C, C], [L, C]: a mixing of columns before that of time
+    columns: Dense | None = None  # [L, C, C], [L, C]: a mixing of columns beside that of time
 
 
 class MixerWeights(NamedTuple):
@@ -45,14 +47,17 @@ def xavier_bound(inputs: int, outputs: int, gain: float) -> float:
 def init_mixer(key: Array, blocks: int, length: int, channels: int, columns: bool = False) -> Mixer:
     """Parameters of L = `blocks` for `[S, B, C]`, S = `length`, C = `channels`; consumes `key`.
 
-    With `columns`, each block also mixes the columns, in the product and before the norm; these weights begin as the
-    identity, which leaves the block as it is without them.
+    With `columns`, each block also mixes the columns. All weights begin next to zero.
     """
+    of_time, of_columns = jax.random.split(key)
     bound = xavier_bound(length, length, TINY)
-    time = jax.random.uniform(key, (blocks, length, length), jnp.float32, -bound, bound)
+    time = jax.random.uniform(of_time, (blocks, length, length), jnp.float32, -bound, bound)
     stacked = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (blocks, *leaf.shape)), init_layer_norm(channels))
-    identity = jnp.broadcast_to(jnp.eye(channels), (blocks, channels, channels))
-    return Mixer(time, stacked, Dense(identity, jnp.zeros((blocks, channels))) if columns else None)
+    if not columns:
+        return Mixer(time, stacked)
+    bound = xavier_bound(channels, channels, TINY)
+    between = jax.random.uniform(of_columns, (blocks, channels, channels), jnp.float32, -bound, bound)
+    return Mixer(time, stacked, Dense(between, jnp.zeros((blocks, channels))))
 
 
 def mixer_weights(params: Mixer, compute: Compute) -> MixerWeights:
@@ -68,9 +73,10 @@ def mix(weights: MixerWeights, x: Array) -> Array:
 
 def mix_once(block: MixerWeights, x: Array) -> Array:
     """What one block adds to x `[S, B, C]`."""
+    mixed = mix_time(x, block.time)
     if block.columns is not None:
-        x = product(x, block.columns)
-    return layer_norm(block.norm, mix_time(x, block.time))
+        mixed = mixed + product(x, block.columns)
+    return layer_norm(block.norm, mixed)
 
 
 def mix_time(x: Array, weights: Operand) -> Array:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import MODES, Experiment
+from motion_jax.data.augment import Augmentation, make_augmentation
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
 from motion_jax.data.positions import represented
@@ -97,6 +98,7 @@ class Forecasting:
     data: PackedClips  # of the training clips
     data_key: str = ""
     windows: ReportWindows = NO_WINDOWS
+    augmentation: Augmentation | None = None  # of training windows
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: Dataset) -> Forecasting:
@@ -122,7 +124,8 @@ class Forecasting:
             clips = pack_clips(splits.validation, space, experiment.data)
             fixed = _draw(experiment, space, clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS)
             windows = windows._replace(validation=fixed)
-        return cls(experiment, model, space, loss, packed, dataset.key, windows)
+        augmentation = make_augmentation(space, splits.train, experiment.data)
+        return cls(experiment, model, space, loss, packed, dataset.key, windows, augmentation)
 
     @property
     def records(self) -> dict[str, str]:
@@ -147,7 +150,8 @@ class Forecasting:
         """B windows, and where their decoders are fed the truth at `step`; consumes `key`."""
         config = self.experiment.train
         windows_key, forcing_key = jax.random.split(key)
-        windows = _draw(self.experiment, self.space, data, windows_key, config.batch, self.experiment.data.windows)
+        drawing = (self.experiment.data.windows, self.augmentation)
+        windows = _draw(self.experiment, self.space, data, windows_key, config.batch, *drawing)
         forced = sample_forcing(config, forcing_key, step, config.batch, self.experiment.data.target_length)
         keys = jax.random.key_data(jax.random.split(jax.random.fold_in(key, ROWS), config.batch))
         return ForcedBatch(windows, forced, keys)
@@ -261,9 +265,15 @@ class Forecasting:
 
 
 def _draw(
-    experiment: Experiment, space: PoseSpace, packed: PackedClips, key: Array, count: int, windows: str = "clips"
+    experiment: Experiment,
+    space: PoseSpace,
+    packed: PackedClips,
+    key: Array,
+    count: int,
+    windows: str = "clips",
+    augmentation: Augmentation | None = None,
 ) -> Batch:
-    return sample_windows(packed, key, count, space, experiment.data, windows)
+    return sample_windows(packed, key, count, space, experiment.data, windows, augmentation)
 
 
 def _decoded(windows: Batch, space: PoseSpace) -> tuple[np.ndarray, np.ndarray]:
