@@ -1,9 +1,9 @@
 """DCT mixer: our own forecaster, an MLP over time and columns that predicts the whole future at once.
 
-What was observed is told relative to the last observed frame, goes through the DCT over time, a linear layer over
-columns and L blocks x + norm(x mixed over time + x mixed over columns), then through a linear layer over columns and
-the inverse DCT; the first P frames of the result are added to the last observed frame. Weights begin next to zero, so
-that training begins with the last frame held.
+What was observed is told relative to the last observed frame, with that beside it; it goes through the DCT over time, a
+linear layer over columns and L blocks x + norm(x mixed over time + x mixed over columns), then through a linear layer
+over columns and the inverse DCT; the first P frames of the result are added to the last observed frame. Weights begin
+next to zero, so that training begins with the last frame held.
 
 It goes on from siMLPe (`simlpe.py`). What differs: the frames relative to the last one, so that a body which
 holds its joints otherwise looks the same; the mixing of columns in every block; half as many blocks; all T frames at
@@ -28,7 +28,7 @@ from motion_jax.nn.mixer import Mixer, dct_time, init_columns, init_mixer, inver
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
-REFERENCES = ("last", "none")
+REFERENCES = ("both", "last", "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DctMixerConfig(ModelConfig):
     layers: int = 24  # L, blocks
     hidden: int = 0  # C, columns that blocks mix; 0: as many as a frame has
     columns: bool = True  # blocks mix columns as well as time
-    reference: str = "last"  # observed frames are told relative to the last one; "none": as they are
+    reference: str = "both"  # frames are told relative to the last one, and that beside them; "last"; "none": as is
     predicted: int = 0  # P, frames at once; 0: all T
     members: int = 1  # M networks, trained side by side, whose mean is the prediction
 
@@ -65,7 +65,7 @@ class DctMixerConfig(ModelConfig):
 class DctMixerParams(NamedTuple):
     """Parameters of M members, `[M, ...]`; of one, inside a loop over them."""
 
-    before: Dense  # [n, C], over columns
+    before: Dense  # [n, C] or [2 n, C], over columns
     blocks: Mixer
     after: Dense  # [C, n]
 
@@ -79,7 +79,7 @@ def make(config: DctMixerConfig, experiment: Experiment, space: PoseSpace) -> Mo
     def init_member(key: Array) -> DctMixerParams:
         ends, blocks = jax.random.split(key)
         width = config.hidden or count
-        before, after = init_columns(ends, count, width)
+        before, after = init_columns(ends, (2 if config.reference == "both" else 1) * count, width, count)
         return DctMixerParams(before, init_mixer(blocks, config.layers, length, width, config.columns), after)
 
     def init(key: Array) -> DctMixerParams:
@@ -87,8 +87,11 @@ def make(config: DctMixerConfig, experiment: Experiment, space: PoseSpace) -> Mo
 
     def predict_member(params: DctMixerParams, history: Array) -> Array:
         x = jnp.swapaxes(history, 0, 1)
-        if config.reference == "last":
-            x = x - x[-1:]
+        if config.reference != "none":
+            last = x[-1:]
+            x = x - last
+            if config.reference == "both":
+                x = jnp.concatenate([x, jnp.broadcast_to(last, x.shape)], axis=-1)
         x = product(dct_time(x, compute), dense_weights(params.before, compute))
         x = mix(mixer_weights(params.blocks, compute), x)
         x = product(x, dense_weights(params.after, compute))

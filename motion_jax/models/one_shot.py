@@ -96,6 +96,6 @@ def _predict_forced(predict: PredictWindow, params: Any, history: Array, future:
     before = jnp.concatenate([history[:, -1:], future[:, :-1]], axis=1)
     planned = jax.eval_shape(predict, params, history)
     start = (history, jnp.zeros(planned.shape, planned.dtype), jnp.full(batch, planned.shape[1]))
-    forced = forced.at[:, 0].set(False)  # step 0 reads what was observed either way
+    forced = jnp.asarray(forced).at[:, 0].set(False)  # step 0 reads what was observed either way
     steps = (jnp.swapaxes(before, 0, 1), jnp.swapaxes(forced, 0, 1))
     return jnp.swapaxes(jax.lax.scan(step, start, steps)[1], 0, 1)

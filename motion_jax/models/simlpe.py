@@ -78,7 +78,7 @@ def make(config: SimlpeConfig, experiment: Experiment, space: PoseSpace) -> Mode
 
     def init(key: Array) -> SimlpeParams:
         ends, blocks = jax.random.split(key)
-        before, after = init_columns(ends, columns, columns)
+        before, after = init_columns(ends, columns, columns, columns)
         return SimlpeParams(before, init_mixer(blocks, config.layers, length, columns), after)
 
     def predict(params: SimlpeParams, history: Array) -> Array:

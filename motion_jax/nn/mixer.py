@@ -84,19 +84,22 @@ def mix_time(x: Array, weights: Operand) -> Array:
     return contract("sbc,so->obc", x, weights)
 
 
-def init_columns(key: Array, inputs: int, outputs: int) -> tuple[Dense, Dense]:
-    """The layers over columns before and behind the blocks: the first as any, the last next to zero; consumes `key`."""
+def init_columns(key: Array, inputs: int, width: int, outputs: int) -> tuple[Dense, Dense]:
+    """The layers over columns before and behind blocks of C = `width`: the first as any, the last next to zero.
+
+    Consumes `key`.
+    """
     first, last = jax.random.split(key)
-    bound = xavier_bound(outputs, inputs, TINY)
-    weights = jax.random.uniform(last, (outputs, inputs), jnp.float32, -bound, bound)
-    return init_dense(first, inputs, outputs), Dense(weights, jnp.zeros(inputs))
+    bound = xavier_bound(width, outputs, TINY)
+    weights = jax.random.uniform(last, (width, outputs), jnp.float32, -bound, bound)
+    return init_dense(first, inputs, width), Dense(weights, jnp.zeros(outputs))
 
 
 def dct_time(x: Array, compute: Compute) -> Array:
     """The DCT of x `[S, B, C]` over time, as `[S, B, C]`."""
-    return mix_time(x, make_operand(dct_matrix(len(x)).T, None, compute))
+    return mix_time(x, make_operand(jnp.asarray(dct_matrix(len(x)).T), None, compute))
 
 
 def inverse_dct_time(x: Array, frames: int, compute: Compute) -> Array:
     """The first `frames` frames of what has the DCT x `[S, B, C]`."""
-    return mix_time(x, make_operand(dct_matrix(len(x))[:, :frames], None, compute))
+    return mix_time(x, make_operand(jnp.asarray(dct_matrix(len(x))[:, :frames]), None, compute))

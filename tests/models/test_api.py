@@ -58,6 +58,7 @@ OTHERS = {
     "crbm": {"name": "crbm", "hidden": H, "order": 2},
     "simlpe": {"name": "simlpe", "layers": 2, "predicted": 2},
     "simlpe-next": {"name": "simlpe", "layers": 1, "predicted": 1},
+    "dct_mixer": {"name": "dct_mixer", "layers": 1, "hidden": 5, "members": 2},
 }
 CASES = {
     **{f"seq2seq-{name}": model_config(**({"hidden": H} | fields)) for name, fields in SEQ2SEQ.items()},
@@ -190,7 +191,7 @@ def test_forcing(case):
         assert (np.abs(prediction[:, t] - free[:, t]).max() > 1e-4) == (t > 0)
 
 
-PLANNED = {"simlpe"}
+PLANNED = {"simlpe", "dct_mixer"}
 """They predict several frames from the same reading: forced with the first of them, they read it and plan anew."""
 
 
