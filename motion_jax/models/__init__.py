@@ -8,7 +8,19 @@ from absl import logging
 
 from motion_jax.config import MODEL_CONFIGS, Experiment, ModelConfig
 from motion_jax.errors import UserError
-from motion_jax.models import aged, baselines, crbm, erd, lstm_3lr, quaternet, res_sup, seq2seq, srnn
+from motion_jax.models import (
+    aged,
+    baselines,
+    crbm,
+    erd,
+    his_rep_itself,
+    learn_traj_dep,
+    lstm_3lr,
+    quaternet,
+    res_sup,
+    seq2seq,
+    srnn,
+)
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.plugins import load_plugin, plugin_names
 from motion_jax.types import Model
@@ -51,6 +63,8 @@ register("srnn", Entry(srnn.SrnnConfig, srnn.make))
 register("aged", Entry(aged.AgedConfig, aged.make))
 register("quaternet", Entry(quaternet.QuaterNetConfig, quaternet.make))
 register("crbm", Entry(crbm.CrbmConfig, crbm.make))
+register("learn_traj_dep", Entry(learn_traj_dep.LearnTrajDepConfig, learn_traj_dep.make))
+register("his_rep_itself", Entry(his_rep_itself.HisRepItselfConfig, his_rep_itself.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))
 
