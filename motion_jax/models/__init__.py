@@ -12,6 +12,7 @@ from motion_jax.models import (
     aged,
     baselines,
     crbm,
+    dct_mixer,
     erd,
     his_rep_itself,
     learn_traj_dep,
@@ -19,6 +20,7 @@ from motion_jax.models import (
     quaternet,
     res_sup,
     seq2seq,
+    simlpe,
     srnn,
 )
 from motion_jax.pose_space import PoseSpace
@@ -63,6 +65,8 @@ register("srnn", Entry(srnn.SrnnConfig, srnn.make))
 register("aged", Entry(aged.AgedConfig, aged.make))
 register("quaternet", Entry(quaternet.QuaterNetConfig, quaternet.make))
 register("crbm", Entry(crbm.CrbmConfig, crbm.make))
+register("simlpe", Entry(simlpe.SimlpeConfig, simlpe.make))
+register("dct_mixer", Entry(dct_mixer.DctMixerConfig, dct_mixer.make))
 register("learn_traj_dep", Entry(learn_traj_dep.LearnTrajDepConfig, learn_traj_dep.make))
 register("his_rep_itself", Entry(his_rep_itself.HisRepItselfConfig, his_rep_itself.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
