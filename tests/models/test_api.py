@@ -25,7 +25,7 @@ from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
-from motion_jax.types import Model
+from motion_jax.types import Model, Running
 
 B, S, T, H = 2, 4, 3, 4
 COLUMNS, ACTIONS = 9, ("walking", "eating")  # a root and two joints
@@ -59,6 +59,8 @@ OTHERS = {
     "simlpe": {"name": "simlpe", "layers": 2, "predicted": 2},
     "simlpe-next": {"name": "simlpe", "layers": 1, "predicted": 1},
     "dct_mixer": {"name": "dct_mixer", "layers": 1, "hidden": 5, "members": 2},
+    "learn_traj_dep": {"name": "learn_traj_dep", "hidden": H, "blocks": 1, "observed": 3},
+    "his_rep_itself": {"name": "his_rep_itself", "hidden": H, "blocks": 1, "observed": 2, "predicted": 1},
 }
 CASES = {
     **{f"seq2seq-{name}": model_config(**({"hidden": H} | fields)) for name, fields in SEQ2SEQ.items()},
@@ -102,7 +104,12 @@ def parameters(case: str, dtype: str = "float32"):
     """Random, for a residual model's own beginning is zero-velocity, which keeps most laws by accident."""
     rng = np.random.default_rng(2)
     template = jax.eval_shape(build(case).init, jax.random.key(0))
-    return jax.tree.map(lambda leaf: rng.uniform(-0.7, 0.7, leaf.shape).astype(dtype), template)
+    params = jax.tree.map(lambda leaf: rng.uniform(-0.7, 0.7, leaf.shape).astype(dtype), template)
+    return jax.tree.map(_with_variance, params, is_leaf=lambda node: isinstance(node, Running))
+
+
+def _with_variance(node):
+    return node._replace(variance=np.abs(node.variance)) if isinstance(node, Running) else node
 
 
 @functools.cache
@@ -191,7 +198,7 @@ def test_forcing(case):
         assert (np.abs(prediction[:, t] - free[:, t]).max() > 1e-4) == (t > 0)
 
 
-PLANNED = {"simlpe", "dct_mixer"}
+PLANNED = {"simlpe", "dct_mixer", "learn_traj_dep"}
 """They predict several frames from the same reading: forced with the first of them, they read it and plan anew."""
 
 
