@@ -31,9 +31,18 @@ PRECISIONS = ("float32", "tf32", "bf16")
 COINS = ("iteration", "sequence", "step")
 FORCING_SCHEDULES = ("constant", "linear", "exponential", "inverse_sigmoid")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
-_OPTIMIZER_FIELDS = {"momentum": ("momentum", "nesterov", "rmsprop"), "weight_decay": ("adamw",)}
+RATE_SCHEDULES = ("staircase", "exponential", "cosine", "linear", "constant")
+_READ_BY = {
+    "momentum": ("name", ("momentum", "nesterov", "rmsprop")),
+    "weight_decay": ("name", ("adam", "adamw")),
+    "decay_rate": ("schedule", ("staircase", "exponential")),
+    "decay_steps": ("schedule", ("staircase", "exponential")),
+    "final_fraction": ("schedule", ("cosine", "linear")),
+}
+"""Fields of `OptimConfig` that only some values of another field read."""
 CLIP_NORMS = ("l2", "l1", "none")
 MODES = ("free_running", "one_step")
+SCORE_MODES = ("both", "free_running")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,33 +153,43 @@ class ComputeConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimConfig:
-    """Optimiser, staircase decay and gradient clipping. Defaults: the thesis's Table 6."""
+    """Optimiser, learning-rate schedule and gradient clipping. Defaults: the thesis's Table 6."""
 
     name: str = "sgd"
     learning_rate: float = 0.005
-    decay_rate: float = 0.95
+    schedule: str = "staircase"  # how the rate falls; "cosine" and "linear" reach their end at train.steps
+    decay_rate: float = 0.95  # of staircase and exponential: the factor over decay_steps
     decay_steps: int = 10_000
+    final_fraction: float = 0.0  # of cosine and linear: the last rate over the first
+    warmup_steps: int = 0  # updates over which the rate rises to the schedule's, linearly
     clip_norm: float = 5.0
     clip_kind: str = "l2"
     momentum: float = 0.9  # of momentum, nesterov and rmsprop
-    weight_decay: float = 1e-4  # of adamw
+    weight_decay: float = 0.0  # adamw: decoupled, of matrices only; adam: L2 of all, added to the gradient (PyTorch's)
 
     def __post_init__(self) -> None:
         one_of("optim.name", self.name, OPTIMIZERS)
+        one_of("optim.schedule", self.schedule, RATE_SCHEDULES)
         one_of("optim.clip_kind", self.clip_kind, CLIP_NORMS)
         positive("optim.learning_rate", self.learning_rate)
         fraction("optim.decay_rate", self.decay_rate)
         positive("optim.decay_rate", self.decay_rate)
         at_least("optim.decay_steps", self.decay_steps, 1)
+        fraction("optim.final_fraction", self.final_fraction)
+        at_least("optim.warmup_steps", self.warmup_steps, 0)
         positive("optim.clip_norm", self.clip_norm)
         fraction("optim.momentum", self.momentum)
         at_least("optim.weight_decay", self.weight_decay, 0)
-        for field, readers in _OPTIMIZER_FIELDS.items():
-            if getattr(self, field) != getattr(OptimConfig, field) and self.name not in readers:
-                raise UserError(
-                    f"optim.{field}={getattr(self, field)}: {self.name} does not read it; {', '.join(readers)} "
-                    f"{'does' if len(readers) == 1 else 'do'}"
-                )
+        for field, (chooser, readers) in _READ_BY.items():
+            chosen = getattr(self, chooser)
+            if getattr(self, field) != getattr(OptimConfig, field) and chosen not in readers:
+                raise UserError(f"optim.{field}={getattr(self, field)}: {chosen} does not read it; "
+                                f"{', '.join(readers)} do")  # fmt: skip
+
+    @property
+    def reads_steps(self) -> bool:
+        """Whether the schedule is measured by `train.steps`."""
+        return self.schedule in ("cosine", "linear")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +210,14 @@ class TrainConfig:
     checkpoint_every: int = 1_000
     keep_last: int = 2
     keep_best: bool = True  # needs data.validation
+    ema: float = (
+        0.0  # decay of the moving average of parameters that is measured and used; 0: the parameters themselves
+    )
+    score: str = "auto"  # the metric of the validation score; "auto": euler_error_rad, of positions mpjpe_mm
+    score_mode: str = "both"  # its mode; "free_running": nothing one-step is measured
+    patience: int = 0  # reports in a row without a better validation score that end the run; 0: none do
+    report_test: bool = True  # whether reports measure test windows too; nothing reads that
+    refit: bool = False  # once validation has chosen the number of steps, train anew on all training clips
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "steps_per_dispatch", "log_every", "report_every", "checkpoint_every",
@@ -202,6 +229,15 @@ class TrainConfig:
         fraction("train.forcing_end", self.forcing_end)
         one_of("train.coin", self.coin, COINS)
         one_of("train.forcing_schedule", self.forcing_schedule, FORCING_SCHEDULES)
+        if not 0 <= self.ema < 1:
+            raise UserError(f"train.ema={self.ema}: must be at least 0 and below 1")
+        one_of("train.score_mode", self.score_mode, SCORE_MODES)
+        at_least("train.patience", self.patience, 0)
+
+    @property
+    def score_modes(self) -> tuple[str, ...]:
+        """The modes that reports measure."""
+        return MODES if self.score_mode == "both" else (self.score_mode,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -303,6 +339,9 @@ class Experiment:
             values = json.loads(text)
             if isinstance(values, dict) and "model" in values and "compute" not in values:
                 raise UserError("it was written by an earlier version of motion_jax, before 0.2: train anew")
+            optim = values.get("optim") if isinstance(values, dict) else None
+            if isinstance(optim, dict) and "schedule" not in optim and optim.get("name") != "adamw":
+                optim.pop("weight_decay", None)  # written, not read, before adam had one
             return cls.from_config_dict(values)
         except (ValueError, TypeError) as error:  # no JSON, a UserError, or JSON that is no object
             raise UserError(f"{source}: not a config of this version: {error}") from None

@@ -120,6 +120,12 @@ class Prepare(Protocol):
     def __call__(self, params: Any, /) -> Any: ...  # noqa: D102
 
 
+class RateScales(Protocol):
+    """Factors of the learning rate: a tree like `params`, of floats; 0 keeps a parameter as it was made."""
+
+    def __call__(self, params: Any, /) -> Any: ...  # noqa: D102
+
+
 class Model(NamedTuple):
     """A model is two pure functions, `init` and `apply`; the others are for models that need them."""
 
@@ -133,5 +139,7 @@ class Model(NamedTuple):
     """Done once where many calls share the same parameters; `apply` and `attend` take what it returns too."""
     train_loss: TrainLoss | None = None
     """Where training differs from the configured loss of `apply`: dropout, batch statistics, further targets."""
+    rate_scales: RateScales | None = None
+    """Where some parameters learn at another rate than the others."""
     whole_batch: bool = False
     """Whether `train_loss` must see the whole batch, as batch statistics do; else its parts are computed apart."""

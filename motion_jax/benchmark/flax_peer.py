@@ -130,7 +130,7 @@ def build(case: Case, implementation: str) -> Built:
 
 def _build_train(case: Case) -> Built:
     experiment = case.experiment()
-    optimizer = make_optimizer(experiment.optim)
+    optimizer = make_optimizer(experiment)
     loss_of = _loss(case)
 
     def update(params: Any, opt_state: Any, key: Array, packed: PackedClips) -> tuple[Any, Any, Array, Array]:

@@ -50,7 +50,7 @@ def _build_train(case: Case) -> Built:
     packed = pack_clips(named, space, experiment.data)
     task, optimizer = (
         Forecasting(experiment, make(experiment, space), space, mse, packed),
-        make_optimizer(experiment.optim),
+        make_optimizer(experiment),
     )
     mesh = data_mesh(experiment, task.whole_batch)
     train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)

@@ -60,4 +60,4 @@ def _of_run() -> Experiment:
             f"--{cli.CONFIG}=NAME is missing: name a configuration, such as quickstart or a file of your own; "
             f"--workdir={_WORKDIR.value} holds no run that could be resumed with its own"
         )
-    return Workdir(_WORKDIR.value).read_experiment()
+    return Workdir(_WORKDIR.value).read_started_experiment()

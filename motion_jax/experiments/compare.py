@@ -82,6 +82,8 @@ def _check_seeds(row: list[Predictor]) -> None:
         logging.warning("%d runs named %r share a train.seed: their deviation says little of other seeds", count, name)
     configs = [{key: value for key, value in flatten(run.experiment.to_dict()).items() if key not in MAY_DIFFER}
                for run in row]  # fmt: skip
+    for config in configs if configs[0].get("train.refit") else ():
+        del config["train.steps"]  # which each seed's own validation has chosen
     for other in configs[1:]:
         if differ := sorted(key for key in other if other[key] != configs[0].get(key)):
             raise UserError(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import logging
 
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor, load_predictor
-from motion_jax.train.log import read_metrics
+from motion_jax.train.log import end_of, read_metrics
 from motion_jax.train.workdir import Workdir
 
 
@@ -56,7 +57,7 @@ def _find(folder: Path, seen: set[Path]) -> list[Path]:
 def is_run(folder: Path) -> bool:
     """Whether `motion-jax train` has worked there, be it that some of its files are gone."""
     run = Workdir(folder)
-    return run.config.exists() or run.metrics.exists() or run.last.is_dir()
+    return run.config.exists() or run.metrics.exists() or run.last.is_dir() or run.selection.is_dir()
 
 
 def _open(path: Path, checkpoint: str) -> list[Predictor]:
@@ -75,18 +76,19 @@ def _open_whole(folder: Path, checkpoint: str) -> Predictor | None:
     """None, and a warning, for a run that is not what its config says."""
     try:
         run = load_predictor(folder, checkpoint)
-        done, steps = _steps_done(folder, run.step, checkpoint), run.experiment.train.steps
+        rows = read_metrics(Workdir(folder).metrics)
+        done, steps = _steps_done(rows, folder, run.step, checkpoint), run.experiment.train.steps
     except UserError as error:
         logging.warning("left out: %s: %s", folder, error)
         return None
-    if done < steps:
+    if done < steps and not end_of(rows):
         logging.warning("left out: %s: unfinished, at step %d of %d", folder, done, steps)
         return None
     return run
 
 
-def _steps_done(folder: Path, opened: int, checkpoint: str) -> int:
+def _steps_done(rows: Sequence[Mapping[str, Any]], folder: Path, opened: int, checkpoint: str) -> int:
     """How far the run is trained: the best checkpoint is older than its last, so of that the log must tell."""
     if checkpoint == "last" or not Workdir(folder).best.is_dir():
         return opened
-    return max((row["step"] for row in read_metrics(Workdir(folder).metrics)), default=opened)
+    return max((row["step"] for row in rows), default=opened)

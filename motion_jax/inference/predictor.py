@@ -330,13 +330,13 @@ def load_predictor(workdir: str | Path, checkpoint: str = "auto", batch: int | N
     if checkpoint not in sources:
         raise UserError(f"checkpoint={checkpoint!r}: must be auto, best or last")
     experiment, space = folder.read_experiment(), folder.read_space()
-    abstract = abstract_state(make(experiment, space), make_optimizer(experiment.optim))
+    abstract = abstract_state(make(experiment, space), make_optimizer(experiment), ema=experiment.train.ema > 0)
     for source in filter(Path.is_dir, sources[checkpoint]):
         with closing(Checkpoints(source)) as checkpoints:
             restored = checkpoints.restore(abstract)
         if restored:
             step, state = restored
-            predictor = Predictor(state.params, experiment, space, step, folder.path)
+            predictor = Predictor(state.averaged, experiment, space, step, folder.path)
             if batch is not None:
                 predictor.compile(batch)
             if folder.radii.is_file():

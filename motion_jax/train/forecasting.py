@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,25 +16,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.config import MODES, Experiment
+from motion_jax.config import Experiment
 from motion_jax.data.augment import Augmentation, make_augmentation
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
 from motion_jax.data.positions import represented
 from motion_jax.data.splits import split_clips
+from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import Selection, check_names, select
-from motion_jax.evaluation.metrics import euler_error_rad, mpjpe_mm
+from motion_jax.evaluation.metrics import Metric, find_metric, has_angles
 from motion_jax.losses import Loss, make_loss
 from motion_jax.models import make
 from motion_jax.models.raw import RawPredict, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import shard_batch
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.teacher_forcing import forcing_of_mode, sample_forcing
+from motion_jax.train.log import Progress, end_of, read_metrics
 from motion_jax.train.loop import Callback, train
 from motion_jax.train.step import replace_running
 from motion_jax.train.task import SCORE
-from motion_jax.train.workdir import SPACE
-from motion_jax.types import Array, Batch, Dataset, Model, Params
+from motion_jax.train.workdir import SPACE, Workdir
+from motion_jax.types import Array, Batch, Dataset, Model, Params, RateScales
 
 TEST_WINDOWS = 128  # drawn anew for each report
 VALIDATION_WINDOWS = 256  # the same ones in every report of every seed, so that checkpoints compare
@@ -69,7 +72,17 @@ def fit(
     callback: Callback | None = None,
     quiet: bool = False,
 ) -> int:
-    """Trains until `train.steps`, from the last good checkpoint in `workdir` if it holds one; returns the steps done.
+    """Trains until `train.steps` or the end of patience, going on with the run in `workdir` if it holds one.
+
+    With `train.refit` it trains twice: in `workdir`/selection with the validation clips held out, a run like any other;
+    then in `workdir`, from new parameters, on all training clips for the number of steps that was chosen: that of the
+    best validation score, or, where a schedule falls until `train.steps` and there is no patience, `train.steps` (the
+    reports before the schedule's end tell nothing of how a schedule that ends there would do). That number is not
+    raised for the clips that are added: it is what was validated, and with more clips it overfits less. A schedule
+    of the second training ends at its own last step.
+
+    Returns:
+        The steps done, of a refit those of the second training.
 
     Args:
         experiment: what to train.
@@ -80,11 +93,43 @@ def fit(
         quiet: print nothing.
 
     Raises:
-        UserError: the workdir is taken, cannot be written or holds another run; the batch does not divide over the
-            devices; a clip is too short; the loss or the state became NaN or infinite (the last checkpoint stays).
+        UserError: `train.patience` or `train.refit` without validation; the workdir is taken, cannot be written or
+            holds another run; the batch does not divide over the devices; a clip is too short; the loss or the state
+            became NaN or infinite (the last checkpoint stays).
         Interrupted: SIGTERM or SIGINT; the state was saved.
     """
+    if experiment.train.refit:
+        return _refit(experiment, dataset, Workdir(workdir), board, callback, quiet)
     return train(Forecasting.of(experiment, dataset), experiment, workdir, board, callback, quiet)
+
+
+def _refit(
+    experiment: Experiment, dataset: Dataset, folder: Workdir, board: bool, callback: Callback | None, quiet: bool
+) -> int:
+    task = Forecasting.of(experiment, dataset)
+    if not task.validates:
+        raise UserError(
+            f"train.refit: needs validation, and nothing is held out (data.validation={experiment.data.validation!r})"
+        )
+    if folder.config.exists() and not folder.selection.exists():
+        raise UserError(f"--workdir={folder.path}: holds another run, one without train.refit: choose another workdir")
+    train(task, experiment, folder.selection, board, callback, quiet)
+    rows = read_metrics(Workdir(folder.selection).metrics)
+    steps, end = _chosen_steps(experiment, rows, folder.selection), end_of(rows)
+    final = experiment.changed({"data.validation": "none", "train.steps": steps, "train.patience": 0})
+    Progress(steps, quiet=quiet).say(f"refit: {steps} steps on all training clips, validation's too, in {folder.path}")
+    seconds = end["train_seconds"] if end else 0.0
+    return train(Forecasting.of(final, dataset), final, folder.path, board, callback, quiet, seconds)
+
+
+def _chosen_steps(experiment: Experiment, rows: Sequence[Mapping[str, Any]], selection: Path) -> int:
+    scheduled = experiment.optim.reads_steps or experiment.train.forcing_schedule != "constant"
+    if scheduled and not experiment.train.patience:
+        return experiment.train.steps
+    scores = {row["step"]: row[SCORE] for row in rows if row.get(SCORE) is not None}
+    if not scores:
+        raise UserError(f"{selection}: no report has a finite validation score: nothing to refit by")
+    return min(scores, key=lambda step: scores[step])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,10 +150,12 @@ class Forecasting:
         """The task of `experiment` on `dataset`.
 
         Raises:
-            UserError: an unknown model, a loss that the frames do not have, no clips to train on, or a clip too short.
+            UserError: an unknown model, a loss that the frames do not have, a score that does not apply to the
+                skeleton, no clips to train on, or a clip too short.
         """
         check_names(experiment.eval)
         dataset = represented(dataset, experiment.data)
+        score_metric(experiment, dataset.skeleton)
         splits = split_clips(dataset, experiment.data)
         space = pose_space(dataset, splits.train, experiment.data)
         packed = pack_clips(splits.train, space, experiment.data)
@@ -117,7 +164,7 @@ class Forecasting:
         last = jax.ShapeDtypeStruct((1, space.columns), jnp.float32)
         jax.eval_shape(loss, frames, frames, last)  # what the loss cannot measure it refuses before anything is made
         windows = NO_WINDOWS
-        if splits.test:
+        if splits.test and experiment.train.report_test:
             test = pack_clips(splits.test, space, experiment.data)
             windows = ReportWindows(test, select("srnn", dataset, space, experiment))
         if splits.validation:
@@ -136,6 +183,11 @@ class Forecasting:
     def whole_batch(self) -> bool:
         """Of a model that learns in its own way; all losses of `losses.py` are means over sequences."""
         return self.model.loss_and_grad is not None or self.model.whole_batch
+
+    @property
+    def rate_scales(self) -> RateScales | None:
+        """The model's."""
+        return self.model.rate_scales
 
     @property
     def validates(self) -> bool:
@@ -171,44 +223,47 @@ class Forecasting:
         return loss, replace_running(grad, moved)
 
     def measure(self, params: Params, step: int) -> dict[str, Any]:
-        """Named numbers for `metrics.jsonl`; modes apart. Errors are means over windows and frames, in rad.
+        """Named numbers for `metrics.jsonl`; modes apart. Errors are means over windows and frames.
 
-        The score that chooses the best checkpoint is the Euler error as a fraction of zero-velocity's on the same
-        windows, the mean over both modes, so that neither is bought at the other's cost. Below 1 is better than
-        holding the last frame.
+        The score that chooses the best checkpoint is the error by `train.score` as a fraction of zero-velocity's on the
+        same windows; where reports measure both modes it is the mean over them, so that neither is bought at the
+        other's cost. Below 1 is better than holding the last frame.
         """
         row: dict[str, Any] = {}
+        error_name, modes = self._error_name, self._modes
         if self.windows.test and self.windows.srnn:
             key = jax.random.fold_in(jax.random.key(self.experiment.train.seed), step)
             test = _draw(self.experiment, self.space, self.windows.test, key, TEST_WINDOWS)
             srnn = self._encoded(self.windows.srnn)
-            for mode in MODES:
+            for mode in modes:
                 row[f"test_loss_{mode}"] = self._loss_in(mode, params, test)
                 row[f"srnn_loss_{mode}"] = self._loss_in(mode, params, srnn)
-                row[f"srnn_error_rad_{mode}"] = self._srnn_errors(params, self.windows.srnn, mode)
+                row[f"srnn_{error_name}_{mode}"] = self._srnn_errors(params, self.windows.srnn, mode)
         if held_out := self.windows.validation:
             row["validation_loss"] = self._loss_in("free_running", params, held_out)
-            errors = {mode: self._validation_error(params, held_out, mode) for mode in MODES}
-            row |= {f"validation_error_rad_{mode}": error for mode, error in errors.items()}
-            row[SCORE] = float(np.mean([errors[mode] / self._zero_velocity_errors[mode] for mode in MODES]))
+            errors = {mode: self._validation_error(params, held_out, mode) for mode in modes}
+            row |= {f"validation_{error_name}_{mode}": error for mode, error in errors.items()}
+            row[SCORE] = float(np.mean([errors[mode] / self._zero_velocity_errors[mode] for mode in modes]))
         return row
 
     def describe(self, row: Mapping[str, Any]) -> str:
         """What the thesis prints every m steps."""
         lines = []
+        error_name, digits, unit = self._error_name, self._metric.digits, self._metric.unit
         if SCORE in row:
+            errors = ", ".join(f"{mode.replace('_', '-')} {row[f'validation_{error_name}_{mode}']:.{digits}f}"
+                               for mode in self._modes)  # fmt: skip
             lines.append(
-                f"  validation: loss {row['validation_loss']:.5f}  error free-running "
-                f"{row['validation_error_rad_free_running']:.3f}, one-step {row['validation_error_rad_one_step']:.3f} "
-                f"rad  of zero-velocity's: {row[SCORE]:.3f}"
+                f"  validation: loss {row['validation_loss']:.5f}  error {errors} {unit}  of zero-velocity's: "
+                f"{row[SCORE]:.3f}"
             )
         frames = ",".join(map(str, self.experiment.eval.frame_numbers))
-        width = max(map(len, MODES)) + 1
-        for mode in MODES if self.windows.srnn else ():
-            errors = " ".join(f"{error:.3f}" for error in row[f"srnn_error_rad_{mode}"])
+        width = max(map(len, self._modes)) + 1
+        for mode in self._modes if self.windows.srnn else ():
+            errors = " ".join(f"{error:.{digits}f}" for error in row[f"srnn_{error_name}_{mode}"])
             lines.append(
                 f"  test, {mode + ':':<{width}} loss {row[f'test_loss_{mode}']:.5f}  SRNN loss "
-                f"{row[f'srnn_loss_{mode}']:.5f}  SRNN error at frames {frames}: {errors} rad"
+                f"{row[f'srnn_loss_{mode}']:.5f}  SRNN error at frames {frames}: {errors} {unit}"
             )
         return "\n".join(lines)
 
@@ -216,6 +271,19 @@ class Forecasting:
         return self.loss(
             self.model.apply(params, windows.history, windows.future, forced), windows.future, windows.last
         )
+
+    @property
+    def _modes(self) -> tuple[str, ...]:
+        return self.experiment.train.score_modes
+
+    @functools.cached_property
+    def _metric(self) -> Metric:
+        return score_metric(self.experiment, self.space.skeleton)
+
+    @property
+    def _error_name(self) -> str:
+        """Of the score's metric in rows of the log."""
+        return self._metric.name.removeprefix("euler_")
 
     @functools.cached_property
     def _compiled_loss(self) -> jax.stages.Wrapped:
@@ -233,24 +301,19 @@ class Forecasting:
     def _encoded(self, selection: Selection) -> Batch:
         return self.space.encode_window(selection.history, selection.future, jnp.asarray(selection.codes))
 
-    def _pose_error(self, predicted: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
-        """`[W, T]`: the Euler error, rad; of positions, which have no angles, the mean distance of joints, mm."""
-        if self.space.skeleton.positions:
-            return mpjpe_mm(self.space.skeleton, predicted, truth)
-        return euler_error_rad(predicted, truth)
-
     def _srnn_errors(self, params: Params, srnn: Selection, mode: str) -> list[float]:
         """The mean over actions at the frames of `eval.frames`."""
         predicted = self._predict(params, srnn.history, srnn.future, srnn.codes, mode)
-        errors = self._pose_error(predicted, srnn.truth)
+        errors = self._metric(self.space.skeleton, np.asarray(predicted), srnn.truth)
         means = np.mean([errors[windows].mean(0) for windows in srnn.actions.values()], axis=0)
         return [float(means[frame - 1]) for frame in self.experiment.eval.frame_numbers]
 
     def _validation_error(self, params: Params, windows: Batch, mode: str) -> float:
-        """Euler error, the mean over windows and all T frames."""
+        """The mean over windows and all T frames."""
         actions = np.asarray(windows.history[:, 0, len(self.space.kept) :])
         history, future = _decoded(windows, self.space)
-        return float(self._pose_error(self._predict(params, history, future, actions, mode), future).mean())
+        predicted = np.asarray(self._predict(params, history, future, actions, mode))
+        return float(self._metric(self.space.skeleton, predicted, future).mean())
 
     @functools.cached_property
     def _zero_velocity_errors(self) -> dict[str, float]:
@@ -261,7 +324,31 @@ class Forecasting:
             "free_running": np.broadcast_to(history[:, -1:], future.shape),
             "one_step": np.concatenate([history[:, -1:], future[:, :-1]], axis=1),
         }
-        return {mode: float(self._pose_error(held, future).mean()) for mode, held in known.items()}
+        return {mode: float(self._metric(self.space.skeleton, known[mode], future).mean()) for mode in self._modes}
+
+
+def score_metric(experiment: Experiment, skeleton: Skeleton) -> Metric:
+    """The metric that `train.score` names; "auto" is the Euler error, of a model of joint positions MPJPE.
+
+    Raises:
+        UserError: there is none, it does not apply to `skeleton`, or higher is better in it.
+    """
+    name = experiment.train.score
+    if name == "auto":
+        name = "euler_error_rad" if has_angles(skeleton) else "mpjpe_mm"
+    try:
+        metric = find_metric(name)
+    except UserError as error:
+        raise UserError(f"train.score={name!r}: {error}") from None
+    if metric.higher_is_better:
+        raise UserError(f"train.score={name!r}: must be a metric in which lower is better")
+    if not metric.applies(skeleton):
+        others = [other for other in experiment.eval.metric_names if find_metric(other).applies(skeleton)]
+        raise UserError(
+            f"train.score={name!r}: does not apply to skeleton {skeleton.name!r}"
+            + (f"; of eval.metrics, {', '.join(others)} {'does' if len(others) == 1 else 'do'}" if others else "")
+        )
+    return metric
 
 
 def _draw(

@@ -7,13 +7,16 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import write_text
+
+END = "end"
+"""The kind of the row that says that a run has ended: for what `reason` (steps, patience), best step, seconds."""
 
 
 class MetricsLog:
@@ -101,6 +104,11 @@ class Progress:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of a `metrics.jsonl`, without a last line that a crash tore."""
     return [_row(line) for line in _lines(path)]
+
+
+def end_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The row that says how a run ended; None of a run that has not, or has gone on since."""
+    return rows[-1] if rows and rows[-1]["kind"] == END else None
 
 
 def set_aside(path: Path) -> None:

@@ -16,7 +16,7 @@ from motion_jax.errors import UserError
 from motion_jax.runtime.devices import data_mesh
 from motion_jax.runtime.uptime import seconds_since_start
 from motion_jax.train.checkpoint import Checkpoints
-from motion_jax.train.log import MetricsLog, Progress, read_metrics, set_aside
+from motion_jax.train.log import END, MetricsLog, Progress, end_of, read_metrics, set_aside
 from motion_jax.train.optimizer import learning_rate, make_optimizer
 from motion_jax.train.step import StepMetrics, TrainState, TrainSteps, init_state, is_finite, make_train_steps
 from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
@@ -35,8 +35,11 @@ def train(
     board: bool = False,
     callback: Callback | None = None,
     quiet: bool = False,
+    seconds_before: float = 0.0,
 ) -> int:
-    """Trains until `train.steps`, from the last good checkpoint in `workdir` if it holds one; returns the steps done.
+    """Trains until `train.steps` or until patience is at its end; returns the steps done.
+
+    A run that `workdir` holds goes on from its last good checkpoint; one that has ended is left as it is.
 
     Args:
         task: what is trained.
@@ -45,26 +48,33 @@ def train(
         board: also write what is measured for TensorBoard, into `workdir`/tensorboard.
         callback: called at each report with the step and what was measured, a row of metrics.jsonl.
         quiet: print nothing.
+        seconds_before: of training that led here and counts as this run's, for `train_seconds` in its log.
 
     Raises:
-        UserError: the workdir is taken, cannot be written or holds another run; the batch does not divide over the
-            devices; the loss or the state became NaN or infinite (the last checkpoint stays).
+        UserError: `train.patience` without validation; the workdir is taken, cannot be written or holds another run;
+            the batch does not divide over the devices; the loss or the state became NaN or infinite (the last
+            checkpoint stays).
         Interrupted: SIGTERM or SIGINT; the state was saved.
     """
-    optimizer = make_optimizer(experiment.optim)
+    if experiment.train.patience and not task.validates:
+        raise UserError(
+            f"train.patience={experiment.train.patience}: needs validation, and nothing is held out "
+            f"(data.validation={experiment.data.validation!r})"
+        )
+    optimizer = make_optimizer(experiment, task.rate_scales)
     mesh = data_mesh(experiment, task.whole_batch)
     train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)
     folder = Workdir(workdir)
     with closing(Progress(experiment.train.steps, quiet=quiet)) as progress:
         progress.status("making the first parameters ...")
-        state = init_state(task, optimizer, experiment.train.seed)
+        state = init_state(task, optimizer, experiment.train.seed, experiment.train.ema > 0)
         if not jax.tree.leaves(state.params):
             name = experiment.model.name
             raise UserError(f"model.name={name!r} has nothing to train: motion-jax evaluate runs it as is")
         with folder.locked(), stop_on_signal() as stop:
             # the config has proved possible: what is recorded can be resumed
             folder.begin(experiment, task.records, task.data_key)
-            with _Run(task, experiment, folder, progress, stop, callback, board) as run:
+            with _Run(task, experiment, folder, progress, stop, callback, board, seconds_before) as run:
                 state, data = jax.device_put((state, task.data), sharding)
                 run.train(train_steps, state, data, sharding)
             return run.step
@@ -82,12 +92,13 @@ class _Run:
         stop: Stop,
         callback: Callback | None,
         board: bool,
+        seconds_before: float,
     ) -> None:
         self.step = 0
         self._task = task
         self._experiment = experiment
         self._config = experiment.train
-        self._rate = learning_rate(experiment.optim)
+        self._rate = learning_rate(experiment)
         self._folder = folder
         self._progress = progress
         self._stop = stop
@@ -100,6 +111,11 @@ class _Run:
         self._pending: list[StepMetrics] = []  # on the device: reading them would wait for it
         self._losses: list[np.ndarray] = []  # since the last report
         self._best_score = float("inf")
+        self._best_step: int | None = None
+        self._waited = 0  # reports since the best
+        self._ended: int | None = None  # the step at which the log says that the run has ended
+        self._begun = time.monotonic()
+        self._seconds_before = seconds_before
         self._saved: int | None = None  # the newest checkpoint's step
 
     def __enter__(self) -> _Run:
@@ -112,7 +128,7 @@ class _Run:
         """From the last good checkpoint, or the given state, to the last step."""
         state = self._resume(state, sharding)
         begun, first = time.monotonic(), self.step
-        while self.step < self._config.steps:
+        while self.step < self._config.steps and not self._exhausted:
             before = self.step
             count = min(self._config.steps_per_dispatch, self._config.steps - before)
             if before == first:
@@ -128,11 +144,32 @@ class _Run:
             if self._crosses(before, self._config.report_every) or done:
                 self._report(state, time.monotonic() - begun)
                 begun = time.monotonic()
-            if self._crosses(before, self._config.checkpoint_every) or done or self._stop.signal:
+            if self._crosses(before, self._config.checkpoint_every) or done or self._stop.signal or self._exhausted:
                 self._save(state)
             if self._stop.signal:
                 self._progress.say(f"stopped at step {self.step}, saved in {self._folder.path}")
                 raise Interrupted(128 + self._stop.signal)
+        self._end()
+
+    @property
+    def _exhausted(self) -> bool:
+        return 0 < self._config.patience <= self._waited
+
+    @property
+    def _seconds(self) -> float:
+        """Of training, over all resumptions."""
+        return round(self._seconds_before + time.monotonic() - self._begun, 3)
+
+    def _end(self) -> None:
+        """How the run ended: for whoever reads the log, and for whoever starts it once more."""
+        if self._exhausted:
+            self._progress.say(
+                f"step {self.step}: training has ended: no better validation score in {self._waited} reports "
+                f"(train.patience={self._config.patience}); the best was that of step {self._best_step}"
+            )
+        if self._ended != self.step:
+            reason = "patience" if self._exhausted else "steps"
+            self._write(END, {"reason": reason, "best_step": self._best_step, "train_seconds": self._seconds})
 
     def _say_begun(self, metrics: StepMetrics, count: int) -> None:
         """How long the user has waited: imports, data, compiling. It waits for the steps, once a run."""
@@ -168,9 +205,21 @@ class _Run:
         if self._boards:
             board = TensorBoardWriter(self._folder.path / TENSORBOARD, rows, self._experiment.eval.frame_numbers)
             self._logs.append(self._open.enter_context(closing(board)))
-        scores = [row[SCORE] for row in rows if row.get(SCORE) is not None]
-        self._best_score = min(scores, default=float("inf"))
+        for row in rows:
+            if SCORE in row:
+                self._is_best(row["step"], row[SCORE])
+        if end := end_of(rows):
+            self._ended = end["step"]
+        self._seconds_before = max([self._seconds_before, *(row.get("train_seconds", 0.0) for row in rows)])
         return state
+
+    def _is_best(self, step: int, score: float | None) -> bool:
+        """Whether a report's score is the best so far; None or nan is not."""
+        if score is not None and score < self._best_score:
+            self._best_score, self._best_step, self._waited = score, step, 0
+            return True
+        self._waited += 1
+        return False
 
     def _log(self) -> None:
         """Reads the pending metrics, refuses what is not finite, and says the current loss."""
@@ -187,7 +236,12 @@ class _Run:
             raise self._diverged(f"at step {first + int(bad[0]) + 1} the loss is {loss} and the gradient's norm {norm}")
         self._losses.append(losses)
         rate = self._learning_rate()
-        row = {"loss": float(losses[-1]), "grad_norm": float(norms[-1]), "learning_rate": rate}
+        row = {
+            "loss": float(losses[-1]),
+            "grad_norm": float(norms[-1]),
+            "learning_rate": rate,
+            "train_seconds": self._seconds,
+        }
         self._write("train", row)
         self._progress.update(self.step, row["loss"], rate)
 
@@ -200,12 +254,11 @@ class _Run:
             "learning_rate": self._learning_rate(),
             "ms_per_step": 1000 * seconds / len(losses),
             "mean_loss": float(losses.mean(dtype=np.float64)),
-            **self._task.measure(state.params, self.step),
+            **self._task.measure(state.averaged, self.step),
         }
         self._losses = []
-        if self._best and row[SCORE] < self._best_score:
+        if SCORE in row and self._is_best(self.step, row[SCORE]) and self._best:
             self._check_finite(state)
-            self._best_score = row[SCORE]
             self._best.save(self.step, state)
         self._write("report", row)
         line = (

@@ -27,6 +27,22 @@ class TrainState(struct.PyTreeNode):
     step: Array  # [] int32, updates done
     key: Array  # raw PRNG key data; step t draws from fold_in(key, t), so a resumed run draws what it would have
 
+    @property
+    def averaged(self) -> Params:
+        """What predicts: the moving average where there is one, else the parameters."""
+        return self.params
+
+
+class AveragedState(TrainState):
+    """Of a run with `train.ema`. A class of its own: a field that is None would be in the checkpoints of all runs."""
+
+    average: Params  # the moving average of `params` over updates
+
+    @property
+    def averaged(self) -> Params:
+        """The moving average."""
+        return self.average
+
 
 class StepMetrics(NamedTuple):
     """Of one update, or `[K]` of it."""
@@ -41,23 +57,26 @@ LossAndGrad = Callable[[Params, Any, Array, Array], tuple[Array, Params]]  # `Ta
 _LOSS = 2  # which child of a step's key the loss draws from; children 0 and 1 are what a batch may split the key into
 
 
-def init_state(task: Task | Model, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+def init_state(task: Task | Model, optimizer: optax.GradientTransformation, seed: int, ema: bool = False) -> TrainState:
     """Step 0. One half of the seed's key makes the parameters, the other half stays in the state.
 
     One program in place of a hundred small ones, which load for longer; the values are the same, bitwise.
     """
-    return jax.jit(functools.partial(_first_state, task, optimizer))(jax.random.key(seed))
+    return jax.jit(functools.partial(_first_state, task, optimizer, ema=ema))(jax.random.key(seed))
 
 
-def abstract_state(task: Task | Model, optimizer: optax.GradientTransformation) -> TrainState:
+def abstract_state(task: Task | Model, optimizer: optax.GradientTransformation, ema: bool = False) -> TrainState:
     """The shapes and dtypes of `init_state`, computed without computing."""
-    return jax.eval_shape(functools.partial(_first_state, task, optimizer), jax.random.key(0))
+    return jax.eval_shape(functools.partial(_first_state, task, optimizer, ema=ema), jax.random.key(0))
 
 
-def _first_state(task: Task | Model, optimizer: optax.GradientTransformation, key: Array) -> TrainState:
+def _first_state(
+    task: Task | Model, optimizer: optax.GradientTransformation, key: Array, ema: bool = False
+) -> TrainState:
     params_key, rest = jax.random.split(key)
     params = task.init(params_key)
-    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key_data(rest))
+    parts = params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key_data(rest)
+    return AveragedState(*parts, jax.tree.map(jnp.copy, params)) if ema else TrainState(*parts)
 
 
 @jax.jit
@@ -68,7 +87,13 @@ def is_finite(state: TrainState) -> Array:
 
 
 def train_step(
-    state: TrainState, data: Any, task: Task, optimizer: optax.GradientTransformation, mesh: Mesh, num_parts: int
+    state: TrainState,
+    data: Any,
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh,
+    num_parts: int,
+    ema: float = 0.0,
 ) -> tuple[TrainState, StepMetrics]:
     """One update.
 
@@ -79,6 +104,7 @@ def train_step(
         optimizer: of the whole gradient.
         mesh: the devices that share the batch.
         num_parts: microbatches that each of them computes one after another.
+        ema: decay of the moving average, of a state that has one.
     """
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
     batch = task.sample_batch(data, key, state.step)
@@ -88,8 +114,22 @@ def train_step(
     moved, grad = grad, zero_running(grad)
     updates, opt_state = optimizer.update(grad, state.opt_state, state.params)
     params = replace_running(optax.apply_updates(state.params, updates), moved)
+    if isinstance(state, AveragedState):
+        state = state.replace(average=moving_average(state.average, params, state.step, ema))
     metrics = StepMetrics(loss, optax.tree.norm(grad))
     return state.replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
+
+
+def moving_average(average: Params, params: Params, step: Array, decay: float) -> Params:
+    """The exponential moving average after update `step` (from 0), which led to `params`; `Running` is copied.
+
+    The first updates use the smaller decay (1 + step) / (10 + step): so the average soon forgets the parameters that
+    training began with, which a bias-corrected average holds among all others for 1 / (1 - decay) updates.
+    """
+    early = (1.0 + step) / (10.0 + step)
+    weight = 1 - jnp.minimum(decay, early)
+    moved = jax.tree.map(lambda old, new: old + weight.astype(old.dtype) * (new - old), average, params)
+    return replace_running(moved, params)
 
 
 def make_train_steps(
@@ -111,7 +151,7 @@ def make_train_steps(
     )
     def train_steps(state: TrainState, data: Any, count: int) -> tuple[TrainState, StepMetrics]:
         def step(state: TrainState, _: None) -> tuple[TrainState, StepMetrics]:
-            return train_step(state, data, task, optimizer, mesh, num_parts)
+            return train_step(state, data, task, optimizer, mesh, num_parts, experiment.train.ema)
 
         return jax.lax.scan(step, state, length=count)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from motion_jax.types import Array, Params
+from motion_jax.types import Array, Params, RateScales
 
 SCORE = "validation_score"
 """The number of `Task.measure` that chooses the best checkpoint: the lower the better."""
@@ -43,6 +43,11 @@ class Task(Protocol):
 
         Else the loss is a mean over rows, and devices and microbatches compute equal parts of it.
         """
+        ...
+
+    @property
+    def rate_scales(self) -> RateScales | None:
+        """Which parameters learn at another rate than `optim.learning_rate`; None: none do."""
         ...
 
     @property

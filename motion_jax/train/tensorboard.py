@@ -10,12 +10,13 @@ from typing import Any
 
 from motion_jax.config import MODES
 from motion_jax.errors import UserError
+from motion_jax.train.log import END
 
 TENSORBOARD = "tensorboard"  # the folder inside a run's
 
 _PACKAGE = "tensorboardX"
 _FLUSH_S = 10  # how late a curve may be
-_NAMES = ("kind", "step")  # of a row as it lies in the log
+_NAMES = ("kind", "step", "train_seconds")  # of a row as it lies in the log: no curves
 _TRAINING = ("loss", "grad_norm", "learning_rate", "mean_loss", "ms_per_step")
 
 
@@ -71,6 +72,8 @@ def scalars(kind: str, values: Mapping[str, Any], frames: Sequence[int]) -> Iter
 
     `train/...`, `validation/...`, and what is measured in a mode below its name: `free_running/...`, `one_step/...`.
     """
+    if kind == END:
+        return
     skipped = _NAMES if kind == "train" else (*_NAMES, "learning_rate")  # a report's is in the train row of its step
     for name, value in values.items():
         if name in skipped:

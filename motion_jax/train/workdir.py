@@ -23,9 +23,9 @@ except ImportError:  # Windows
 
 SPACE = "space.json"  # of a forecasting run: what its frames are normalised with
 MAY_CHANGE = ("train.steps", "train.log_every", "train.report_every", "train.checkpoint_every", "train.keep_last",
-              "data.root", "data.cache")  # fmt: skip
+              "train.patience", "train.report_test", "data.root", "data.cache")  # fmt: skip
 """Fields that a resumed run may change without becoming another run (`eval.*` may too). `train.steps` only where no
-forcing schedule is measured by it."""
+schedule is measured by it, neither of forcing nor of the learning rate."""
 CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 """What flock(2) gives on file systems without locks: Lustre mounted without -o flock, NFS without a lock daemon."""
 
@@ -42,10 +42,15 @@ class Workdir:
         self.selection = self.path / "selection"  # of a run that was fitted anew on all data: the run that chose
         self.last = self.path / "checkpoints" / "last"
         self.best = self.path / "checkpoints" / "best"
+        self.selection = self.path / "selection"  # of a refit: the run, a whole one, that chose the number of steps
 
     def read_experiment(self) -> Experiment:
         """The config that the run was started with. Raises `UserError` if the folder holds no run."""
         return Experiment.from_json(json.dumps(self._record()["experiment"]), str(self.config))
+
+    def read_started_experiment(self) -> Experiment:
+        """The config that `train` was given: of a refit, that of its selection. Raises as `read_experiment`."""
+        return (Workdir(self.selection) if self.selection.is_dir() else self).read_experiment()
 
     def read_space(self) -> PoseSpace:
         """The statistics that the run was trained in."""
@@ -110,7 +115,8 @@ class Workdir:
                 f"{self.config}: was written by another version of motion_jax (different: {', '.join(sorted(odd))}); "
                 f"start a new run or use that version"
             )
-        free = set(MAY_CHANGE) - ({"train.steps"} if experiment.train.forcing_schedule != "constant" else set())
+        scheduled = experiment.train.forcing_schedule != "constant" or experiment.optim.reads_steps
+        free = set(MAY_CHANGE) - ({"train.steps"} if scheduled else set())
         differ = [f"{key}: {before.get(key)!r} there, {now.get(key)!r} here" for key in sorted(before | now)
                   if before.get(key) != now.get(key) and key not in free and not key.startswith("eval.")]  # fmt: skip
         if self._record().get("data_key") != data_key:

@@ -47,7 +47,7 @@ class Measure:
 MEASURES = (
     Measure("Training loss: updates, and their mean", "mean squared error", "mean_loss", "loss"),
     Measure("Validation loss, free-running", "mean squared error", "validation_loss"),
-    Measure("Validation score, both modes", "error / error of zero-velocity", "validation_score", reference=1.0),
+    Measure("Validation score", "error / error of zero-velocity", "validation_score", reference=1.0),
     Measure("Gradient of updates", "L2 norm before clipping", dots="grad_norm"),
     *(Measure(f"SRNN test error, {MODE_TITLES[mode].lower()}", "mean over horizons (rad)", f"srnn_error_rad_{mode}")
       for mode in MODES),

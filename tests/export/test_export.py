@@ -358,7 +358,7 @@ def test_the_command(tmp_path: Path):
     with run.locked():
         run.begin(experiment, {"space.json": space.to_json()}, "key")
         checkpoints = Checkpoints(run.last)
-        state = init_state(make(experiment, space), make_optimizer(experiment.optim), 0)
+        state = init_state(make(experiment, space), make_optimizer(experiment), 0)
         checkpoints.save(7, state.replace(params=_predictor("res_sup").params))
         checkpoints.close()
     arguments = [f"--workdir={run.path}", f"--output={tmp_path / 'made'}"]

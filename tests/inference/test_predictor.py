@@ -60,7 +60,7 @@ def space() -> PoseSpace:
 
 def _state(space: PoseSpace, seed: int) -> TrainState:
     """Every parameter is moved by noise: a new network may be one that holds still."""
-    state = init_state(make(EXPERIMENT, space), make_optimizer(EXPERIMENT.optim), seed)
+    state = init_state(make(EXPERIMENT, space), make_optimizer(EXPERIMENT), seed)
     rng = np.random.default_rng(seed)
     return state.replace(
         params=jax.tree.map(lambda leaf: leaf + rng.normal(0, 0.1, leaf.shape).astype("f4"), state.params)

@@ -342,7 +342,7 @@ def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the body of Human3.6M, and a motion of it."""
     folder = Workdir(tmp_path_factory.mktemp("live") / "run")
     predictor = _predictor(H36M)
-    state = init_state(make(predictor.experiment, predictor.space), make_optimizer(predictor.experiment.optim), 0)
+    state = init_state(make(predictor.experiment, predictor.space), make_optimizer(predictor.experiment), 0)
     with folder.locked():
         folder.begin(predictor.experiment, {"space.json": predictor.space.to_json()}, "key")
         checkpoints = Checkpoints(folder.last)

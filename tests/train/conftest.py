@@ -114,9 +114,8 @@ def restore(dataset: Dataset) -> Callable[[Path], tuple[int, Any]]:
         folder = Workdir(workdir)
         experiment = folder.read_experiment()
         space = pose_space(dataset, split_clips(dataset, experiment.data).train, experiment.data)
-        restored = Checkpoints(folder.last).restore(
-            abstract_state(make(experiment, space), make_optimizer(experiment.optim))
-        )
+        model, ema = make(experiment, space), experiment.train.ema > 0
+        restored = Checkpoints(folder.last).restore(abstract_state(model, make_optimizer(experiment), ema))
         assert restored is not None
         return restored
 

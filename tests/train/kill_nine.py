@@ -86,7 +86,7 @@ def _summary(folder: Path) -> tuple[int, str, str]:
     """Last step, sha256 of the state, and the steps of the log."""
     run = Workdir(folder)
     experiment, space = run.read_experiment(), run.read_space()
-    abstract = abstract_state(make(experiment, space), make_optimizer(experiment.optim))
+    abstract = abstract_state(make(experiment, space), make_optimizer(experiment))
     restored = Checkpoints(run.last).restore(abstract)
     if restored is None:
         sys.exit(f"{folder} holds no checkpoint")

@@ -51,7 +51,7 @@ def train(configure: Configure, dataset: Dataset) -> Fit:
 
 def _rows(workdir: Path) -> list[dict[str, Any]]:
     """The log without what depends on the clock or on where a run was interrupted."""
-    vary = ("ms_per_step", "mean_loss")
+    vary = ("ms_per_step", "mean_loss", "train_seconds")
     return [{k: v for k, v in row.items() if k not in vary} for row in read_metrics(workdir / "metrics.jsonl")]
 
 

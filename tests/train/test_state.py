@@ -19,7 +19,7 @@ from motion_jax.types import Dataset
 def test_one_program_is_its_parts(configure: Callable[..., Experiment], dataset: Dataset):
     experiment = configure(model={"attention": "additive", "bidirectional": True})
     space = pose_space(dataset, split_clips(dataset, experiment.data).train, experiment.data)
-    model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
+    model, optimizer = make(experiment, space), make_optimizer(experiment)
     state = init_state(model, optimizer, 3)
     parts = _first_state(model, optimizer, jax.random.key(3))  # one operation after the other
     for one, other in zip(jax.tree.leaves(state), jax.tree.leaves(parts), strict=True):

@@ -40,7 +40,7 @@ def _experiment(configure: Configure) -> Experiment:
 def _parts(experiment: Experiment, dataset: Dataset) -> Parts:
     clips = split_clips(dataset, experiment.data).train
     space = pose_space(dataset, clips, experiment.data)
-    packed, optimizer = pack_clips(clips, space, experiment.data), make_optimizer(experiment.optim)
+    packed, optimizer = pack_clips(clips, space, experiment.data), make_optimizer(experiment)
     task = Forecasting(experiment, make(experiment, space), space, mse, packed)
     return task, optimizer, packed, init_state(task, optimizer, 0)
 
@@ -157,7 +157,7 @@ experiment, folder = Experiment.from_json(sys.argv[1], "argument"), Path(sys.arg
 dataset = read_prepared(experiment.data.root)
 clips = split_clips(dataset, experiment.data).train
 space = pose_space(dataset, clips, experiment.data)
-model, optimizer = make(experiment, space), make_optimizer(experiment.optim)
+model, optimizer = make(experiment, space), make_optimizer(experiment)
 packed = pack_clips(clips, space, experiment.data)
 meshes = {"1": mesh_of(1), "8": data_mesh(experiment)}
 task = Forecasting(experiment, model, space, mse, packed)

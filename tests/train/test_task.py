@@ -72,7 +72,7 @@ def _digest(folder: Workdir, step: int = 20) -> Digest:
 
 
 def _rows(folder: Workdir) -> list[dict[str, Any]]:
-    vary = ("ms_per_step", "mean_loss")
+    vary = ("ms_per_step", "mean_loss", "train_seconds")
     return [{k: v for k, v in row.items() if k not in vary} for row in read_metrics(folder.metrics)]
 
 

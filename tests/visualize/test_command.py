@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Workdir(tmp_path_factory.mktemp("runs") / "run")
     with folder.locked():
         folder.begin(experiment, {"space.json": space.to_json()}, "key")
-        state = init_state(make(experiment, space), make_optimizer(experiment.optim), 0)
+        state = init_state(make(experiment, space), make_optimizer(experiment), 0)
         moved = jax.tree.map(lambda leaf: leaf + 0.05, state.params)
         checkpoints = Checkpoints(folder.last)
         checkpoints.save(10, state.replace(params=moved))

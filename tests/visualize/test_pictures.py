@@ -219,7 +219,7 @@ def test_what_a_run_measured_is_drawn(drawn: list[Figure], tmp_path: Path):
     assert panels["Gradient of updates"] == [[2.0, 2.0, 2.0]]
     assert panels["SRNN test error, free-running"] == [[2.0]]
     assert panels["SRNN test error, one-step"] == [[pytest.approx(0.15)]]
-    assert np.isnan(panels["Validation score, both modes"][0]).all()
+    assert np.isnan(panels["Validation score"][0]).all()
     assert "Validation loss, free-running" not in panels
 
 
