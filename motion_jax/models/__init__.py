@@ -8,7 +8,20 @@ from absl import logging
 
 from motion_jax.config import MODEL_CONFIGS, Experiment, ModelConfig
 from motion_jax.errors import UserError
-from motion_jax.models import aged, baselines, crbm, dct_mixer, erd, lstm_3lr, quaternet, res_sup, seq2seq, simlpe, srnn
+from motion_jax.models import (
+    aged,
+    baselines,
+    crbm,
+    dct_mixer,
+    erd,
+    gcnext,
+    lstm_3lr,
+    quaternet,
+    res_sup,
+    seq2seq,
+    simlpe,
+    srnn,
+)
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.plugins import load_plugin, plugin_names
 from motion_jax.types import Model
@@ -53,6 +66,7 @@ register("quaternet", Entry(quaternet.QuaterNetConfig, quaternet.make))
 register("crbm", Entry(crbm.CrbmConfig, crbm.make))
 register("simlpe", Entry(simlpe.SimlpeConfig, simlpe.make))
 register("dct_mixer", Entry(dct_mixer.DctMixerConfig, dct_mixer.make))
+register("gcnext", Entry(gcnext.GcnextConfig, gcnext.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))
 

@@ -48,6 +48,7 @@ MODELS = {
     "aged": model_config("aged", hidden=H),
     "crbm": model_config("crbm", hidden=H, order=2),
     "simlpe": model_config("simlpe", layers=1, predicted=2),
+    "gcnext": model_config("gcnext", layers=1, predicted=2),
     "running_average": model_config("running_average"),
     "zero_velocity": model_config("zero_velocity"),
 }

@@ -58,6 +58,7 @@ OTHERS = {
     "crbm": {"name": "crbm", "hidden": H, "order": 2},
     "simlpe": {"name": "simlpe", "layers": 2, "predicted": 2},
     "simlpe-next": {"name": "simlpe", "layers": 1, "predicted": 1},
+    "gcnext": {"name": "gcnext", "layers": 1, "predicted": 1},
     "dct_mixer": {"name": "dct_mixer", "layers": 1, "hidden": 5, "members": 2},
 }
 CASES = {
