@@ -16,6 +16,7 @@ from motion_jax.models import (
     erd,
     his_rep_itself,
     learn_traj_dep,
+    gcnext,
     lstm_3lr,
     quaternet,
     res_sup,
@@ -69,6 +70,7 @@ register("simlpe", Entry(simlpe.SimlpeConfig, simlpe.make))
 register("dct_mixer", Entry(dct_mixer.DctMixerConfig, dct_mixer.make))
 register("learn_traj_dep", Entry(learn_traj_dep.LearnTrajDepConfig, learn_traj_dep.make))
 register("his_rep_itself", Entry(his_rep_itself.HisRepItselfConfig, his_rep_itself.make))
+register("gcnext", Entry(gcnext.GcnextConfig, gcnext.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))
 

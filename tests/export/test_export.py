@@ -50,6 +50,7 @@ MODELS = {
     "simlpe": model_config("simlpe", layers=1, predicted=2),
     "learn_traj_dep": model_config("learn_traj_dep", hidden=H, blocks=1, observed=3),
     "his_rep_itself": model_config("his_rep_itself", hidden=H, blocks=1, observed=2, predicted=2),
+    "gcnext": model_config("gcnext", layers=1, predicted=2),
     "running_average": model_config("running_average"),
     "zero_velocity": model_config("zero_velocity"),
 }

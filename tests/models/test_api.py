@@ -58,6 +58,7 @@ OTHERS = {
     "crbm": {"name": "crbm", "hidden": H, "order": 2},
     "simlpe": {"name": "simlpe", "layers": 2, "predicted": 2},
     "simlpe-next": {"name": "simlpe", "layers": 1, "predicted": 1},
+    "gcnext": {"name": "gcnext", "layers": 1, "predicted": 1},
     "dct_mixer": {"name": "dct_mixer", "layers": 1, "hidden": 5, "members": 2},
     "learn_traj_dep": {"name": "learn_traj_dep", "hidden": H, "blocks": 1, "observed": 3},
     "his_rep_itself": {"name": "his_rep_itself", "hidden": H, "blocks": 1, "observed": 2, "predicted": 1},
