@@ -104,7 +104,7 @@ def describe(report: Report) -> str:
 def own_tables(reports: list[Report], shown: list[str]) -> list[str]:
     """Models as rows; the best of each column in bold where there are several."""
     tables = []
-    for actions in pairs(shown):
+    for actions in _pairs(shown):
         columns = [own_column(reports, action, index) for action in actions for index in range(len(reports[0].frames))]
         lines = [[_name(report).replace("|", "\\|"), *cells] for report, *cells in zip(reports, *columns, strict=True)]
         tables.append(table(_header(reports[0], actions), lines))
@@ -147,8 +147,8 @@ def _published_block(reports: list[Report], shown: list[str]) -> list[str]:
     if unlike := _unlike_published(first):
         return [f"Published rows are not shown: they do not compare with {unlike}."]
     tables = []
-    for actions in pairs(shown):
-        lines = published_lines([row for row in rows if row.action in actions], actions, first.label_ms)
+    for actions in _pairs(shown):
+        lines = _published_lines([row for row in rows if row.action in actions], actions, first.label_ms)
         if lines:
             tables.append(table(_header(first, actions), lines))
     if not tables:
@@ -165,7 +165,7 @@ def _unlike_published(report: Report) -> str:
     return "data.skip_first_row=True" if data["skip_first_row"] else ""
 
 
-def published_lines(rows: list[PublishedRow], actions: Sequence[str], labels: list[int]) -> list[Line]:
+def _published_lines(rows: list[PublishedRow], actions: Sequence[str], labels: list[int]) -> list[Line]:
     """A line for each model and source."""
     lines = []
     for title in dict.fromkeys(_printed(row) for row in rows):
@@ -190,8 +190,7 @@ def _actions(reports: list[Report]) -> list[str]:
     return list(dict.fromkeys(itertools.chain.from_iterable(report.actions for report in reports)))
 
 
-def pairs(actions: list[str]) -> Iterable[list[str]]:
-    """Two to a table."""
+def _pairs(actions: list[str]) -> Iterable[list[str]]:
     return (actions[start : start + 2] for start in range(0, len(actions), 2))
 
 
