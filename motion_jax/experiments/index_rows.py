@@ -27,6 +27,7 @@ CALLS = 50  # of which a latency is the median
 DIGITS = 16  # of a hash
 _MACHINE = ("processor", "cores", "devices", "system", "python", "versions", "matmul_precision", "xla_flags",
             "omp_num_threads")  # fmt: skip
+_OF_BASELINES = ("data.name", "data.stride", "data.skip_first_row", "data.representation")
 
 
 def index_rows(runs: Sequence[Predictor], reports: Sequence[Report], latency: bool = True) -> list[Row]:
@@ -35,7 +36,7 @@ def index_rows(runs: Sequence[Predictor], reports: Sequence[Report], latency: bo
     Args:
         runs: what was scored, on one data set; those of one name are the seeds of one row.
         reports: of `compare`, which left none of the runs out.
-        latency: measure a call of each row's first run at batch 1; else it is None.
+        latency: measure a call of each row's first run at batch 1; else, and of models without parameters, it is None.
     """
     code = commit()
     code, here = f"version {__version__}" if code == "unknown" else code, _machine()
@@ -53,7 +54,7 @@ def index_rows(runs: Sequence[Predictor], reports: Sequence[Report], latency: bo
                 config=_config(seeds[0].experiment, trained=bool(parameters)),
                 runs=[indexed_run(run) for run in seeds] if parameters else [],
                 parameters=parameters,
-                latency_ms=round(measure_latency(seeds[0]), 3) if latency else None,
+                latency_ms=round(measure_latency(seeds[0]), 3) if latency and parameters else None,
                 machine=here,
                 scores=[score_of(report, code) for report in found],
             )
@@ -104,11 +105,12 @@ def _machine() -> dict[str, Any]:
 def _config(experiment: Experiment, trained: bool) -> dict[str, Any]:
     """A hash of what decided the run, but for seed and paths; and of that what differs from the model's defaults.
 
-    What is measured (`eval`) is told by the scores; a model without parameters has no training.
+    What is measured (`eval`) is told by the scores. Of a model without parameters nothing counts that is of training.
     """
-    passed = ("eval.",) if trained else ("eval.", "train.", "optim.", "compute.", "data.source_length")
     flat = {name: value for name, value in flatten(experiment.to_dict()).items()
-            if name not in (*MAY_DIFFER, "name") and not name.startswith(passed)}  # fmt: skip
+            if name not in (*MAY_DIFFER, "name") and not name.startswith("eval.")}  # fmt: skip
+    if not trained:
+        flat = {name: value for name, value in flat.items() if name.startswith("model.") or name in _OF_BASELINES}
     model = {**dataclasses.asdict(model_config(experiment.model.name)), "name": None}  # which model is always told
     usual = flatten({**dataclasses.asdict(Experiment()), "model": model})
     return {
