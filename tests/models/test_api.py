@@ -56,6 +56,8 @@ OTHERS = {
     "quaternet-conv": {"name": "quaternet", "hidden": H, "layers": 2, "convolutional": True},
     "aged": {"name": "aged", "hidden": H},
     "crbm": {"name": "crbm", "hidden": H, "order": 2},
+    "transformer": {"name": "transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
+    "tcn": {"name": "tcn", "hidden": H, "layers": 1},
 }
 CASES = {
     **{f"seq2seq-{name}": model_config(**({"hidden": H} | fields)) for name, fields in SEQ2SEQ.items()},
@@ -133,8 +135,8 @@ def test_the_cases_cover_every_model():
 
 
 def test_a_name_that_is_no_model_is_refused():
-    with pytest.raises(UserError, match=r"model\.name='transformer': must be one of .*seq2seq"):
-        make(Experiment(model=model_config("transformer")), PoseSpace(np.zeros(3), np.ones(3), (0,), (), "", 25.0))
+    with pytest.raises(UserError, match=r"model\.name='oracle': must be one of .*seq2seq"):
+        make(Experiment(model=model_config("oracle")), PoseSpace(np.zeros(3), np.ones(3), (0,), (), "", 25.0))
 
 
 @cases
