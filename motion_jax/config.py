@@ -22,7 +22,11 @@ import ml_collections
 from motion_jax.errors import UserError
 
 STATISTICS = ("martinez", "learn_traj_dep")
-LOSSES = ("mse", "l1", "geodesic", "velocity", "position", "euler")
+REPRESENTATIONS = ("expmap", "relative", "rotation_6d", "quaternion", "positions")
+WINDOWS = ("clips", "frames")
+AUGMENTATIONS = ("reverse", "mirror", "speed", "heading")
+LOSSES = ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "joints",
+          "joints_velocity")  # fmt: skip
 PRECISIONS = ("float32", "tf32", "bf16")
 COINS = ("iteration", "sequence", "step")
 FORCING_SCHEDULES = ("constant", "linear", "exponential", "inverse_sigmoid")
@@ -42,19 +46,35 @@ class DataConfig:
     actions: str = "all"  # "all", or names separated by commas
     source_length: int = 50  # S
     target_length: int = 25  # T
+    representation: str = "expmap"  # what a network reads and predicts (docs/representations.md)
+    windows: str = "clips"  # training windows: "clips", each as often; "frames", in proportion to their length
+    augmentation: str = ""  # of training windows: names of AUGMENTATIONS separated by commas
+    speed_range: float = 0.25  # r: "speed" stretches time by exp(U(-r, r))
     stride: int = 2  # keep rows 0, stride, 2 stride, ...
     statistics: str = "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows
     one_hot: bool = True  # append the action, as the supervised models do
-    validation: str = "auto"  # a training subject held out to choose checkpoints; "auto", "none" or its name
+    validation: str = "auto"  # training subjects held out to choose checkpoints; "auto", "none" or names by commas
     skip_first_row: bool = False  # CMU files begin with a T-pose that is not motion; published loaders keep it
     allow_duplicates: bool = False  # accept a file that occurs in both train and test
     synthetic_seed: int = 0
 
     def __post_init__(self) -> None:
         one_of("data.statistics", self.statistics, STATISTICS)
+        one_of("data.representation", self.representation, REPRESENTATIONS)
+        one_of("data.windows", self.windows, WINDOWS)
+        for name in self.augmentation_names:
+            if name not in AUGMENTATIONS:
+                allowed = ", ".join(AUGMENTATIONS)
+                raise UserError(f"data.augmentation={self.augmentation!r}: {name!r} must be one of {allowed}")
+        fraction("data.speed_range", self.speed_range)
         at_least("data.source_length", self.source_length, 2)
         at_least("data.target_length", self.target_length, 1)
         at_least("data.stride", self.stride, 1)
+
+    @property
+    def augmentation_names(self) -> tuple[str, ...]:
+        """What is done to training windows."""
+        return _names(self.augmentation)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     ("errors", "types", "config", "runtime", "skeletons"),
-    ("geometry", "nn", "pose_space", "teacher_forcing"),
+    ("geometry", "nn", "representations", "pose_space", "teacher_forcing"),
     ("losses", "data"),
     ("models",),
     ("evaluation",),
@@ -28,6 +28,8 @@ SAME_FLOOR = {
     ("runtime", "config"),
     ("runtime", "types"),
     ("data", "losses"),
+    ("representations", "geometry"),
+    ("pose_space", "representations"),
 }
 """Within a floor: the alphabet is read by its neighbours. Rooms that work on several runs may use each other."""
 TOP = FLOORS[-3]

@@ -32,7 +32,7 @@ QUICK: dict = {"xla_backend_optimization_level": 0}
 if jax.__version_info__ < (0, 11):  # later compilers know no such option
     QUICK["xla_cpu_use_fusion_emitters"] = False
 POSES = ("geodesic", "euler", "position")
-losses = pytest.mark.parametrize("name", sorted(LOSSES))
+losses = pytest.mark.parametrize("name", sorted(LOSSES.keys() - {"joints", "joints_velocity"}))
 poses = pytest.mark.parametrize("name", POSES)
 
 
@@ -165,6 +165,39 @@ def test_the_losses_of_columns_are_their_formulas():
     np.testing.assert_allclose(value("velocity", PREDICTION, TRUTH), expected, rtol=1e-12)
 
 
+def test_angles_are_in_rad_and_metres():
+    """Human3.6M's translation is in mm; `last` is known, so that the first difference is wrong as the frame is."""
+    units = np.where(np.array(KEPT) < 3, 1e-3, 1)
+    error = (PREDICTION - TRUTH)[..., KEPT] * units
+    np.testing.assert_allclose(value("angles", PREDICTION, TRUTH), np.abs(error).mean(), rtol=1e-9)
+    within = np.abs(error).mean() + np.abs(np.diff(error, axis=1)).mean()
+    np.testing.assert_allclose(value("angles_velocity", PREDICTION, TRUTH), within, rtol=1e-9)
+    from_last = np.abs(error).mean() + np.abs(np.diff(error, axis=1, prepend=0)).mean()
+    loss = make_loss("angles_velocity", SPACE)(encode(PREDICTION), encode(TRUTH), TRUTH[:, 0])
+    np.testing.assert_allclose(loss, from_last, rtol=1e-9)
+
+
+def positions_space() -> PoseSpace:
+    """Of Human3.6M's joints 2 and 3, with another mean and one scale."""
+    return PoseSpace(RNG.normal(size=96), np.full(96, 7.0), tuple(range(6, 12)), ACTIONS, H36M.of_positions, 25.0,
+                     "positions")  # fmt: skip
+
+
+def test_joints_are_distances_in_metres():
+    space, (p, t) = positions_space(), np.random.default_rng(4).normal(size=(2, B, T, 8))
+    error = 7e-3 * (p - t)[..., :6].reshape(B, T, 2, 3)
+    expected = np.linalg.norm(error, axis=-1).mean()
+    np.testing.assert_allclose(make_loss("joints", space)(p, t), expected, rtol=1e-12)
+    expected += np.linalg.norm(np.diff(error, axis=1, prepend=0), axis=-1).mean()
+    np.testing.assert_allclose(make_loss("joints_velocity", space)(p, t, t[:, 0]), expected, rtol=1e-12)
+    decoded = [np.asarray(space.decode(jnp.asarray(x))) for x in (p, t)]
+    np.testing.assert_allclose(
+        make_loss("position", space)(p, t), mpjpe_mm(space.skeleton, *decoded).mean(), rtol=1e-12
+    )
+    gradient = jax.grad(make_loss("joints_velocity", space))(p, p, p[:, 0])
+    np.testing.assert_array_equal(gradient, 0)
+
+
 def test_velocity_needs_two_frames():
     with pytest.raises(UserError, match=r"train\.loss='velocity' needs data\.target_length of at least 2"):
         make_loss("velocity", SPACE)(encode(PREDICTION)[:, :1], encode(TRUTH)[:, :1])
@@ -209,7 +242,9 @@ NARROW = {"mean": SPACE.mean[:98], "std": SPACE.std[:98], "kept": tuple(range(98
     ("name", "space", "said"),
     [("geodesic", broken(**NARROW), r"train\.loss='geodesic' needs .* 3 \+ 3 J columns.* these have 98"),
      ("euler", broken(kept=(0, 1)), r"train\.loss='euler' needs .* of which 2 are kept"),
-     ("position", broken(skeleton=CMU), r"train\.loss='position' needs .*'cmu' has 117 columns, these have 99")],
+     ("position", broken(skeleton=CMU), r"train\.loss='position' needs .*'cmu' has 117 columns, these have 99"),
+     ("joints", SPACE, r"train\.loss='joints' needs data\.representation='positions', not 'expmap'"),
+     ("euler", positions_space(), r"train\.loss='euler' measures angles, and .*='positions' has none")],
 )  # fmt: skip
 def test_frames_that_a_loss_does_not_fit_are_refused(name, space, said):
     with pytest.raises(UserError, match=said):

@@ -135,7 +135,7 @@ def _build_train(case: Case) -> Built:
 
     def update(params: Any, opt_state: Any, key: Array, packed: PackedClips) -> tuple[Any, Any, Array, Array]:
         key, draw_key = jax.random.split(key)
-        batch = sample_windows(packed, draw_key, case.batch, case.source, case.target)
+        batch = sample_windows(packed, draw_key, case.batch, case.space(), experiment.data)
         loss, gradient = jax.value_and_grad(loss_of)(params, batch.history, batch.future)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, key, loss

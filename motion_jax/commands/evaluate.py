@@ -3,6 +3,7 @@
 motion-jax evaluate --workdir=runs/bi_enc_50 --json=report.json --markdown=report.md
 motion-jax evaluate --workdir=runs/seed0,runs/seed1,runs/seed2 --mode=free_running
 motion-jax evaluate --workdir=runs --markdown=table.md --csv=table.csv --plot=table.png    (all runs below runs)
+motion-jax evaluate --workdir=runs/bi_enc_50 --coverage --json=report.json    (how often radii hold)
 motion-jax evaluate --config=zero_velocity --config.data.name=cmu --config.data.root=cmu_mocap
 
 It prints the averages over actions. Every action, and published results beside them, are in the files.
@@ -17,7 +18,7 @@ import jax
 from absl import flags, logging
 
 from motion_jax.commands import cli
-from motion_jax.config import MODES, Experiment
+from motion_jax.config import MODES, DataConfig, Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
@@ -26,6 +27,7 @@ from motion_jax.evaluation import report, tables
 from motion_jax.evaluation.evaluate import check_names
 from motion_jax.evaluation.report import Report
 from motion_jax.experiments.compare import compare
+from motion_jax.experiments.coverage import CoverageReport, coverage_table, measure_run
 from motion_jax.experiments.runs import is_run, open_runs
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
@@ -45,12 +47,19 @@ _PROTOCOLS = flags.DEFINE_string("protocols", "", "Instead of its eval.protocols
 _JSON = cli.define_path("json", "", "Write the reports here, in full.")
 _CSV = cli.define_path("csv", "", "Write one line a number here.")
 _MARKDOWN = cli.define_path("markdown", "", "Write the tables here.")
+_COVERAGE = flags.DEFINE_bool("coverage", False, "Also measure how often the radii of calibrated runs hold.")
 _PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel for each mode.")
 
 
 def main(_: list[str]) -> None:
     """Checks the outputs, scores, writes."""
-    outputs = [(report.write_json, _JSON), (report.write_csv, _CSV), (tables.write_markdown, _MARKDOWN)]
+    covered: list[CoverageReport] = []
+
+    def write_json(reports: list[Report], path: str) -> None:
+        more = {"coverage": [found.to_dict() for found in covered]} if _COVERAGE.value else {}
+        report.write_json(reports, path, **more)
+
+    outputs = [(write_json, _JSON), (report.write_csv, _CSV), (tables.write_markdown, _MARKDOWN)]
     chosen = [(write, flag.value) for write, flag in outputs if flag.value]
     for _write, path in chosen:
         check_writable(path)
@@ -64,8 +73,15 @@ def main(_: list[str]) -> None:
         runs = [_measured_otherwise(run) for run in runs]
     if _PLOT.value and len(names := {run.experiment.data.name for run in runs}) > 1:
         raise UserError(f"--plot={_PLOT.value}: shows one data set; these runs are of {', '.join(sorted(names))}")
+    if _COVERAGE.value:
+        for run in runs:
+            run.calibrated()  # raises before anything is computed
     reports = _score(runs, leave_out=not all(is_run(folder) for folder in folders))
     print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
+    if _COVERAGE.value:
+        for run in runs:
+            covered += measure_run(run, _opened(_data(run)))
+        print(f"{coverage_table(covered)}\n")
     if not chosen:
         print("Every action, and published results beside them: --markdown=FILE; for programs --json=FILE, --csv=FILE")
     for write, path in [*chosen, *([(horizon_curves, _PLOT.value)] if _PLOT.value else [])]:
@@ -78,14 +94,13 @@ def _score(runs: list[Predictor], leave_out: bool) -> list[Report]:
 
     One that cannot be scored is an error, or with `leave_out` (runs that were found, not named) a warning.
     """
-    opened = functools.cache(open_dataset)
     groups: dict[tuple, list[Predictor]] = {}
     sets: dict[tuple, Dataset] = {}
     for run in runs:
         data = run.experiment.data
         try:
             check_names(run.experiment.eval)
-            dataset = opened(dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data)
+            dataset = _opened(_data(run))
         except UserError as error:
             if not leave_out:
                 raise
@@ -103,11 +118,22 @@ def _score(runs: list[Predictor], leave_out: bool) -> list[Report]:
     return reports
 
 
+_opened = functools.cache(open_dataset)
+
+
+def _data(run: Predictor) -> DataConfig:
+    """What the run was trained on, where it lies now."""
+    data = run.experiment.data
+    return dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data
+
+
 def _measured_otherwise(run: Predictor) -> Predictor:
     """By the metrics and protocols of the flags."""
     asked = {"metrics": _METRICS.value, "protocols": _PROTOCOLS.value}
     measured = dataclasses.replace(run.experiment.eval, **{name: names for name, names in asked.items() if names})
-    return Predictor(run.params, dataclasses.replace(run.experiment, eval=measured), run.space, run.step)
+    return Predictor(
+        run.params, dataclasses.replace(run.experiment, eval=measured), run.space, run.step, run.workdir, run.radii
+    )
 
 
 def _untrained(experiment: Experiment) -> Predictor:

@@ -11,13 +11,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import jax
-from absl import flags
+from absl import flags, logging
 
 from motion_jax.commands import cli
 from motion_jax.config import Experiment
 from motion_jax.data.cache import describe_source, open_dataset
+from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
+from motion_jax.evaluation.coverage import describe
 from motion_jax.experiments.runs import is_run
+from motion_jax.inference.calibration import calibrate_run
+from motion_jax.inference.predictor import load_predictor
 from motion_jax.train.forecasting import fit
 from motion_jax.train.tensorboard import check_tensorboard
 from motion_jax.train.workdir import Workdir
@@ -25,6 +29,7 @@ from motion_jax.train.workdir import Workdir
 _CONFIG = cli.define_config()
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that is there is resumed.", required=True)
 _BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
+_CALIBRATE = flags.DEFINE_bool("calibrate", True, "Afterwards, measure radii where data was held out (radii.json).")
 
 
 def main(_: list[str]) -> None:
@@ -38,6 +43,14 @@ def main(_: list[str]) -> None:
     print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}", flush=True)
     steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
     print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
+    if _CALIBRATE.value and split_clips(dataset, experiment.data).validation:
+        print(f"calibrating on what was held out ({experiment.data.validation}) ...", flush=True)
+        try:
+            radii = calibrate_run(load_predictor(_WORKDIR.value), dataset=dataset)
+        except UserError as error:  # the run itself is trained and whole
+            logging.warning("no radii: %s", error)
+        else:
+            print(describe(radii, experiment.eval.frame_numbers))
 
 
 def _of_run() -> Experiment:

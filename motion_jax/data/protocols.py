@@ -117,6 +117,28 @@ def gather(
     return frames[:, :source], frames[:, source:]
 
 
+def spaced_windows(clips: Sequence[Clip], source: int, target: int, stride: int, count: int) -> tuple[Window, ...]:
+    """About `count` windows, evenly spaced, the same number from every clip: of no published protocol.
+
+    They begin with the first and end with the last that fits; a clip too short for one is passed over.
+
+    Raises:
+        UserError: all are too short.
+    """
+    each = max(1, count // max(1, len(clips)))
+    windows = []
+    for index, clip in enumerate(clips):
+        last = -(-len(clip.frames) // stride) - source - target
+        if last >= 0:
+            begins = np.unique(np.rint(np.linspace(0, last, each)).astype(int))
+            windows += [Window(index, int(begin) + source - SOURCE) for begin in begins]
+    if not windows:
+        names = ", ".join(clip.name for clip in clips[:3]) or "none"
+        needed = (source + target - 1) * stride + 1
+        raise UserError(f"a window takes {needed} rows of a clip at data.stride={stride}: none has as many ({names})")
+    return tuple(windows)
+
+
 def _draw(
     protocol: str, dataset: str, clips: Sequence[Clip], action: str, source: int, target: int, stride: int
 ) -> tuple[Window, ...]:

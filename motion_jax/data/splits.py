@@ -28,6 +28,7 @@ class Splits:
 def split_clips(dataset: Dataset, config: DataConfig) -> Splits:
     """Holds the clips of `config.validation` out of the training split. Test clips are never held out or chosen by.
 
+    Several subjects or trials are separated by commas.
     "auto" is what the data set's record says; where it says nothing, the last training subject, or the last trial where
     no subjects are named, of several; else nothing.
 
@@ -38,14 +39,16 @@ def split_clips(dataset: Dataset, config: DataConfig) -> Splits:
     wanted = _usual(dataset.name, candidates) if config.validation == "auto" else config.validation
     if not candidates:
         raise UserError(f"data set {dataset.name!r} has no training clips (data.actions={config.actions!r})")
-    held = () if wanted == "none" else tuple(clip for clip in candidates if wanted in _labels(clip))
+    names = () if wanted == "none" else tuple(name.strip() for name in wanted.split(","))
+    held = tuple(clip for clip in candidates if not set(names).isdisjoint(_labels(clip)))
     train = tuple(clip for clip in candidates if clip not in held)
-    if wanted != "none" and not held:
-        labels = sorted({label for clip in candidates for label in _labels(clip)})
-        raise UserError(
-            f"data.validation={config.validation!r} holds out {wanted!r}, which no training clip of {dataset.name!r} "
-            f"carries: must be none or one of {', '.join(labels)}"
-        )
+    labels = {label for clip in candidates for label in _labels(clip)}
+    for name in names:
+        if name not in labels:
+            raise UserError(
+                f"data.validation={config.validation!r} holds out {name!r}, which no training clip of "
+                f"{dataset.name!r} carries: must be none or one of {', '.join(sorted(labels))}"
+            )
     if not train:
         raise UserError(f"data.validation={config.validation!r} leaves no clip of {dataset.name!r} to train on")
     return Splits(train, held, dataset.split("test"))

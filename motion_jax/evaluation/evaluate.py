@@ -16,9 +16,10 @@ import numpy as np
 from absl import logging
 
 from motion_jax.config import MODES, EvalConfig, Experiment
+from motion_jax.data.positions import represented
 from motion_jax.data.protocols import COUNTS, gather, lacking_actions, protocol_windows
 from motion_jax.errors import UserError
-from motion_jax.evaluation.metrics import Metric, find_metric
+from motion_jax.evaluation.metrics import Metric, find_metric, unfit
 from motion_jax.evaluation.report import Report
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.skeleton import Skeleton
@@ -63,6 +64,7 @@ def evaluate(
             metric of the config applies to its skeleton, or a prediction has a wrong shape.
     """
     check_names(experiment.eval)
+    dataset = represented(dataset, experiment.data)
     metrics = _applicable_metrics(experiment, dataset)
     reports = []
     for protocol in experiment.eval.protocol_names:
@@ -70,7 +72,7 @@ def evaluate(
         for action, why in lacking_actions(protocol, dataset, experiment.data.stride).items():
             logging.warning("%s: reports are without %s: %s", dataset.name, action, why)
         for mode in modes:
-            prediction = _predict(predict, selection, mode, experiment.eval.batch)
+            prediction = predict_windows(predict, selection, mode, experiment.eval.batch)
             _warn_of_nan(prediction, selection, f"{name}, {protocol}, {mode}")
             for metric in metrics:
                 row = (name, mode, protocol, metric.name)
@@ -96,6 +98,7 @@ def check_names(config: EvalConfig) -> None:
 
 def select(protocol: str, dataset: Dataset, space: PoseSpace, experiment: Experiment) -> Selection:
     """The windows that a protocol scores, as models see them. Raises `UserError` as `evaluate`."""
+    dataset = represented(dataset, experiment.data)
     _check_space(dataset, space, experiment)
     data = experiment.data
     windows = protocol_windows(protocol, dataset, data.source_length, data.target_length, data.stride)
@@ -112,14 +115,20 @@ def select(protocol: str, dataset: Dataset, space: PoseSpace, experiment: Experi
 
 
 def through_space(space: PoseSpace, frames: np.ndarray) -> np.ndarray:
-    """`space.decode(space.encode(frames))` without its rounding: `[..., D]` float64, dropped columns at their mean."""
-    kept = list(space.kept)
-    result = np.broadcast_to(np.asarray(space.mean, np.float64), frames.shape).copy()
+    """What a model can predict, without rounding: `[..., D]` float64, columns that do not move at their mean.
+
+    Of positions, every joint moves with the one that it lies on.
+    """
+    if space.representation == "positions":
+        return frames.astype(np.float64)
+    mean, _, columns = space.raw
+    kept = list(columns)
+    result = np.broadcast_to(np.asarray(mean, np.float64), frames.shape).copy()
     result[..., kept] = frames[..., kept]
     return result
 
 
-def _predict(predict: Predict, selection: Selection, mode: str, batch: int) -> np.ndarray:
+def predict_windows(predict: Predict, selection: Selection, mode: str, batch: int) -> np.ndarray:
     """`[W, T, D]`, in calls of one shape (at most `batch` windows), so that a jitted model compiles once."""
     future = selection.future if mode == "one_step" else np.zeros_like(selection.future)
     count = len(future)
@@ -188,17 +197,17 @@ def _applicable_metrics(experiment: Experiment, dataset: Dataset) -> list[Metric
     chosen = [metric for metric in metrics if metric.applies(dataset.skeleton)]
     if not chosen:
         raise UserError(f"eval.metrics={experiment.eval.metrics!r}: none applies to skeleton {dataset.skeleton.name!r}")
-    if experiment.eval.metrics != EvalConfig().metrics:  # nobody asked for those that are usual
-        for metric in metrics:
-            if metric not in chosen:
-                _warn_unreported(metric.name, dataset.skeleton.name)
+    asked = experiment.eval.metrics != EvalConfig().metrics  # nobody asked for those that are usual
+    for metric in metrics:
+        if metric not in chosen and (asked or metric.applies(dataset.skeleton.of_angles)):
+            _warn_unreported(metric.name, unfit(metric, dataset.skeleton))
     return chosen
 
 
 @functools.cache
-def _warn_unreported(metric: str, skeleton: str) -> None:
+def _warn_unreported(metric: str, why: str) -> None:
     """Once, not for each model and mode."""
-    logging.warning("%s does not apply to skeleton %s: not reported", metric, skeleton)
+    logging.warning("%s %s: not reported", metric, why)
 
 
 def _check_space(dataset: Dataset, space: PoseSpace, experiment: Experiment) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.geometry.field_euler import field_euler
-from motion_jax.geometry.kinematics import frame_positions
+from motion_jax.geometry.kinematics import ROOT, pose_positions
 from motion_jax.runtime.plugins import load_plugin, plugin_names
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.skeletons.skeleton import Skeleton
@@ -70,15 +70,17 @@ class Metric:
             `[W, T]` float64, in `unit`.
 
         Raises:
-            UserError: the shapes differ or are no `[W, T, 3 + 3 J]`, or the function does not return `[W, T]`.
+            UserError: the shapes differ or are no `[W, T, 3 + 3 J]`, the metric does not apply to the skeleton, or
+                the function does not return `[W, T]`.
         """
+        if not self.applies(skeleton):
+            raise UserError(f"metric {self.name} {unfit(self, skeleton)}")
         error = _in_float64(functools.partial(self.function, skeleton), prediction, truth)
         if error.shape != truth.shape[:2]:
             raise UserError(f"metric {self.name}: returned shape {error.shape}; it must be {truth.shape[:2]}, [W, T]")
         return error
 
 
-ROOT = 6  # leading columns: the root's translation and rotation, which no metric scores
 MOVING = 1e-4  # a column whose std over the window is less counts as constant (Martinez 2017)
 
 # The published Human3.6M positions: a joint that lies on another takes that one's prediction, and a joint that a
@@ -120,7 +122,7 @@ def mpjpe_mm(skeleton: Skeleton, prediction: Array | np.ndarray, truth: Array | 
     Args:
         skeleton: whose offsets set the scale. CMU's table has the field's scale; the published
             CMU positions (Mao 2019) also keep the root's motion and so do not compare with these.
-        prediction: `[W, T, D]` raw exponential maps.
+        prediction: `[W, T, D]` raw exponential maps, or of a skeleton of positions these.
         truth: `[W, T, D]`.
 
     Returns:
@@ -147,7 +149,12 @@ def mpjpe_h36m22_mm(skeleton: Skeleton, prediction: Array | np.ndarray, truth: A
 
 
 def _is_h36m(skeleton: Skeleton) -> bool:
-    return not H36M.mismatch(skeleton)
+    return not H36M.mismatch(skeleton.of_angles)
+
+
+def has_angles(skeleton: Skeleton) -> bool:
+    """Whether frames of this skeleton hold rotations; else they hold joint positions, of which there are no angles."""
+    return not skeleton.positions
 
 
 def h36m22_positions(prediction: Array, truth: Array) -> Array:
@@ -171,6 +178,7 @@ METRICS: dict[str, Metric] = {
             unit="rad",
             digits=3,
             function=lambda _, prediction, truth: euler_error_rad(prediction, truth),
+            applies=has_angles,
         ),
         Metric(
             "mpjpe_mm",
@@ -255,19 +263,22 @@ def _angles(frames: Array) -> Array:
     return field_euler(joints).reshape(*frames.shape[:-1], -1)
 
 
+def unfit(metric: Metric, skeleton: Skeleton) -> str:
+    """Why a metric does not apply to a skeleton, behind the metric's name."""
+    if skeleton.positions and metric.applies(skeleton.of_angles):
+        return "does not apply: the model predicts joint positions, which have no angles"
+    return f"does not apply to skeleton {skeleton.name}"
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _mpjpe(skeleton: Skeleton, prediction: Array, truth: Array) -> Array:
-    return _mean_distance(_positions(skeleton, prediction), _positions(skeleton, truth))
+    return _mean_distance(pose_positions(skeleton, prediction), pose_positions(skeleton, truth))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _mpjpe_h36m22(skeleton: Skeleton, prediction: Array, truth: Array) -> Array:
-    positions = _positions(skeleton, truth)
-    return _mean_distance(h36m22_positions(_positions(skeleton, prediction), positions), positions)
-
-
-def _positions(skeleton: Skeleton, frames: Array) -> Array:
-    return frame_positions(skeleton, frames.at[..., :ROOT].set(0))
+    positions = pose_positions(skeleton, truth)
+    return _mean_distance(h36m22_positions(pose_positions(skeleton, prediction), positions), positions)
 
 
 def _mean_distance(prediction: Array, truth: Array) -> Array:

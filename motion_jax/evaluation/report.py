@@ -107,12 +107,14 @@ def combine(runs: Sequence[Sequence[Report]]) -> list[Report]:
     return [_combine_row([table[row] for table in tables]) for row in tables[0]]
 
 
-def write_json(reports: Sequence[Report], path: str | Path) -> None:
+def write_json(reports: Sequence[Report], path: str | Path, **others: Any) -> None:
     """`{"reports": [...]}`, one object a report with the fields of `Report`; null stands for nan.
+
+    `others` are further entries of the file as plain values, which `read_json` passes over.
 
     Raises `UserError` if the path cannot be written.
     """
-    content = {"reports": [report.to_dict() for report in reports]}
+    content = {"reports": [report.to_dict() for report in reports], **others}
     _write(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 

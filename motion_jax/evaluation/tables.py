@@ -79,7 +79,7 @@ def _group(reports: list[Report], shown: list[str], what: str) -> list[str]:
     first = reports[0]
     title = f"{first.data['name']}, {PROTOCOL_TITLES[first.protocol]}: {find_metric(first.metric).heading}"
     parts = [f"## {title}{what}", _describe(max(reports, key=lambda report: len(report.actions)))]
-    if first.data["name"] == "synthetic":
+    if first.data["name"].startswith("synthetic"):
         parts.append(SYNTHETIC)
     elif first.milliseconds != first.label_ms:
         parts.append(FAST)
@@ -225,7 +225,7 @@ def averages_table(reports: Sequence[Report]) -> str:
     parts = ["\n".join([title, *(_align(line, name, number) for line in block)]) for title, block in blocks]
     described = [max(group, key=lambda report: len(report.actions)) for group in groups]
     parts.append("\n".join(dict.fromkeys(f"{report.data['name']}: {_describe(report)}" for report in described)))
-    if any(report.data["name"] == "synthetic" for report in reports):
+    if any(report.data["name"].startswith("synthetic") for report in reports):
         parts.append(SYNTHETIC.strip("*"))
     return "\n\n".join(parts)
 

@@ -15,6 +15,7 @@ from motion_jax.inference.predictor import Predictor
 from motion_jax.runtime.timing import commit
 
 CARD = "model.json"
+RADII = "radii.json"  # of a calibrated run
 FORMAT = 1
 
 _PACKAGES = ("motion-jax", "jax", "jaxlib", "flax", "flatbuffers", "jax2onnx", "onnx", "onnxruntime")

@@ -13,7 +13,7 @@ from jax.export import default_export_platform
 
 from motion_jax.errors import UserError
 from motion_jax.export import onnx, stablehlo
-from motion_jax.export.card import CARD, Card, make_card
+from motion_jax.export.card import CARD, RADII, Card, make_card
 from motion_jax.export.check import check, time_jit
 from motion_jax.export.packages import NEEDS, check_installed
 from motion_jax.export.program import example_of
@@ -51,7 +51,7 @@ def write_export(
     platforms: Sequence[str] = ("cpu", "cuda", "tpu"),
     checked: bool = True,
 ) -> Card:
-    """Writes the files, `model.json`, `example.npz` and README.md.
+    """Writes the files, `model.json`, `example.npz`, README.md and, of a calibrated run, `radii.json`.
 
     Args:
         predictor: the model.
@@ -91,7 +91,11 @@ def _fill(predictor: Predictor, folder: Path, formats: list[str], platforms: tup
     checks = {name: dataclasses.asdict(check(predictor, folder, name)) for name in formats if checked}
     if checked:
         checks[JIT] = time_jit(predictor, example)
-    files = [folder / name for name in (*(_FILES[name] for name in formats), EXAMPLE)]
+    names = [*(_FILES[name] for name in formats), EXAMPLE]
+    if predictor.radii is not None:
+        (folder / RADII).write_text(predictor.radii.to_json(), "utf-8")
+        names.append(RADII)
+    files = [folder / name for name in names]
     card = make_card(predictor, files, platforms if "stablehlo" in formats else (), checks)
     (folder / CARD).write_text(card.to_json(), "utf-8")
     (folder / README).write_text(readme(card, formats), "utf-8")

@@ -74,8 +74,9 @@ def example_of(predictor: Predictor, batch: int = 3, seed: int = 0) -> dict[str,
     """Inputs to try a program with, and what the original makes of them: a slow random walk about the mean pose."""
     space, rng = predictor.space, np.random.default_rng(seed)
     steps = rng.normal(0, 0.1, (batch, predictor.source_length, space.columns)).cumsum(axis=1)
-    steps[..., np.setdiff1d(np.arange(space.columns), space.kept)] = 0
-    example: dict[str, np.ndarray] = {"history": (space.mean + space.std * steps).astype(np.float32)}
+    mean, std, kept = space.raw
+    steps[..., np.setdiff1d(np.arange(space.columns), kept)] = 0
+    example: dict[str, np.ndarray] = {"history": (mean + std * steps).astype(np.float32)}
     names: list[str | None] = [*space.actions, None]
     chosen = [names[i % len(names)] for i in range(batch)]
     if space.actions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from motion_jax.export import onnx, stablehlo
-from motion_jax.export.card import CARD, Card
+from motion_jax.export.card import CARD, RADII, Card
 
 EXAMPLE = "example.npz"
 
@@ -73,6 +73,17 @@ def _section(name: str, code: str) -> str:
 def _rest(card: Card) -> str:
     units = [f"* {name}: {text}" for name, text in card.units.items() if name != "action" or card.actions]
     actions = ["", "`action` counts from 0: " + ", ".join(card.actions)] if card.actions else []
+    radii = []
+    if RADII in card.files:
+        radii = [
+            "",
+            "## How far to trust it",
+            "",
+            f"`{RADII}`: `radius` [L, T, J], mm, at the L shares in `levels`: of recordings like those that were "
+            f"calibrated on, that share of joints lies within it of the prediction, at each frame by itself, the "
+            f"root's columns 0-5 set to zero; `band_radius` holds over all T frames at once, `pose_radius` [L, T] for "
+            f"the mean over joints. null is infinite. `load_exported(...).radii` of motion_jax reads it.",
+        ]
     lines = [
         "## Frames",
         "",
@@ -81,5 +92,6 @@ def _rest(card: Card) -> str:
         "",
         f"`{CARD}` has the name of every column, the skeleton, the configuration, versions, and the sha256 of every "
         f"file; `{EXAMPLE}` holds inputs and what the original made of them.",
+        *radii,
     ]
     return "\n".join(lines) + "\n"

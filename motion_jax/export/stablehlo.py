@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import jax
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.export.card import CARD, Card, read_card
+from motion_jax.evaluation.conformal import Radii
+from motion_jax.export.card import CARD, RADII, Card, read_card
 from motion_jax.export.packages import check_installed
 from motion_jax.export.program import inputs_of, program, specs
 from motion_jax.inference.predictor import Predictor
@@ -44,7 +46,20 @@ def check_platforms(platforms: Sequence[str]) -> None:
         raise UserError(f"--platforms={','.join(platforms)!r}: must be some of {', '.join(PLATFORMS)}")
 
 
-def load_exported(path: Path | str) -> Callable[..., np.ndarray]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Exported:
+    """An exported model: `exported(history, action) -> future`, see `load_exported`."""
+
+    call: Callable[..., np.ndarray]
+    card: Card
+    radii: Radii | None  # in mm around the joints, of a calibrated run
+
+    def __call__(self, *arrays: object) -> np.ndarray:
+        """Predicts."""
+        return self.call(*arrays)
+
+
+def load_exported(path: Path | str) -> Exported:
     """Opens what `motion-jax export` wrote; computes with JAX alone, without the code of any model.
 
     Args:
@@ -52,7 +67,8 @@ def load_exported(path: Path | str) -> Callable[..., np.ndarray]:
 
     Returns:
         `(history [B, S, D], action [B] whole numbers) -> [B, T, D]` float32, compiled once for each B; without the
-        second argument where the model has no actions. It raises `UserError` for arrays of another kind.
+        second argument where the model has no actions. It raises `UserError` for arrays of another kind. `radii` are
+        those of a calibrated run, else None.
 
     Raises:
         UserError: the folder holds no export, the file is damaged (its sha256 is not the one in `model.json`), this
@@ -61,6 +77,9 @@ def load_exported(path: Path | str) -> Callable[..., np.ndarray]:
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     card = read_card(folder / CARD)
     blob = card.read(folder / FILE)
+    radii = None
+    if RADII in card.files:
+        radii = Radii.from_json(card.read(folder / RADII).decode(), str(folder / RADII))
     check_installed("stablehlo")
     from jax import export
 
@@ -71,7 +90,7 @@ def load_exported(path: Path | str) -> Callable[..., np.ndarray]:
         writer = card.versions.get("jax", "unknown")
         raise UserError(f"{folder / FILE}: JAX {jax.__version__} does not read what JAX {writer} wrote") from error
     call = jax.jit(exported.call)
-    return lambda *arrays: np.asarray(call(*_checked(card, arrays)))
+    return Exported(lambda *arrays: np.asarray(call(*_checked(card, arrays))), card, radii)
 
 
 def _checked(card: Card, arrays: tuple) -> list[np.ndarray]:

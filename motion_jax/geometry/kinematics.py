@@ -19,6 +19,8 @@ from motion_jax.geometry.rotations import ArrayLike, matrix_from_rotvec, matrix_
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array
 
+ROOT = 6  # leading columns: the root's translation and rotation, which errors of poses leave out
+
 
 @functools.partial(jax.jit, static_argnames="skeleton")
 def forward_kinematics(skeleton: Skeleton, rotvecs: ArrayLike, translation: ArrayLike | None = None) -> Array:
@@ -50,9 +52,12 @@ def frame_positions(skeleton: Skeleton, frames: ArrayLike) -> Array:
     """Raw frames `[..., D]` to joint places `[..., J, 3]`, mm on the scale of published errors.
 
     The root is taken as it stands: of a skeleton whose root holds differences, zero columns 0-5 to measure poses, or
-    `integrate_root` first to draw a walk. Raises `UserError` if D is not the skeleton's.
+    `integrate_root` first to draw a walk. Of a skeleton whose frames are positions, these. Raises `UserError` if D is
+    not the skeleton's.
     """
     frames = _frames(skeleton, frames)
+    if skeleton.positions:
+        return frames.reshape(*frames.shape[:-1], len(skeleton.joints), 3)
     rotvecs = frames[..., 3:].reshape(*frames.shape[:-1], len(skeleton.joints), 3)
     return forward_kinematics(skeleton, rotvecs, frames[..., :3] * skeleton.translation_mm)
 
@@ -66,7 +71,7 @@ def integrate_root(skeleton: Skeleton, frames: ArrayLike) -> Array:
     missing. The identity where the root is absolute already.
     """
     frames = _frames(skeleton, frames, clip=True)
-    if not skeleton.root_is_difference:
+    if skeleton.positions or not skeleton.root_is_difference:
         return frames
 
     def step(state: tuple[Array, Array], row: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
@@ -88,13 +93,19 @@ def differentiate_root(skeleton: Skeleton, frames: ArrayLike) -> Array:
     The first row holds the difference to the origin. Angles come back in [0, pi].
     """
     frames = _frames(skeleton, frames, clip=True)
-    if not skeleton.root_is_difference:
+    if skeleton.positions or not skeleton.root_is_difference:
         return frames
     turns, places = matrix_from_rotvec(frames[:, 3:6]), frames[:, :3]
     before = jnp.concatenate([jnp.eye(3, dtype=frames.dtype)[None], turns[:-1]])
     back = jnp.swapaxes(before, -1, -2)
     moves = jnp.diff(places, axis=0, prepend=jnp.zeros((1, 3), frames.dtype))
     return _with_root(frames, _turn_row(moves, back), matrix_multiply(turns, back))
+
+
+def pose_positions(skeleton: Skeleton, frames: ArrayLike) -> Array:
+    """As `frame_positions`, with the root in place: its translation and rotation zeroed, as errors of poses have it."""
+    frames = jnp.asarray(frames)
+    return frame_positions(skeleton, frames if skeleton.positions else frames.at[..., :ROOT].set(0))
 
 
 def _with_root(frames: Array, translations: Array, turns: Array) -> Array:

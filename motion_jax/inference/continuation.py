@@ -15,6 +15,7 @@ from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
+from motion_jax.data.positions import positions_of
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
 
@@ -86,6 +87,41 @@ def continue_fitted(
     return following
 
 
+def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: bool = False) -> np.ndarray:
+    """Every stretch of S + T frames of a motion, `step` frames apart, as the model reads them.
+
+    Args:
+        predictor: of any body, as in `continue_motions`.
+        motion: of that body, at any rate.
+        step: frames of the model between the beginnings of two stretches.
+        retargeted: as in `continue_motions`.
+
+    Returns:
+        `[W, S + T, D]` raw frames in the layout of the training data; W is 0 where the motion is too short.
+
+    Raises:
+        UserError: the body does not fit.
+    """
+    space, stride = predictor.space, predictor.experiment.data.stride
+    body = space.skeleton.of_angles
+    onto = _fitted(dataclasses.replace(space, skeleton=body), fit_root(motion, body), retargeted)
+    rows = resample(dataclasses.replace(onto, places=None), space.fps * stride).frames
+    rows = (differentiate_root(rows)[1:] if body.root_is_difference else rows)[::stride]
+    if space.skeleton.positions:
+        rows = positions_of(body, rows).astype(np.float64)
+    length = predictor.source_length + predictor.target_length
+    begins = np.arange(0, len(rows) - length + 1, step)
+    windows = rows[begins[:, None] + np.arange(length)]
+    if not len(windows) or space.skeleton.positions:
+        return windows
+    # all windows at once, as joints of one body: each begins on the branch where the model has seen it, as in a call
+    turns = windows[..., 3:].swapaxes(0, 1).reshape(length, -1)
+    near = np.concatenate([np.zeros(3), np.tile(space.raw.mean[3:], len(windows))])
+    unwrapped = unwrap_rotations(np.concatenate([np.zeros((length, 3)), turns], axis=1), near=near)[:, 3:]
+    turns = unwrapped.reshape(length, len(windows), -1).swapaxes(0, 1)
+    return np.concatenate([windows[..., :3], turns], axis=-1)
+
+
 def as_motion(predictor: Predictor, future: np.ndarray) -> Motion:
     """A prediction `[T, D]` as a motion, for files that other programs open.
 
@@ -146,7 +182,7 @@ def _observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:
     """`[S, D]` as the model reads them, each rotation on the branch where it has seen it."""
     space, stride = predictor.space, predictor.experiment.data.stride
     rows = differentiate_root(recorded)[1:] if space.skeleton.root_is_difference else recorded
-    return unwrap_rotations(rows[::stride], near=space.mean)
+    return unwrap_rotations(rows[::stride], near=space.raw.mean)
 
 
 def _absolute(predictor: Predictor, last: np.ndarray, future: np.ndarray) -> np.ndarray:

@@ -12,19 +12,23 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 from jax.sharding import NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
 from motion_jax.data.formats import Motion
 from motion_jax.errors import UserError
+from motion_jax.evaluation.conformal import Radii, joint_places
 from motion_jax.inference import continuation
+from motion_jax.inference.calibration import read_radii
+from motion_jax.inference.forecast import Forecast
 from motion_jax.models import make
 from motion_jax.models.raw import prepare_params, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import mesh_of, sharing_cores
 from motion_jax.runtime.files import user_path
 from motion_jax.teacher_forcing import forcing_of_mode
-from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.checkpoint import Checkpoints, params_hash
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.step import abstract_state
 from motion_jax.train.workdir import Workdir
@@ -62,13 +66,20 @@ class Predictor:
     """
 
     def __init__(
-        self, params: Params, experiment: Experiment, space: PoseSpace, step: int, workdir: Path | None = None
+        self,
+        params: Params,
+        experiment: Experiment,
+        space: PoseSpace,
+        step: int,
+        workdir: Path | None = None,
+        radii: Radii | None = None,
     ) -> None:
         self.params = params
         self.experiment = experiment
         self.space = space
         self.step = step  # updates that the parameters have seen
         self.workdir = workdir  # the folder of the run; None: not from one
+        self.radii = radii  # of its calibration; None: not calibrated, or not with these parameters
         model = make(experiment, space)
         self._weights = prepare_params(model, params)
         self._shared: dict[int, Params] = {}  # the same, by the number of devices that hold them
@@ -84,7 +95,8 @@ class Predictor:
 
     def __reduce__(self) -> tuple[type[Predictor], tuple[Any, ...]]:
         """For pickle: parameters as numpy, and all that the compiled programs are made from."""
-        return Predictor, (jax.device_get(self.params), self.experiment, self.space, self.step, self.workdir)
+        params = jax.device_get(self.params)
+        return Predictor, (params, self.experiment, self.space, self.step, self.workdir, self.radii)
 
     @property
     def source_length(self) -> int:
@@ -100,6 +112,35 @@ class Predictor:
     def attends(self) -> bool:
         """Whether the model has attention (see `attend`)."""
         return self._attention is not None
+
+    @property
+    def radius(self) -> np.ndarray:
+        """`[L, T, J]` mm at the levels of `radii`: within it of its prediction lies each joint, at each frame.
+
+        Raises:
+            UserError: the run is not calibrated; the message says how.
+        """
+        return self.calibrated().radius
+
+    def forecast(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None) -> Forecast:
+        """Predicts as a call does, with places of joints and the radii around them.
+
+        Raises:
+            UserError: as a call, or the run is not calibrated.
+        """
+        radii = self.calibrated()
+        future = self(history, action)
+        batch = future[None] if future.ndim == 2 else future
+        places = joint_places(self.space.skeleton, batch)
+        return Forecast(future, places[0] if future.ndim == 2 else places, radii)
+
+    def calibrated(self) -> Radii:
+        """The run's radii. Raises `UserError` where there are none for these parameters, and says how to make them."""
+        if self.radii is not None:
+            return self.radii
+        if self.workdir is not None:
+            return read_radii(Workdir(self.workdir), params_hash(self.params))
+        raise UserError("this predictor has no radii: those of a run's folder come with load_predictor")
 
     def continue_motion(
         self, motion: Motion, action: str | None = None, *, start: int | None = None, retargeted: bool = False
@@ -224,15 +265,15 @@ class Predictor:
     def check_differences(self, history: np.ndarray) -> None:
         """Raises `UserError`, or warns, where columns 0-5 of `[B, S, D]` are not the differences that it reads."""
         space = self.space
-        columns = np.array([column for column in space.kept if column < 6], int)
-        if not len(columns) or not space.skeleton.root_is_difference:
+        columns = np.array([column for column in space.raw.kept if column < 6], int)
+        if not len(columns) or not space.skeleton.root_is_difference or space.skeleton.positions:
             return
         typical = np.median(np.abs(history[..., columns]), axis=1)  # [B, K]: one odd frame does not count
         rate = space.fps * self.experiment.data.stride
         lengths = columns < 3
         unit = np.where(lengths, space.skeleton.translation_mm * space.skeleton.true_scale, 1.0)
         share = typical * unit * rate / np.where(lengths, _FASTEST_MM, _FASTEST_RAD)
-        unusual = np.abs(typical - np.abs(space.mean[columns])) / space.std[columns]
+        unusual = np.abs(typical - np.abs(space.raw.mean[columns])) / space.raw.std[columns]
         index, which = np.unravel_index(np.argmax(share), share.shape)
         hint = (
             "the root of this model's frames holds differences to the recorded row before, and this one seems to be "
@@ -298,5 +339,10 @@ def load_predictor(workdir: str | Path, checkpoint: str = "auto", batch: int | N
             predictor = Predictor(state.params, experiment, space, step, folder.path)
             if batch is not None:
                 predictor.compile(batch)
+            if folder.radii.is_file():
+                try:
+                    predictor.radii = read_radii(folder, params_hash(predictor.params))
+                except UserError as error:
+                    logging.warning("no radii: %s", error)
             return predictor
     raise UserError(f"--workdir={workdir}: holds no finished checkpoint ({checkpoint}); has the run saved one yet?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +31,8 @@ class RunningAverageConfig(ModelConfig):
 
     name: str = "running_average"
     window: int = 2  # k, frames that are averaged
+
+    UNREAD: ClassVar[tuple[str, ...]] = ("data.representation",)
 
     def __post_init__(self) -> None:
         at_least("model.window", self.window, 1)

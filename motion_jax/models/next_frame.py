@@ -113,7 +113,7 @@ def make(experiment: Experiment, space: PoseSpace, network: Network, noise: str)
         def value(params: Params) -> Array:
             weights = network.weights(params)
             _, h = run_over(network, weights, jnp.swapaxes(inputs, 0, 1), compute)
-            return loss(jnp.swapaxes(network.read(weights, h), 0, 1), frames[:, 1:])
+            return loss(jnp.swapaxes(network.read(weights, h), 0, 1), frames[:, 1:], batch.last)
 
         return jax.value_and_grad(value)(params)
 

@@ -15,8 +15,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from motion_jax.config import Experiment
+from motion_jax.errors import UserError
+from motion_jax.losses import make_loss
 from motion_jax.pose_space import PoseSpace
-from motion_jax.types import Apply, Array
+from motion_jax.types import Apply, Array, Batch, Params, TrainLoss
 
 PredictWindow = Callable[[Any, Array], Array]
 """(params, history `[B, S, n]`) to the next P frames `[B, P, n]`, without the action's columns; each row by itself."""
@@ -38,6 +41,26 @@ def one_shot(predict: PredictWindow, space: PoseSpace) -> Apply:
         return with_code(frames, history[..., columns:])
 
     return apply
+
+
+def loss_of_window(predict: PredictWindow, experiment: Experiment, space: PoseSpace) -> TrainLoss:
+    """`Model.train_loss` by the configured loss of P frames, predicted once, against the first P of the future.
+
+    It draws nothing. Frames of the future behind the first P are not looked at.
+    """
+    loss = make_loss(experiment.train.loss, space)
+    columns = len(space.kept)
+
+    def train_loss(params: Params, batch: Batch, keys: Array, step: Array) -> tuple[Array, Params]:
+        del keys, step
+        frames = predict(params, batch.history[..., :columns])
+        frames = with_code(frames, batch.history[..., columns:])
+        try:
+            return loss(frames, batch.future[:, : frames.shape[1]], batch.last), params
+        except UserError as error:
+            raise UserError(f"{error} (model.predicted={frames.shape[1]})") from None
+
+    return train_loss
 
 
 def predict_in_turns(predict: PredictWindow, params: Any, history: Array, length: int) -> Array:
@@ -69,7 +92,7 @@ def _predict_forced(predict: PredictWindow, params: Any, history: Array, future:
         frame = jnp.take_along_axis(plan, age[:, None, None], axis=1)[:, 0]
         return (jnp.concatenate([window[:, 1:], frame[:, None]], axis=1), plan, age + 1), frame
 
-    batch = len(history)
+    batch = history.shape[0]  # a symbol, where a model is exported for any number of rows
     before = jnp.concatenate([history[:, -1:], future[:, :-1]], axis=1)
     planned = jax.eval_shape(predict, params, history)
     start = (history, jnp.zeros(planned.shape, planned.dtype), jnp.full(batch, planned.shape[1]))

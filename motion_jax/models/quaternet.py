@@ -26,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -96,6 +96,8 @@ class QuaterNetConfig(ModelConfig):
     cell: str = "gru"  # of the recurrent network
     convolutional: bool = False  # dilated convolutions over time in place of the recurrent network
     unit_penalty: float = 0.01  # weight of the quaternions' squared distance from unit norm
+
+    UNREAD: ClassVar[tuple[str, ...]] = ("data.representation",)  # it has quaternions of its own
 
     def __post_init__(self) -> None:
         at_least("model.hidden", self.hidden, 1)

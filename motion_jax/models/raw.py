@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import ComputeConfig, Experiment
@@ -47,11 +46,8 @@ def raw_program(model: Model, space: PoseSpace, config: ComputeConfig) -> Any:
     """
 
     def predict(params: Params, history: Array, future: Array, codes: Array, forced: Array) -> Array:
-        def encode(frames: Array) -> Array:
-            repeated = jnp.broadcast_to(codes[:, None], (*frames.shape[:2], codes.shape[-1]))
-            return space.encode(frames, repeated)
-
-        return space.decode(model.apply(params, encode(history), encode(future), forced))
+        seen = space.encode_window(history, future, codes)
+        return space.decode(model.apply(params, seen.history, seen.future, forced), seen.last)
 
     @functools.partial(jax.jit, static_argnums=2, compiler_options=compiler_options(config))
     def run(params: Params, rows: tuple[Array, ...], count: int) -> Array:

@@ -176,7 +176,7 @@ class SrnnConfig(ModelConfig):
     hidden: int = 1024  # H of the nodes; every other width is scaled with it
     noise: str = "none"  # added to the frames that it learns from; "fragkiadaki": growing by iteration
 
-    UNREAD: ClassVar[tuple[str, ...]] = FORCING
+    UNREAD: ClassVar[tuple[str, ...]] = (*FORCING, "data.representation")
 
     def __post_init__(self) -> None:
         at_least("model.hidden", self.hidden, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ class Skeleton:
     root_is_difference: bool = False  # columns 0-5 are differences to the previous recorded frame
     translation_mm: float = 1.0  # columns 0-2 times this are mm, on the scale of `offsets`
     true_scale: float = 1.0  # `offsets` times this are the body's real mm
+    positions: bool = False  # frames are the joints' places [3 J], mm, the root in place
 
     def __repr__(self) -> str:
         return f"Skeleton({self.name!r}, {len(self.joints)} joints, root {self.joints[0]!r})"
@@ -48,7 +50,32 @@ class Skeleton:
     @property
     def columns(self) -> int:
         """D, the width of a frame."""
-        return 3 + 3 * len(self.joints)
+        return 3 * len(self.joints) + (0 if self.positions else 3)
+
+    @functools.cached_property
+    def of_angles(self) -> Skeleton:
+        """The same body, whose frames are a translation and rotation vectors."""
+        return dataclasses.replace(self, positions=False) if self.positions else self
+
+    @functools.cached_property
+    def of_positions(self) -> Skeleton:
+        """The same body, whose frames are joint places."""
+        return self if self.positions else dataclasses.replace(self, positions=True)
+
+    @functools.cached_property
+    def coincident(self) -> tuple[int, ...]:
+        """`[J]` for each joint the first that lies where it does in every pose; itself where none does.
+
+        A joint without a bone lies on its parent; two of one parent with one offset lie on each other.
+        """
+        first: list[int] = []
+        for j, parent in enumerate(self.parents):
+            if parent >= 0 and not self.offsets[j].any():
+                first.append(first[parent])
+                continue
+            twins = (k for k in range(j) if self.parents[k] == parent and (self.offsets[k] == self.offsets[j]).all())
+            first.append(next(twins, j))
+        return tuple(first)
 
     @property
     def bones(self) -> tuple[tuple[int, int], ...]:
@@ -97,6 +124,9 @@ class Skeleton:
         for j, (name, found) in enumerate(zip(self.joints, other.joints, strict=True)):
             if name != found or self.parents[j] != other.parents[j]:
                 return f"joint {j} is {other._described(j)} where {self._described(j)} is expected"
+        if self.positions != other.positions:
+            kinds = {True: "joint positions", False: "rotations"}
+            return f"frames hold {kinds[other.positions]}, not {kinds[self.positions]}"
         if self.root_is_difference != other.root_is_difference:
             forms = {True: "differences", False: "positions"}
             return f"the root holds {forms[other.root_is_difference]}, not {forms[self.root_is_difference]}"

@@ -141,6 +141,11 @@ def _target(abstract: Any, sharding: jax.sharding.Sharding | None) -> Any:
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), abstract)
 
 
+def params_hash(params: Any) -> str:
+    """A SHA-256 of parameters, the same wherever they lie: of the paths, types, shapes and bytes of all leaves."""
+    return hashlib.sha256(json.dumps(_digest(params), sort_keys=True).encode()).hexdigest()
+
+
 def _digest(tree: Any) -> dict[str, str]:
     """Path of each leaf to a SHA-256 over its dtype, shape and bytes."""
     return dict(_leaf_digests(tree))

@@ -17,11 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import MODES, Experiment
+from motion_jax.data.augment import Augmentation, make_augmentation
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
+from motion_jax.data.positions import represented
 from motion_jax.data.splits import split_clips
 from motion_jax.evaluation.evaluate import Selection, check_names, select
-from motion_jax.evaluation.metrics import euler_error_rad
+from motion_jax.evaluation.metrics import euler_error_rad, mpjpe_mm
 from motion_jax.losses import Loss, make_loss
 from motion_jax.models import make
 from motion_jax.models.raw import RawPredict, raw_predict
@@ -96,6 +98,7 @@ class Forecasting:
     data: PackedClips  # of the training clips
     data_key: str = ""
     windows: ReportWindows = NO_WINDOWS
+    augmentation: Augmentation | None = None  # of training windows
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: Dataset) -> Forecasting:
@@ -105,21 +108,24 @@ class Forecasting:
             UserError: an unknown model, a loss that the frames do not have, no clips to train on, or a clip too short.
         """
         check_names(experiment.eval)
+        dataset = represented(dataset, experiment.data)
         splits = split_clips(dataset, experiment.data)
         space = pose_space(dataset, splits.train, experiment.data)
         packed = pack_clips(splits.train, space, experiment.data)
         model, loss = make(experiment, space), make_loss(experiment.train.loss, space)
         frames = jax.ShapeDtypeStruct((1, experiment.data.target_length, space.width), jnp.float32)
-        jax.eval_shape(loss, frames, frames)  # what the loss cannot measure it refuses here, before anything is made
+        last = jax.ShapeDtypeStruct((1, space.columns), jnp.float32)
+        jax.eval_shape(loss, frames, frames, last)  # what the loss cannot measure it refuses before anything is made
         windows = NO_WINDOWS
         if splits.test:
             test = pack_clips(splits.test, space, experiment.data)
             windows = ReportWindows(test, select("srnn", dataset, space, experiment))
         if splits.validation:
             clips = pack_clips(splits.validation, space, experiment.data)
-            fixed = _draw(experiment, clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS)
+            fixed = _draw(experiment, space, clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS)
             windows = windows._replace(validation=fixed)
-        return cls(experiment, model, space, loss, packed, dataset.key, windows)
+        augmentation = make_augmentation(space, splits.train, experiment.data)
+        return cls(experiment, model, space, loss, packed, dataset.key, windows, augmentation)
 
     @property
     def records(self) -> dict[str, str]:
@@ -144,7 +150,8 @@ class Forecasting:
         """B windows, and where their decoders are fed the truth at `step`; consumes `key`."""
         config = self.experiment.train
         windows_key, forcing_key = jax.random.split(key)
-        windows = _draw(self.experiment, data, windows_key, config.batch)
+        drawing = (self.experiment.data.windows, self.augmentation)
+        windows = _draw(self.experiment, self.space, data, windows_key, config.batch, *drawing)
         forced = sample_forcing(config, forcing_key, step, config.batch, self.experiment.data.target_length)
         keys = jax.random.key_data(jax.random.split(jax.random.fold_in(key, ROWS), config.batch))
         return ForcedBatch(windows, forced, keys)
@@ -173,7 +180,7 @@ class Forecasting:
         row: dict[str, Any] = {}
         if self.windows.test and self.windows.srnn:
             key = jax.random.fold_in(jax.random.key(self.experiment.train.seed), step)
-            test = _draw(self.experiment, self.windows.test, key, TEST_WINDOWS)
+            test = _draw(self.experiment, self.space, self.windows.test, key, TEST_WINDOWS)
             srnn = self._encoded(self.windows.srnn)
             for mode in MODES:
                 row[f"test_loss_{mode}"] = self._loss_in(mode, params, test)
@@ -224,16 +231,18 @@ class Forecasting:
         return raw_predict(self.model, self.space, self.experiment)
 
     def _encoded(self, selection: Selection) -> Batch:
-        def encode(frames: np.ndarray) -> Array:
-            codes = jnp.broadcast_to(selection.codes[:, None], (*frames.shape[:2], selection.codes.shape[-1]))
-            return self.space.encode(frames, codes)
+        return self.space.encode_window(selection.history, selection.future, jnp.asarray(selection.codes))
 
-        return Batch(encode(selection.history), encode(selection.future))
+    def _pose_error(self, predicted: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
+        """`[W, T]`: the Euler error, rad; of positions, which have no angles, the mean distance of joints, mm."""
+        if self.space.skeleton.positions:
+            return mpjpe_mm(self.space.skeleton, predicted, truth)
+        return euler_error_rad(predicted, truth)
 
     def _srnn_errors(self, params: Params, srnn: Selection, mode: str) -> list[float]:
         """The mean over actions at the frames of `eval.frames`."""
         predicted = self._predict(params, srnn.history, srnn.future, srnn.codes, mode)
-        errors = euler_error_rad(predicted, srnn.truth)
+        errors = self._pose_error(predicted, srnn.truth)
         means = np.mean([errors[windows].mean(0) for windows in srnn.actions.values()], axis=0)
         return [float(means[frame - 1]) for frame in self.experiment.eval.frame_numbers]
 
@@ -241,7 +250,7 @@ class Forecasting:
         """Euler error, the mean over windows and all T frames."""
         actions = np.asarray(windows.history[:, 0, len(self.space.kept) :])
         history, future = _decoded(windows, self.space)
-        return float(euler_error_rad(self._predict(params, history, future, actions, mode), future).mean())
+        return float(self._pose_error(self._predict(params, history, future, actions, mode), future).mean())
 
     @functools.cached_property
     def _zero_velocity_errors(self) -> dict[str, float]:
@@ -252,13 +261,22 @@ class Forecasting:
             "free_running": np.broadcast_to(history[:, -1:], future.shape),
             "one_step": np.concatenate([history[:, -1:], future[:, :-1]], axis=1),
         }
-        return {mode: float(euler_error_rad(held, future).mean()) for mode, held in known.items()}
+        return {mode: float(self._pose_error(held, future).mean()) for mode, held in known.items()}
 
 
-def _draw(experiment: Experiment, packed: PackedClips, key: Array, count: int) -> Batch:
-    return sample_windows(packed, key, count, experiment.data.source_length, experiment.data.target_length)
+def _draw(
+    experiment: Experiment,
+    space: PoseSpace,
+    packed: PackedClips,
+    key: Array,
+    count: int,
+    windows: str = "clips",
+    augmentation: Augmentation | None = None,
+) -> Batch:
+    return sample_windows(packed, key, count, space, experiment.data, windows, augmentation)
 
 
 def _decoded(windows: Batch, space: PoseSpace) -> tuple[np.ndarray, np.ndarray]:
     """Raw frames of history and future."""
-    return np.asarray(space.decode(windows.history)), np.asarray(space.decode(windows.future))
+    history, future = (space.decode(part, windows.last) for part in (windows.history, windows.future))
+    return np.asarray(history), np.asarray(future)

@@ -10,6 +10,7 @@ import numpy as np
 
 from motion_jax.data.protocols import SOURCE, protocol_windows
 from motion_jax.errors import UserError
+from motion_jax.evaluation.conformal import Radii
 from motion_jax.evaluation.evaluate import Selection, select
 from motion_jax.evaluation.metrics import METRICS
 from motion_jax.experiments.compare import ZERO_VELOCITY, zero_velocity
@@ -53,6 +54,7 @@ class Comparison:
     models: tuple[str, ...]  # distinct names
     is_baseline: tuple[bool, ...]  # of each model: whether it is zero-velocity
     scenes: tuple[Scene, ...]
+    radii: tuple[Radii | None, ...] = ()  # of each model, None where it is not calibrated; (): of none
 
 
 def make_comparison(
@@ -96,6 +98,7 @@ def make_comparison(
         _names(models),
         tuple(run.experiment.model.name == ZERO_VELOCITY for run in models),
         tuple(scenes),
+        tuple(run.radii for run in models),
     )
 
 

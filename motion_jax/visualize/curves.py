@@ -210,7 +210,7 @@ def _data_name(reports: Sequence[Report]) -> str:
 
 
 def _describe(name: str) -> str:
-    return SYNTHETIC if name == "synthetic" else name
+    return SYNTHETIC if name.startswith("synthetic") else name
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

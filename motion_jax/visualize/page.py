@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from motion_jax.evaluation.conformal import Radii
 from motion_jax.runtime.files import check_writable, written_atomically
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.comparison import Comparison, Prediction, Scene
@@ -70,9 +71,17 @@ def encode(comparison: Comparison) -> dict[str, Any]:
         "past": len(comparison.scenes[0].history),
         "future": len(comparison.scenes[0].truth),
         "skeleton": _skeleton(comparison.skeleton),
-        "models": [{"name": name, "colour": colour} for name, (colour, _) in looks.items()],
+        "models": [
+            {"name": name, "colour": colour, "radii": _radii(radii)}
+            for (name, (colour, _)), radii in zip(looks.items(), comparison.radii or [None] * len(looks), strict=True)
+        ],
         "scenes": scenes,
     }
+
+
+def _radii(radii: Radii | None) -> dict[str, Any] | None:
+    """Of a calibrated model: its levels, and `[L, T, J]` float32 mm."""
+    return None if radii is None else {"levels": radii.levels, "mm": _base64(radii.radius, "<f4")}
 
 
 def _scene(comparison: Comparison, scene: Scene) -> dict[str, Any]:

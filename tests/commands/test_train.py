@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from motion_jax.commands import train
 train.open_dataset = lambda config: SimpleNamespace(name="made", clips=())
 train.fit = lambda experiment, dataset, workdir, board: print(experiment.name, experiment.model.hidden) or 7
+train.split_clips = lambda dataset, config: SimpleNamespace(validation=())
 cli.run(train.main)
 """
 
@@ -21,8 +22,8 @@ def test_a_run_is_resumed_with_its_own_configuration(tmp_path: Path, forked):
     record.model.hidden = 33
     (tmp_path / "run").mkdir()
     Workdir(tmp_path / "run").begin(Experiment.from_config_dict(record), {}, "key")
-    lines = [["--workdir=run"], ["--workdir=other"], ["--workdir=run", "--config.train.steps=3"],
-             ["--workdir=run", "--config=quickstart", "--config.name=named"]]  # fmt: skip
+    named = ["--workdir=run", "--config=quickstart", "--config.name=named"]
+    lines = [["--workdir=run"], ["--workdir=other"], ["--workdir=run", "--config.train.steps=3"], named]
     resumed, nothing, changed, named = forked(TRAINING, lines, tmp_path)
     assert (resumed.status, resumed.complaints) == (0, "")
     assert "\nmine 33\n" in resumed.out

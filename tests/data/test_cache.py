@@ -279,7 +279,7 @@ def test_a_prepared_folder_must_be_of_the_named_data_set(prepared: Path, tmp_pat
 
 
 def test_a_data_set_must_be_known_and_lie_somewhere():
-    with pytest.raises(UserError, match=r"^data\.name='hm36': must be one of synthetic, h36m, cmu, folder"):
+    with pytest.raises(UserError, match=r"^data\.name='hm36': must be one of synthetic, synthetic_people, h36m, "):
         open_dataset(DataConfig(name="hm36"))
     with pytest.raises(UserError, match=r"data\.root is empty: data\.name='h36m' needs --config\.data\.root=DIR"):
         open_dataset(DataConfig(name="h36m"))

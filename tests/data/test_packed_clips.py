@@ -38,7 +38,7 @@ BANK = pack_clips(CLIPS, space(), CONFIG)
 
 @functools.partial(jax.jit, static_argnums=2)
 def take(packed: PackedClips, key, batch: int):
-    return sample_windows(packed, key, batch, CONFIG.source_length, CONFIG.target_length)
+    return sample_windows(packed, key, batch, space(), CONFIG)
 
 
 @functools.cache
@@ -48,11 +48,8 @@ def many() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_clips_lie_end_to_end():
-    np.testing.assert_array_equal(BANK.first, np.cumsum([0, *LENGTHS])[:-1])
-    assert BANK.frames.shape == (sum(LENGTHS), 4)
-    for first, recorded in zip(BANK.first, CLIPS, strict=True):
-        kept = recorded.frames[::2]
-        np.testing.assert_array_equal(BANK.frames[int(first) : int(first) + len(kept), :2], kept)
+    np.testing.assert_array_equal(BANK.first, 2 * np.cumsum([0, *LENGTHS])[:-1])
+    np.testing.assert_array_equal(BANK.frames, np.concatenate([recorded.frames for recorded in CLIPS]))
 
 
 def test_starts_lie_in_the_published_range_and_reach_both_ends():
@@ -91,8 +88,25 @@ def test_the_key_decides():
 def test_frames_are_encoded_with_their_clips_action():
     moved = PoseSpace(np.array([1.0, 2]), np.array([2.0, 4]), (1,), ("walking", "eating"), H36M, 25.0)
     packed = pack_clips((clip(40, 0), clip(40, 1, "eating")), moved, CONFIG)
-    np.testing.assert_allclose(packed.frames[:20, 0], (np.arange(0, 40, 2) - 2) / 4)
-    np.testing.assert_array_equal(packed.frames[:, 1:], np.repeat([[1, 0], [0, 1]], 20, axis=0))
+    windows = sample_windows(packed, jax.random.key(0), 8, moved, CONFIG)
+    number, row = np.asarray(windows.last).T
+    assert set(number) == {0, 1}
+    np.testing.assert_allclose(windows.history[:, -1, 0], (row - 2) / 4)
+    np.testing.assert_array_equal(windows.future[:, 0, 1:], np.eye(2)[number.astype(int)])
+
+
+def test_windows_in_proportion_to_length_begin_at_every_row():
+    """A clip of 60 rows has 46 windows of 8 rows two apart, one of 16 rows two."""
+    clips = tuple(clip(length, number) for number, length in enumerate((60, 16)))
+    packed = pack_clips(clips, space(), CONFIG)
+    drawn = jax.jit(lambda key: sample_windows(packed, key, DRAWS, space(), CONFIG, "frames"))(jax.random.key(0))
+    windows = np.concatenate([drawn.history, drawn.future], axis=1)
+    assert (np.diff(windows[..., 1], axis=1) == 2).all()
+    for number, starts in enumerate((46, 2)):
+        mine = windows[windows[:, 0, 0] == number, 0, 1]
+        assert set(mine) == set(range(starts))
+        share = starts / 48
+        assert abs(len(mine) / DRAWS - share) < 5 * np.sqrt(share * (1 - share) / DRAWS)
 
 
 def test_a_clip_too_short_for_a_window_is_refused():

@@ -151,5 +151,5 @@ def test_another_number_of_trials_than_the_protocol_s_is_refused(name, trials):
 
 
 def test_a_data_set_without_a_published_selection_is_refused():
-    with pytest.raises(UserError, match="data set='amass': must be one of synthetic, h36m, cmu, folder"):
+    with pytest.raises(UserError, match="data set='amass': must be one of synthetic, synthetic_people, h36m, "):
         srnn_windows("amass", [clip(900, "walking")], "walking", 50, 25, 2)

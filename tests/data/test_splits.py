@@ -67,6 +67,9 @@ def test_auto_holds_out_a_subject_of_human36m_and_a_trial_of_cmu():
 def test_a_named_subject_or_trial_is_held_out():
     assert {c.subject for c in split(H36M, "S6").validation} == {"S6"}
     assert {c.trial for c in split(CMU, "trial 2").validation} == {2}
+    assert {c.subject for c in split(H36M, "S6, S1").validation} == {"S1", "S6"}
+    with pytest.raises(UserError, match=r"data\.validation='S6,S5' holds out 'S5'"):
+        split(H36M, "S6,S5")
 
 
 def test_none_holds_nothing_out():

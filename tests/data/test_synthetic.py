@@ -4,7 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from motion_jax.data import synthetic
 from motion_jax.data.datasets import h36m
+from motion_jax.data.datasets.synthetic import PEOPLE
 from motion_jax.data.synthetic import SUBJECTS, make_clip, make_synthetic
 from motion_jax.data.synthetic.actions import ACTIONS
 from motion_jax.data.synthetic.body import JOINTS, SKELETON, index, plant_feet, to_columns
@@ -84,6 +86,17 @@ def test_has_the_layout_of_human36m(dataset):
     assert {clip.subject for clip in dataset.split("test")} == {"S5"}
     assert len(dataset.split("test")) + len(dataset.split("train")) == len(dataset.clips) == 210
     assert {clip.source for clip in dataset.clips} == {"synthetic"}
+
+
+def test_more_people_are_held_out_and_the_first_seven_are_those_of_the_small_set(dataset, monkeypatch):
+    monkeypatch.setattr(synthetic, "make_synthetic", lambda seed: dataset)
+    monkeypatch.setattr(synthetic, "ACTIONS", {"walking": synthetic.ACTIONS["walking"]})
+    people = synthetic.make_people(0)
+    assert people.clips[: len(dataset.clips)] == dataset.clips
+    assert people.key != dataset.key
+    more = {clip.subject: clip.split for clip in people.clips[len(dataset.clips) :]}
+    assert more == {f"S{n}": ("train" if n % 2 else "test") for n in range(12, 45)}
+    assert set(PEOPLE.validation.split(",")) == {"S11", *(name for name, part in more.items() if part == "train")}
 
 
 def test_clips_are_long_enough_for_the_test_protocol_and_of_various_lengths(dataset):

@@ -18,6 +18,7 @@ import pytest
 
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
+from motion_jax.evaluation.conformal import Radii
 from motion_jax.export import export_onnx, export_stablehlo, folder, load_exported, write_export
 from motion_jax.export.card import CARD, make_card, read_card
 from motion_jax.export.check import check
@@ -46,6 +47,9 @@ MODELS = {
     "lstm_3lr": model_config("lstm_3lr", hidden=H),
     "aged": model_config("aged", hidden=H),
     "crbm": model_config("crbm", hidden=H, order=2),
+    "simlpe": model_config("simlpe", layers=1, predicted=2),
+    "transformer": model_config("transformer", hidden=H, layers=1, heads=2, feed_forward=H),
+    "tcn": model_config("tcn", hidden=H, layers=1),
     "running_average": model_config("running_average"),
     "zero_velocity": model_config("zero_velocity"),
 }
@@ -135,10 +139,21 @@ def test_a_number_that_is_no_action_gives_nan(predictor: Predictor):
 @written_as_stablehlo
 def test_without_actions_history_is_all(tmp_path: Path):
     predictor = _predictor("zero_velocity", actions=())
+    sizes = np.random.default_rng(0).uniform(9, 99, (2, T, 32)).round(2)
+    named = (H36M.joints, 25.0, "window", 9, 3, 1, ("a",), {"name": "made"}, "hash")
+    predictor.radii = Radii((0.5, 0.9), sizes, 2 * sizes, sizes.mean(-1).round(2), *named)
     card = write_export(predictor, tmp_path / "made", platforms=("cpu",), checked=False)
     example = _read_example(tmp_path / "made")
     assert ([known.name for known in card.inputs], sorted(example)) == (["history"], ["future", "history"])
-    np.testing.assert_allclose(load_exported(tmp_path / "made")(example["history"]), example["future"], rtol=1e-6)
+    opened = load_exported(tmp_path / "made")
+    np.testing.assert_allclose(opened(example["history"]), example["future"], rtol=1e-6)
+    assert opened.radii is not None
+    assert opened.radii.to_json() == predictor.radii.to_json()
+    assert "`radii.json`" in (tmp_path / "made" / "README.md").read_text()
+    damaged = (tmp_path / "made" / "radii.json").read_text().replace("9", "8")
+    (tmp_path / "made" / "radii.json").write_text(damaged)
+    with pytest.raises(UserError, match=r"radii\.json: damaged or edited"):
+        load_exported(tmp_path / "made")
     assert "action" not in (tmp_path / "made" / "README.md").read_text()
 
 
@@ -200,6 +215,7 @@ WRONG_ARRAYS = {
 @written_as_stablehlo
 def test_wrong_arrays_are_told(exported: Path):
     call = load_exported(exported)
+    assert call.radii is None
     for arrays, message in WRONG_ARRAYS.values():
         with pytest.raises(UserError, match=re.escape(message)):
             call(*arrays)

@@ -82,7 +82,7 @@ def test_the_compiled_updates_are_the_plain_ones(
 
     for step in range(3):
         draw_key, coin_key = jax.random.split(jax.random.fold_in(key, step))
-        batch = sample_windows(packed, draw_key, config.batch, data.source_length, data.target_length)
+        batch = sample_windows(packed, draw_key, config.batch, task.space, data)
         forced = sample_forcing(config, coin_key, jnp.asarray(step), config.batch, data.target_length)
         loss, gradient = loss_and_gradient(params, batch, forced)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
@@ -170,9 +170,10 @@ except UserError as error:
 
 def windows(mesh):
     split = NamedSharding(mesh, PartitionSpec("data"))
-    drawn = jax.jit(lambda key: sample_windows(packed, key, 16, 8, 4), out_shardings=split)(jax.random.key(5))
+    draw = jax.jit(lambda key: sample_windows(packed, key, 16, space, experiment.data), out_shardings=split)
+    drawn = draw(jax.random.key(5))
     assert len(drawn.history.sharding.device_set) == len(mesh.devices)
-    return [np.asarray(part) for part in drawn]
+    return [np.asarray(part) for part in drawn[:2]]
 
 raw = raw_predict(model, space, experiment)
 rows = [rng.normal(size=(32, length, space.columns)).astype("float32")

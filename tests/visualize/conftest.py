@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from motion_jax.evaluation.conformal import Radii
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.comparison import Comparison, Prediction, Scene
@@ -31,8 +32,14 @@ def make_comparison(skeleton: Skeleton = H36M, s: int = S, t: int = T, models: i
         predictions = tuple(prediction(model == 0) for model in range(models))
         return Scene("walking", number, "test/walking_1", 100 * number, motion(s), motion(t), predictions)
 
+    shape = (t, len(skeleton.joints))
+    radius = np.stack([level * rng.uniform(50, 200, shape) for level in (1, 2)])
+    joints = skeleton.joints
+    radii = Radii((0.5, 0.9), radius, radius, radius.mean(-1), joints, 25.0, "window", 9, 3, 1, ("a",), {}, "hash")
+    baseline = (False,) * (models - 1) + (True,)
+    known = (radii, *[None] * (models - 1))
     return Comparison(
-        "h36m", "srnn", skeleton, 25.0, 2, names, (False,) * (models - 1) + (True,), tuple(map(scene, range(scenes)))
+        "h36m", "srnn", skeleton, 25.0, 2, names, baseline, tuple(map(scene, range(scenes))), known[:models]
     )
 
 

@@ -185,6 +185,16 @@ def test_controls_act(browser: Browser, page: Path):
     assert browser.evaluate(f"{chip}.ariaPressed") == "false"
     browser.wait("document.querySelector('#errors tbody tr').className === 'off'")
 
+    halo = "document.getElementById('halo')"
+    pixels = "document.getElementById('bodies').toDataURL()"
+    pictures = []
+    for said in ("Halo 90%", "Halo", "Halo 50%"):  # each level once round
+        assert browser.evaluate(halo + ".textContent") == said
+        browser.evaluate("new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))")
+        pictures.append(browser.evaluate(pixels))
+        browser.click(halo)
+    assert len(set(pictures)) == 3
+
     where = browser.evaluate(text("about"))
     browser.click("document.getElementById('later')")
     assert browser.evaluate("document.getElementById('window').value") == "1"

@@ -59,6 +59,18 @@ def unpack(text: str, kind: str, *shape: int) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), kind).reshape(shape)
 
 
+def test_radii_decode_to_what_was_put_in(comparison: Comparison):
+    first, second = data_of(make_page(comparison))["models"]
+    radii = comparison.radii[0]
+    assert radii is not None
+    assert first["radii"]["levels"] == [0.5, 0.9]
+    found = unpack(first["radii"]["mm"], "<f4", 2, T, len(comparison.skeleton.joints))
+    np.testing.assert_allclose(found, radii.radius, rtol=1e-6)
+    assert second["radii"] is None
+    without = data_of(make_page(dataclasses.replace(comparison, radii=())))
+    assert [model["radii"] for model in without["models"]] == [None, None]
+
+
 def test_places_decode_to_what_was_put_in(comparison: Comparison):
     data = data_of(make_page(comparison))
     joints = len(comparison.skeleton.joints)

@@ -16,7 +16,7 @@ __all__ = [
 PLUGINS = "motion_jax.datasets"  # the entry-point group by which other packages add data sets
 
 DATASETS: dict[str, DatasetSpec] = {
-    spec.name: spec for spec in (synthetic.SPEC, h36m.SPEC, cmu.SPEC, folder.SPEC)
+    spec.name: spec for spec in (synthetic.SPEC, synthetic.PEOPLE, h36m.SPEC, cmu.SPEC, folder.SPEC)
 }  # fmt: skip
 LAYOUTS: dict[str, Layout] = {spec.name: spec.files for spec in DATASETS.values() if isinstance(spec.files, Layout)}
 """The text trees among this package's: the width of a row tells whose a single file is."""

@@ -56,7 +56,7 @@ class DatasetSpec:
     files: Layout | MotionFiles | Generated  # what its clips are read from: text in a published tree, recordings, code
     split: str = ""  # how the test is chosen, in a sentence; "": as `files` says, and told when it is read
     drawing: Drawing = Drawing()
-    validation: str = ""  # the subject, or "trial N", that data.validation="auto" holds out; "": the last, of several
+    validation: str = ""  # the subjects, or "trial N", that data.validation="auto" holds out; "": the last, of several
     source: str = ""  # where it is from, and whom to cite
     terms: str = ""  # under which it may be used
 

@@ -1,7 +1,11 @@
-"""The synthetic set in the form of Human3.6M (see `data.synthetic`): everything runs on it before anyone has data."""
+"""The synthetic set in the form of Human3.6M (see `data.synthetic`): everything runs on it before anyone has data.
+
+`synthetic_people` is the same with 33 more people, for what must be measured over people.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from motion_jax.data.datasets import h36m
@@ -17,19 +21,35 @@ def _make(seed: int) -> Dataset:
     return synthetic.make_synthetic(seed)
 
 
+def _make_people(seed: int) -> Dataset:
+    from motion_jax.data import synthetic  # as above
+
+    return synthetic.make_people(seed)
+
+
+_CODE = (
+    *sorted((_PACKAGE / "data" / "synthetic").glob("*.py")),
+    *sorted((_PACKAGE / "skeletons").glob("*.py")),  # the body that moves
+)
+
+
 SPEC = DatasetSpec(
     name="synthetic",
     title="Synthetic motion",
-    files=Generated(
-        make=_make,
-        code=(
-            *sorted((_PACKAGE / "data" / "synthetic").glob("*.py")),
-            *sorted((_PACKAGE / "skeletons").glob("*.py")),  # the body that moves
-        ),
-    ),
+    files=Generated(make=_make, code=_CODE),
     split="as Human3.6M's: subject S5 is the test",
     drawing=h36m.SPEC.drawing,
     validation=h36m.SPEC.validation,
     source="made by this package; these are no recordings",
     terms="none",
+)
+
+PEOPLE = dataclasses.replace(
+    SPEC,
+    name="synthetic_people",
+    title="Synthetic motion of 40 people",
+    files=Generated(make=_make_people, code=_CODE),
+    split="subject S5 and the even ones of S12 to S44 are the test",
+    drawing=dataclasses.replace(SPEC.drawing, trials=None),
+    validation=",".join(f"S{number}" for number in range(11, 45, 2)),
 )

@@ -12,6 +12,7 @@ whatever bears weight stays where it is on the ground, so speed follows from cad
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -31,6 +32,8 @@ SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
 TEST_SUBJECT = "S5"
 TRIALS = (1, 2)
 FRAMES = (1500, 3000)  # a trial's length is drawn between these; 60 s at most
+MORE_SUBJECTS = tuple(f"S{number}" for number in range(12, 45))
+"""Of `make_people`: each does every action once. The even ones are tests, the odd ones are there to be held out."""
 
 
 def make_synthetic(seed: int) -> Dataset:
@@ -47,6 +50,22 @@ def make_synthetic(seed: int) -> Dataset:
     # The parameters, not the frames: those may differ in the last bit from one processor to the next.
     key = hashlib.sha256(f"synthetic {GENERATOR_VERSION} {seed}".encode()).hexdigest()
     return Dataset("synthetic", clips, tuple(ACTIONS), skeleton=H36M, fps=FPS, key=key)
+
+
+def make_people(seed: int) -> Dataset:
+    """Makes `make_synthetic(seed)` and 33 more people, 17 of them tests: 705 clips.
+
+    For what must be known over people, like how often a spread holds: everybody's style is drawn alike, so that those
+    who are held out are exchangeable. Raises `UserError` for a negative seed.
+    """
+    few = make_synthetic(seed)
+    more = tuple(
+        dataclasses.replace(make_clip(seed, subject, action, 1), split="train" if int(subject[1:]) % 2 else "test")
+        for subject in MORE_SUBJECTS
+        for action in ACTIONS
+    )
+    key = hashlib.sha256(f"synthetic_people {GENERATOR_VERSION} {seed}".encode()).hexdigest()
+    return dataclasses.replace(few, name="synthetic_people", clips=few.clips + more, key=key)
 
 
 def make_clip(seed: int, subject: str, action: str, trial: int) -> Clip:

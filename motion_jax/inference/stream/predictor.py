@@ -18,6 +18,7 @@ from motion_jax.data.motion.rotations_np import (
 )
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.errors import UserError
+from motion_jax.evaluation.conformal import Radii
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.stream.ring import Ring
 from motion_jax.inference.stream.stamps import PoseCounts, StampFilter
@@ -30,11 +31,12 @@ Bridge = Literal["hold", "extrapolate"]
 
 
 class Prediction(NamedTuple):
-    """What comes after the newest pose; the arrays are the caller's own."""
+    """What comes after the newest pose; the arrays are the caller's own, `radii` are the run's."""
 
     times: np.ndarray  # [T] s, on the clock of the stamps: the newest stamp + 1/fps, + 2/fps, ...
     poses: np.ndarray  # [T, D] float32, in the form of the poses that were pushed: root absolute
     bridged: np.ndarray  # [S] bool, which of the frames that were read lie where no pose came for too long
+    radii: Radii | None = None  # mm around the joints at each frame, the same of every prediction; None: not calibrated
 
 
 class StreamingPredictor:
@@ -194,7 +196,8 @@ class StreamingPredictor:
             self._ring.drop_last(filled)
         bridged = self._ring.bridged | (self._times > newest + self._rounding)
         by_frame = bridged.reshape(self.predictor.source_length, -1)  # one moment a frame, or two of differences
-        return Prediction(self._ahead + at, self._answer(), np.logical_or.reduce(by_frame, axis=1))
+        bridged = np.logical_or.reduce(by_frame, axis=1)
+        return Prediction(self._ahead + at, self._answer(), bridged, self.predictor.radii)
 
     def _fill(self, newest: float, at: float) -> int:
         """Puts rows into the ring that stand for the poses up to `at`; how many."""

@@ -65,6 +65,7 @@ function drawPanel(ctx, scene, panel, frame) {
   const seen = observed ? [-1] : panel.truth ? [-1, ...panel.models] : panel.models; // what was observed is the truth
   const poses = seen.map((model) => poseOf(scene, model, frame, view));
   for (const pose of poses) drawShadow(ctx, view, pose.places, extent.low);
+  if (!observed) poses.forEach((pose) => drawHalo(ctx, pose, target(frame)));
   if (!panel.truth && state.ghost && !observed) drawGhost(ctx, poseOf(scene, -1, frame, view), extent);
   const strokes = poses.flatMap((pose) => strokesOf(scene, pose, frame, extent, poses.length > 1 ? 0.66 : 1));
   strokes.sort((a, b) => a.depth - b.depth).forEach((stroke) => drawStroke(ctx, stroke));
@@ -129,6 +130,21 @@ function drawGhost(ctx, { screen, scale }, extent) {
   ctx.lineCap = ctx.lineJoin = "round";
   ctx.strokeStyle = css(mix(theme.faint, theme.stage, 0.25));
   ctx.stroke();
+}
+
+// Around each joint the radius within which it lies with the chosen share: one shape, so that circles do not add up.
+function drawHalo(ctx, { model, screen, scale }, at) {
+  const radii = model < 0 ? null : haloOf(model);
+  if (!radii) return;
+  ctx.beginPath();
+  screen.forEach(([x, y], joint) => {
+    const radius = radii[at * JOINTS + joint] * scale;
+    if (!(radius > 0 && Number.isFinite(radius))) return;
+    ctx.moveTo(x + radius, y);
+    ctx.arc(x, y, radius, 0, 2 * Math.PI);
+  });
+  ctx.fillStyle = css(theme.models[model], 0.16);
+  ctx.fill();
 }
 
 // Bones, and the head as one of hardly any length: {p, q, width, colour, depth}; what is far away fades.

@@ -5,7 +5,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)"), night = matchMedia(
 const sees = comparison.models.map((_, m) => Boolean(comparison.scenes[0].predictions[m].attention));
 const state = {
   scene: 0, frame: NOW, playing: false, speed: 1, shown: comparison.models.map(() => true), layout: "side", walk: false,
-  colour: "model", ghost: true, attended: sees.indexOf(true), inspected: 0,
+  colour: "model", ghost: true, halo: HALOS.at(HALOS.includes(0.9) ? HALOS.indexOf(0.9) : -1), attended: sees.indexOf(true), inspected: 0,
 };
 
 const shownFrame = () => (calm.matches ? Math.floor(state.frame + 1e-6) : state.frame);
@@ -76,7 +76,7 @@ function set(change) {
 
 // What is shown, in a sentence for someone who sees the page for the first time.
 function sayWhere(scene) {
-  const seconds = (frames) => `${+(frames / fps).toFixed(2)} s`, made = comparison.data === "synthetic";
+  const seconds = (frames) => `${+(frames / fps).toFixed(2)} s`, made = comparison.data.startsWith("synthetic");
   const from = `It begins ${scene.begin_s} s into ${scene.clip}${made ? "" : ` of ${comparison.data}`}.`;
   return `Given ${seconds(past)} of ${made ? "synthetic " : ""}motion, each model predicts the next ${seconds(future)}. ${from}`;
 }
@@ -93,6 +93,9 @@ function refresh() {
   document.querySelectorAll("[data-walk]").forEach((button) => (button.ariaPressed = String(button.dataset.walk === String(+state.walk))));
   $("ghost").ariaPressed = String(state.ghost);
   $("ghost").disabled = state.layout === "overlay";
+  $("halo").hidden = HALOS.length < 2;
+  $("halo").ariaPressed = String(state.halo > 0);
+  $("halo").textContent = state.halo > 0 ? `Halo ${Math.round(100 * state.halo)}%` : "Halo";
   $("ramp").hidden = state.colour !== "error";
   $("peak").textContent = `${openScene(state.scene).peak} mm`;
   [["speed", state.speed], ["attended", state.attended], ["inspected", state.inspected]].forEach(([id, value]) => ($(id).value = value));
@@ -199,6 +202,7 @@ const KEYS = {
   "=": () => zoom(1.15), "-": () => zoom(1 / 1.15), "[": () => faster(-1), "]": () => faster(1),
   o: () => set({ layout: state.layout === "side" ? "overlay" : "side" }), m: () => set({ walk: !state.walk }),
   c: () => set({ colour: COLOURS[(COLOURS.indexOf(state.colour) + 1) % 3] }), g: () => set({ ghost: !state.ghost }),
+  h: () => set({ halo: HALOS[(HALOS.indexOf(state.halo) + 1) % HALOS.length] }),
   r: resetView, d: () => { setTheme(!theme.dark); refresh(); }, s: savePicture, "?": showKeys,
 };
 const TURNS = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, 0.08], ArrowDown: [0, -0.08] };
@@ -215,7 +219,7 @@ function press(event) {
 
 function connect() {
   const clicks = {
-    earlier: KEYS.ArrowUp, later: KEYS.ArrowDown, save: savePicture, theme: KEYS.d, help: KEYS["?"], ghost: KEYS.g,
+    earlier: KEYS.ArrowUp, later: KEYS.ArrowDown, save: savePicture, theme: KEYS.d, help: KEYS["?"], ghost: KEYS.g, halo: KEYS.h,
     reset: resetView, back: KEYS.ArrowLeft, play, next: KEYS.ArrowRight,
   };
   for (const [id, act] of Object.entries(clicks)) $(id).addEventListener("click", act);

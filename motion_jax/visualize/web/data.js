@@ -114,6 +114,15 @@ function readScene(packed) {
            extents: [extent(truth, predictions, false), extent(truth, predictions, true)] };
 }
 
+// Of each model: its levels and, for each, [T, J] mm; null where it is not calibrated.
+const calibrated = comparison.models.map(({ radii }) => {
+  if (!radii) return null;
+  const mm = unpack(radii.mm, Float32Array), size = future * JOINTS;
+  return new Map(radii.levels.map((level, n) => [level, mm.subarray(n * size, (n + 1) * size)]));
+});
+const HALOS = [0, ...new Set(calibrated.flatMap((radii) => (radii ? [...radii.keys()] : [])))].sort((a, b) => a - b);
+const haloOf = (model) => calibrated[model]?.get(state.halo) ?? null;
+
 const timeOf = (frame) => ((frame - NOW) * 1000) / fps;
 const sayTime = (ms) => `${ms > 0 ? "+" : ms < 0 ? "\u2212" : ""}${Math.abs(Math.round(ms))} ms`;
 const target = (frame) => Math.min(future - 1, Math.floor(frame + 1e-6) - past); // of a frame; below 0: observed

@@ -1,0 +1,182 @@
+"""Calibration: a run's radii, from windows of the recordings that were held out of its training; kept in its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import logging
+
+from motion_jax.data.cache import open_dataset
+from motion_jax.data.positions import represented
+from motion_jax.data.protocols import gather, spaced_windows
+from motion_jax.data.splits import split_clips
+from motion_jax.errors import UserError
+from motion_jax.evaluation.conformal import (
+    GROUPS,
+    LEVELS,
+    Radii,
+    check_levels,
+    joint_distances,
+    least_count,
+    radii_of,
+)
+from motion_jax.evaluation.evaluate import Selection, predict_windows, through_space
+from motion_jax.runtime.files import write_text
+from motion_jax.train.checkpoint import params_hash
+from motion_jax.train.workdir import Workdir
+from motion_jax.types import Clip, Dataset
+
+if TYPE_CHECKING:
+    from motion_jax.inference.predictor import Predictor
+
+WINDOWS = 2048
+HOW = "motion-jax calibrate --workdir={} makes them, from the recordings that were held out (data.validation)"
+
+
+def calibrate(
+    predictor: Predictor,
+    dataset: Dataset,
+    levels: Sequence[float] = LEVELS,
+    by: str = "window",
+    windows: int = WINDOWS,
+) -> Radii:
+    """Radii of a predictor, from evenly spaced windows of the clips that `data.validation` held out; test clips never.
+
+    Args:
+        predictor: the model. Of a run that was fitted anew on all data (`selection` in its folder), the errors are
+            those of the run before, which had not seen these clips; the note of the radii says so.
+        dataset: what it was trained on.
+        levels: between 0 and 1.
+        by: of `conformal.GROUPS`, what counts as one draw.
+        windows: about how many, the same number from every recording.
+
+    Raises:
+        UserError: nothing was held out, the clips are too short or name no subjects, a level is impossible, there are
+            too few draws for one (the message says how many are needed), or a prediction is not finite.
+    """
+    levels = check_levels(levels)
+    if by not in GROUPS:
+        raise UserError(f"by={by!r}: must be one of {', '.join(GROUPS)}")
+    judged, note = _judged(predictor)
+    data = judged.experiment.data
+    clips = split_clips(represented(dataset, data), data).validation
+    if not clips:
+        raise UserError(
+            f"data.validation={data.validation!r} held nothing out: radii need recordings that were not trained on; "
+            f"train with --config.data.validation=SUBJECT"
+        )
+    if by == "subject" and not all(clip.subject for clip in clips):
+        raise UserError(f"by=subject: the recordings of {dataset.name!r} name no subjects: use by=recording")
+    distances, owners = clip_distances(judged, clips, windows)
+    if bad := int(np.count_nonzero(~np.isfinite(distances).all((1, 2)))):
+        raise UserError(f"calibration: {bad} of {len(distances)} predictions are not finite: train anew")
+    groups = None if by == "window" else [clip.name if by == "recording" else clip.subject for clip in owners]
+    _check_enough(levels, by, len(distances) if groups is None else len(set(groups)))
+    radius, band, pose = radii_of(distances, levels, groups)
+    used = tuple(dict.fromkeys(clip.name for clip in owners))
+    return Radii(
+        levels=levels,
+        radius=radius,
+        band_radius=band,
+        pose_radius=pose,
+        joints=judged.space.skeleton.joints,
+        fps=judged.space.fps,
+        by=by,
+        windows=len(distances),
+        recordings=len(used),
+        subjects=len({clip.subject for clip in owners} - {""}),
+        clips=used,
+        data={"name": dataset.name, "key": dataset.key},
+        weights=params_hash(predictor.params),
+        note=note,
+    )
+
+
+def clip_distances(predictor: Predictor, clips: Sequence[Clip], windows: int) -> tuple[np.ndarray, list[Clip]]:
+    """Joint distances `[W, T, J]`, mm, on evenly spaced windows of clips, and the clip of each window.
+
+    Truths are as reports score them: columns that the model drops are at their mean. Raises `UserError` if all clips
+    are too short.
+    """
+    data, space = predictor.experiment.data, predictor.space
+    chosen = spaced_windows(clips, data.source_length, data.target_length, data.stride, windows)
+    history, future = gather(clips, chosen, data.source_length, data.target_length, data.stride)
+    owners = [clips[window.clip] for window in chosen]
+    truth = through_space(space, future)
+    codes = np.stack([space.one_hot(clip.action) for clip in owners])
+    selection = Selection(through_space(space, history).astype(np.float32), truth.astype(np.float32), truth, codes, {})
+    predicted = predict_windows(predictor.predict_raw, selection, "free_running", predictor.experiment.eval.batch)
+    return joint_distances(space.skeleton, predicted, truth), owners
+
+
+def calibrate_run(
+    predictor: Predictor,
+    levels: Sequence[float] = LEVELS,
+    by: str = "window",
+    windows: int = WINDOWS,
+    dataset: Dataset | None = None,
+) -> Radii:
+    """Calibrates a run that `load_predictor` opened, and keeps the radii in its folder as `radii.json`.
+
+    Args and errors are those of `calibrate`; `dataset` None: the one that its configuration names.
+    """
+    if predictor.workdir is None:
+        raise UserError("calibration: this predictor is not of a run's folder: use calibrate(predictor, dataset)")
+    if dataset is None:
+        dataset = open_dataset(predictor.experiment.data)
+    radii = calibrate(predictor, dataset, levels, by, windows)
+    write_text(Workdir(predictor.workdir).radii, radii.to_json())
+    predictor.radii = radii
+    return radii
+
+
+def read_radii(folder: Workdir, weights: str) -> Radii:
+    """The radii in a run's folder.
+
+    Raises:
+        UserError: there are none, they are damaged, or those of other parameters; the message says how to make them.
+    """
+    how = HOW.format(folder.path)
+    try:
+        text = folder.radii.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"--workdir={folder.path}: has no radii: {how}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{folder.radii}: cannot be read: {error}; {how}") from None
+    radii = Radii.from_json(text, str(folder.radii))
+    if radii.weights != weights:
+        raise UserError(f"{folder.radii}: of other parameters than this checkpoint's: {how}")
+    return radii
+
+
+def _judged(predictor: Predictor) -> tuple[Predictor, str]:
+    """Whose errors are measured, and what must be said of it."""
+    from motion_jax.inference.predictor import load_predictor  # which reads radii
+
+    if predictor.workdir is None or not Workdir(predictor.workdir).selection.is_dir():
+        return predictor, ""
+    before = load_predictor(Workdir(predictor.workdir).selection)
+    if before.target_length != predictor.target_length:
+        raise UserError(f"{before.workdir}: predicts {before.target_length} frames, the run {predictor.target_length}")
+    note = "errors of the run in selection/, before it was fitted anew on all data, held-out recordings too"
+    logging.warning("calibration: %s", note)
+    # data.root and data.cache may have been changed since
+    data = dataclasses.replace(
+        before.experiment.data, root=predictor.experiment.data.root, cache=predictor.experiment.data.cache
+    )
+    before.experiment = dataclasses.replace(before.experiment, data=data)
+    return before, note
+
+
+def _check_enough(levels: Sequence[float], by: str, count: int) -> None:
+    for level in levels:
+        if count < (needed := least_count(level)):
+            kinds = {"window": "windows", "recording": "recordings", "subject": "subjects"}
+            raise UserError(
+                f"levels: {level:g} needs {needed} {kinds[by]} to calibrate on, {count} are held out: hold out more "
+                f"(data.validation), ask for levels up to {count / (count + 1):.3g}"
+                + (", or use by=window" if by != "window" else "")
+            )

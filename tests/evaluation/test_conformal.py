@@ -1,0 +1,160 @@
+"""Laws of conformal radii: what is promised of exchangeable errors holds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from motion_jax.errors import UserError
+from motion_jax.evaluation.conformal import (
+    Radii,
+    check_levels,
+    conformal_quantile,
+    joint_distances,
+    joint_places,
+    least_count,
+    radii_of,
+)
+from motion_jax.evaluation.coverage import crps_gaussian, crps_quantiles, measure_coverage
+from motion_jax.skeletons.bodies import H36M
+
+LEVELS = (0.5, 0.9, 0.95)
+JOINTS, FRAMES = 3, 4
+
+
+def errors(rng, count):
+    """Distances `[n, T, J]` that grow with time, one joint of which never moves."""
+    pace = rng.gamma(2.0, size=(count, 1, 1)) * rng.gamma(4.0, size=(count, FRAMES, JOINTS))
+    return pace * np.arange(1, FRAMES + 1)[:, None] * np.array([1.0, 10.0, 0.0])
+
+
+def radii(distances, by="window", groups=None):
+    radius, band, pose = radii_of(distances, LEVELS, groups)
+    names = tuple("abc")
+    return Radii(LEVELS, radius, band, pose, names, 25.0, by, len(distances), 1, 1, ("clip",), {"name": "x"}, "hash")
+
+
+def test_coverage_of_exchangeable_errors_is_the_level_within_binomial_bounds():
+    rng = np.random.default_rng(0)
+    found = measure_coverage(errors(rng, 4000), radii(errors(rng, 2000)), np.arange(4000) % 400, draws=200)
+    for level, coverage in zip(LEVELS, found, strict=True):
+        bound = 4 * np.sqrt(level * (1 - level) * (1 / 4000 + 1 / 2000))  # of calibration and test
+        assert np.all(np.abs(coverage.covered - level) < bound)
+        assert abs(coverage.band - level) < bound
+        assert np.all(np.abs(coverage.pose - level) < bound)
+        assert np.all((coverage.low <= coverage.covered) & (coverage.covered <= coverage.high))
+
+
+def test_the_quantile_is_the_order_statistic_whose_mean_coverage_is_exact():
+    """Of 9 uniform scores the largest covers 90% on average: no level short, none to spare."""
+    rng = np.random.default_rng(1)
+    scores = rng.uniform(size=(9, 40_000))
+    assert np.array_equal(conformal_quantile(scores, 0.9), scores.max(0))
+    assert conformal_quantile(scores, 0.9).mean() == pytest.approx(0.9, abs=0.002)
+    assert np.array_equal(conformal_quantile(scores, 0.5), np.sort(scores, axis=0)[4])
+
+
+def test_by_group_a_new_group_is_covered_where_windows_of_one_are_alike():
+    """Windows share their recording's error: a few recordings seen do not cover a new one unless it is counted."""
+    rng = np.random.default_rng(2)
+    misses = {"window": 0.0, "group": 0.0}
+    trials = 1500
+    for _ in range(trials):
+        calibration, test = rng.exponential(size=12), rng.exponential()
+        scores, groups = np.repeat(calibration, 20), np.repeat(np.arange(12), 20)
+        misses["window"] += float(test > conformal_quantile(scores, 0.9))
+        misses["group"] += float(test > conformal_quantile(scores, 0.9, groups.tolist()))
+    spread = 3 * np.sqrt(0.1 * 0.9 / trials)
+    assert misses["group"] / trials < 0.1 + spread
+    assert misses["window"] / trials > 0.1 + spread
+
+
+def test_each_group_weighs_the_same_and_groups_of_one_are_windows():
+    scores = np.random.default_rng(3).uniform(size=(40, 5))
+    assert np.array_equal(conformal_quantile(scores, 0.9, range(40)), conformal_quantile(scores, 0.9))
+    twice = np.concatenate([scores, scores[:10], scores[:10]])
+    groups = [*range(40), *range(10), *range(10)]
+    assert np.array_equal(conformal_quantile(twice, 0.9, groups), conformal_quantile(scores, 0.9))
+
+
+def test_a_higher_level_has_larger_radii_and_a_band_is_wider_than_its_frames():
+    made = radii(errors(np.random.default_rng(4), 500))
+    assert np.all(np.diff(made.radius[..., :2], axis=0) > 0)
+    assert np.all(made.band_radius[..., :2] > made.radius[..., :2])
+    assert not made.radius[..., 2].any()  # the joint that does not move
+    assert not made.band_radius[..., 2].any()
+
+
+@pytest.mark.parametrize(("level", "needed"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99)])
+def test_too_few_scores_for_a_level_give_an_infinite_radius(level, needed):
+    assert least_count(level) == needed
+    scores = np.arange(needed, dtype=float)
+    assert np.isfinite(conformal_quantile(scores, level))
+    assert np.isfinite(conformal_quantile(scores, level, range(needed)))
+    if needed > 1:
+        assert conformal_quantile(scores[1:], level) == np.inf
+        assert conformal_quantile(scores[1:], level, range(needed - 1)) == np.inf
+
+
+def test_what_is_not_finite_is_not_covered():
+    scores = np.array([1.0, np.nan, 2.0, 3.0])
+    assert conformal_quantile(scores, 0.8) == np.inf
+    calm = errors(np.random.default_rng(5), 100)
+    broken = calm.copy()
+    broken[0, 0, 0] = np.nan
+    whole, less = (measure_coverage(some, radii(calm), np.arange(100), draws=2)[-1] for some in (calm, broken))
+    assert less.covered[0] == pytest.approx(whole.covered[0] - 1 / 200)
+
+
+def test_levels_and_radii_are_checked():
+    assert check_levels([0.9, 0.5, 0.9]) == (0.5, 0.9)
+    with pytest.raises(UserError, match=r"level=1: must lie between 0 and 1"):
+        check_levels([0.5, 1.0])
+    made = radii(errors(np.random.default_rng(6), 50))
+    assert made.index(0.95) == 2
+    with pytest.raises(UserError, match=r"level=0\.8: must be one of 0\.5, 0\.9, 0\.95"):
+        made.index(0.8)
+    with pytest.raises(UserError, match=r"must be \[L, T, J\]"):
+        dataclasses.replace(made, radius=made.radius[:, :2])
+
+
+def test_radii_are_read_back_and_never_smaller():
+    made = radii(errors(np.random.default_rng(7), 10))  # too few for 95%
+    again = Radii.from_json(made.to_json(), "radii.json")
+    assert made.to_json() == again.to_json()
+    finite = np.isfinite(made.radius)
+    assert not finite[2].any()
+    assert np.all(again.radius[finite] >= made.radius[finite] - 1e-9)
+    assert np.all(again.radius[finite] <= made.radius[finite] + 1.1e-3)
+    assert np.isinf(again.radius[~finite]).all()
+    for text in ("{}", "no json", made.to_json().replace('"format": 1', '"format": 7')):
+        with pytest.raises(UserError, match=r"^radii\.json: "):
+            Radii.from_json(text, "radii.json")
+
+
+def test_places_are_those_of_the_metric_and_positions_are_taken_as_they_are():
+    rng = np.random.default_rng(8)
+    frames = rng.normal(size=(3, 2, 99)).astype(np.float32)
+    moved = frames.copy()
+    moved[..., :6] += 1.0  # the root does not count
+    places = joint_places(H36M, frames)
+    assert np.array_equal(places, joint_places(H36M, moved))
+    assert np.array_equal(joint_places(H36M.of_positions, places.reshape(3, 2, 96)), places)
+    from motion_jax.evaluation.metrics import mpjpe_mm
+
+    other = rng.normal(size=frames.shape)
+    assert joint_distances(H36M, other, frames).mean(-1) == pytest.approx(mpjpe_mm(H36M, other, frames))
+
+
+def test_crps_is_the_integral_that_defines_it():
+    mean, std, truth = 1.0, 2.0, 2.5
+    x = np.linspace(-30, 30, 200_001)
+    below = np.cumsum(np.exp(-(((x - mean) / std) ** 2) / 2)) * (x[1] - x[0]) / (std * np.sqrt(2 * np.pi))
+    integral = np.sum((below - (x >= truth)) ** 2) * (x[1] - x[0])
+    assert crps_gaussian(mean, std, truth) == pytest.approx(integral, abs=1e-3)
+    assert crps_gaussian(mean, 0.0, truth) == 1.5
+    levels = (np.arange(2000) + 0.5) / 2000
+    quantiles = np.interp(levels, below, x)
+    assert crps_quantiles(levels, quantiles, np.float64(truth)) == pytest.approx(integral, abs=2e-3)
