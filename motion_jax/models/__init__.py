@@ -11,6 +11,7 @@ from motion_jax.errors import UserError
 from motion_jax.models import (
     aged,
     baselines,
+    conv_lstm,
     crbm,
     dct_mixer,
     erd,
@@ -20,6 +21,7 @@ from motion_jax.models import (
     seq2seq,
     simlpe,
     srnn,
+    st_transformer,
     tcn,
     transformer,
 )
@@ -68,6 +70,8 @@ register("crbm", Entry(crbm.CrbmConfig, crbm.make))
 register("simlpe", Entry(simlpe.SimlpeConfig, simlpe.make))
 register("dct_mixer", Entry(dct_mixer.DctMixerConfig, dct_mixer.make))
 register("transformer", Entry(transformer.TransformerConfig, transformer.make))
+register("st_transformer", Entry(st_transformer.StTransformerConfig, st_transformer.make))
+register("conv_lstm", Entry(conv_lstm.ConvLstmConfig, conv_lstm.make))
 register("tcn", Entry(tcn.TcnConfig, tcn.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))

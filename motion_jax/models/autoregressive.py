@@ -72,6 +72,13 @@ def dropout_rate(rate: float) -> None:
         raise UserError("model.dropout=1.0: must be below 1")
 
 
+def divide_into_heads(hidden: int, heads: int) -> None:
+    """Raises `UserError` where `model.heads` does not divide `model.hidden`."""
+    at_least("model.heads", heads, 1)
+    if hidden % heads:
+        raise UserError(f"model.heads={heads}: must divide model.hidden={hidden}")
+
+
 def make(experiment: Experiment, space: PoseSpace, network: Network, free_running: float) -> Model:
     """The model of a network: how it predicts, and how it learns, with that share of the free-running loss."""
     loss, unroll = make_loss(experiment.train.loss, space), compute_of(experiment.compute).unroll

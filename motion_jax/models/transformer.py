@@ -23,8 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from motion_jax.config import Experiment, at_least
-from motion_jax.errors import UserError
-from motion_jax.models.autoregressive import AutoregressiveConfig, Network
+from motion_jax.models.autoregressive import AutoregressiveConfig, Network, divide_into_heads
 from motion_jax.models.autoregressive import make as make_autoregressive
 from motion_jax.nn.deferred_grad import Compute, Operand, compute_of, product
 from motion_jax.nn.dense import Dense, dense_weights, init_dense
@@ -100,13 +99,6 @@ class TransformerConfig(AutoregressiveConfig):
         super().__post_init__()
         at_least("model.feed_forward", self.feed_forward, 1)
         divide_into_heads(self.hidden, self.heads)
-
-
-def divide_into_heads(hidden: int, heads: int) -> None:
-    """Raises `UserError` where `model.heads` does not divide `model.hidden`."""
-    at_least("model.heads", heads, 1)
-    if hidden % heads:
-        raise UserError(f"model.heads={heads}: must divide model.hidden={hidden}")
 
 
 def make(config: TransformerConfig, experiment: Experiment, space: PoseSpace) -> Model:

@@ -49,6 +49,8 @@ MODELS = {
     "crbm": model_config("crbm", hidden=H, order=2),
     "simlpe": model_config("simlpe", layers=1, predicted=2),
     "transformer": model_config("transformer", hidden=H, layers=1, heads=2, feed_forward=H),
+    "st_transformer": model_config("st_transformer", hidden=H, layers=1, heads=2, feed_forward=H),
+    "conv_lstm": model_config("conv_lstm", hidden=H, layers=1, kernel=3),
     "tcn": model_config("tcn", hidden=H, layers=1),
     "running_average": model_config("running_average"),
     "zero_velocity": model_config("zero_velocity"),

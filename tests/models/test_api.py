@@ -59,6 +59,8 @@ OTHERS = {
     "simlpe": {"name": "simlpe", "layers": 2, "predicted": 2},
     "simlpe-next": {"name": "simlpe", "layers": 1, "predicted": 1},
     "transformer": {"name": "transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
+    "st_transformer": {"name": "st_transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
+    "conv_lstm": {"name": "conv_lstm", "hidden": H, "layers": 2, "kernel": 3},
     "tcn": {"name": "tcn", "hidden": H, "layers": 1},
 }
 CASES = {

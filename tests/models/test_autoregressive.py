@@ -19,6 +19,8 @@ KEPT, ACTIONS = (0, 3, 4, 5, 7, 8), ("walking", "eating")
 N = len(KEPT) + len(ACTIONS)
 MODELS = {
     "transformer": {"heads": 2, "feed_forward": 6, "layers": 2},
+    "st_transformer": {"heads": 2, "feed_forward": 6},
+    "conv_lstm": {"kernel": 3},
     "tcn": {"layers": 2, "kernel": 3},
 }
 models = pytest.mark.parametrize("name", sorted(MODELS))
