@@ -18,6 +18,6 @@ def get_config() -> ConfigDict:
         name="ST-Transformer",
         data=DataConfig(one_hot=False),
         model=model_config("st_transformer"),
-        optim=OptimConfig(name="adam", learning_rate=1e-3, decay_rate=0.5, decay_steps=1000, clip_norm=1.0),
-        train=TrainConfig(steps=3000, batch=16, loss="l1", report_every=500),
+        optim=OptimConfig(name="adam", learning_rate=1e-3, decay_rate=0.5, decay_steps=200, clip_norm=1.0),
+        train=TrainConfig(steps=600, batch=16, loss="l1", report_every=200),
     ).to_config_dict()

@@ -12,6 +12,7 @@ from motion_jax.models import (
     aged,
     baselines,
     conv_lstm,
+    conv_seq2seq,
     crbm,
     dct_mixer,
     erd,
@@ -72,6 +73,7 @@ register("dct_mixer", Entry(dct_mixer.DctMixerConfig, dct_mixer.make))
 register("transformer", Entry(transformer.TransformerConfig, transformer.make))
 register("st_transformer", Entry(st_transformer.StTransformerConfig, st_transformer.make))
 register("conv_lstm", Entry(conv_lstm.ConvLstmConfig, conv_lstm.make))
+register("conv_seq2seq", Entry(conv_seq2seq.ConvSeq2SeqConfig, conv_seq2seq.make))
 register("tcn", Entry(tcn.TcnConfig, tcn.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))

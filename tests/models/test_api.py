@@ -61,6 +61,7 @@ OTHERS = {
     "transformer": {"name": "transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
     "st_transformer": {"name": "st_transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
     "conv_lstm": {"name": "conv_lstm", "hidden": H, "layers": 2, "kernel": 3},
+    "conv_seq2seq": {"name": "conv_seq2seq", "hidden": H, "layers": 1, "window": 2},
     "tcn": {"name": "tcn", "hidden": H, "layers": 1},
 }
 CASES = {

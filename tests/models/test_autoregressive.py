@@ -21,6 +21,7 @@ MODELS = {
     "transformer": {"heads": 2, "feed_forward": 6, "layers": 2},
     "st_transformer": {"heads": 2, "feed_forward": 6},
     "conv_lstm": {"kernel": 3},
+    "conv_seq2seq": {"window": 3},
     "tcn": {"layers": 2, "kernel": 3},
 }
 models = pytest.mark.parametrize("name", sorted(MODELS))
