@@ -22,5 +22,5 @@ def get_config() -> ConfigDict:
         data=DataConfig(one_hot=False),
         model=model_config("learn_traj_dep"),
         optim=OptimConfig(name="adam", learning_rate=5e-4, decay_rate=0.96, decay_steps=1_200, clip_norm=1.0),
-        train=TrainConfig(steps=30_000, loss="l1"),
+        train=TrainConfig(steps=30_000, loss="angles"),
     ).to_config_dict()

@@ -24,6 +24,8 @@ def get_config() -> ConfigDict:
         name="siMLPe",
         data=DataConfig(one_hot=False, augmentation="reverse"),
         model=model_config("simlpe"),
-        optim=OptimConfig(name="adamw", learning_rate=3e-4, decay_rate=1 / 30, decay_steps=30_000),
+        optim=OptimConfig(
+            name="adam", learning_rate=3e-4, decay_rate=1 / 30, decay_steps=30_000, clip_kind="none", weight_decay=1e-4
+        ),
         train=TrainConfig(steps=40_000, batch=256, loss="angles_velocity"),
     ).to_config_dict()
