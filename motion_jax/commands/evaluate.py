@@ -28,6 +28,7 @@ from motion_jax.commands import cli
 from motion_jax.config import MODES, DataConfig, Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.normalize import pose_space
+from motion_jax.data.positions import represented
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
@@ -181,7 +182,7 @@ def _measured_otherwise(run: Predictor) -> Predictor:
 
 def _untrained(experiment: Experiment) -> Predictor:
     """A model without parameters, in the space that its config's training clips make."""
-    dataset = open_dataset(experiment.data)
+    dataset = represented(open_dataset(experiment.data), experiment.data)
     space = pose_space(dataset, split_clips(dataset, experiment.data).train, experiment.data)
     params = make(experiment, space).init(jax.random.key(0))
     if jax.tree.leaves(params):

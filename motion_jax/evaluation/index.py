@@ -83,9 +83,9 @@ class Row:
         return (self.data["name"], self.model)
 
     @property
-    def weights(self) -> list[str]:
-        """What tells whether scores are of the same training."""
-        return [self.data["key"], *(run.weights for run in self.runs)]
+    def scored(self) -> tuple[dict[str, Any], list[str]]:
+        """What scores must share to stand in one row: the same data, read in the same way, and the same weights."""
+        return self.data, [run.weights for run in self.runs]
 
     def reports(self) -> list[Report]:
         """The scores, as `evaluate` and `combine` gave them but for digits."""
@@ -136,7 +136,7 @@ def merged(rows: Sequence[Row], found: Sequence[Row]) -> list[Row]:
     table = {row.key: row for row in rows}
     for row in found:
         before = table.get(row.key)
-        if before and before.weights == row.weights:
+        if before and before.scored == row.scored:
             scores = {score.key: score for score in (*before.scores, *row.scores)}
             row = dataclasses.replace(row, scores=list(scores.values()))
             if row.latency_ms is None:

@@ -81,7 +81,7 @@ def test_scores_of_the_same_weights_are_kept_and_of_others_are_not():
     assert [score.mode for score in kept.scores] == ["free_running", "one_step"]
     assert (kept.latency_ms, kept.machine, other) == (1.234, {"processor": "CPU", "cores": 2}, before[1])
     assert merged(before, [again])[1].scores == again.scores
-    for changes in ({"runs": [make_run(1)]}, {"data": {**again.data, "key": "other"}}):
+    for changes in ({"runs": [make_run(1)]}, *({"data": again.data | {name: 1}} for name in ("key", "stride"))):
         anew = dataclasses.replace(again, scores=again.scores[1:], **changes)
         assert merged(before, [anew]) == [before[1], anew]
     elsewhere = make_row(data={**again.data, "name": "h36m"})
