@@ -24,7 +24,7 @@ from motion_jax.errors import UserError
 STATISTICS = ("martinez", "learn_traj_dep")
 REPRESENTATIONS = ("expmap", "relative", "rotation_6d", "quaternion", "positions")
 WINDOWS = ("clips", "frames")
-AUGMENTATIONS = ("reverse", "mirror", "speed", "heading")
+AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture")
 LOSSES = ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "joints",
           "joints_velocity")  # fmt: skip
 PRECISIONS = ("float32", "tf32", "bf16")
@@ -59,6 +59,8 @@ class DataConfig:
     windows: str = "clips"  # training windows: "clips", each as often; "frames", in proportion to their length
     augmentation: str = ""  # of training windows: names of AUGMENTATIONS separated by commas
     speed_range: float = 0.25  # r: "speed" stretches time by exp(U(-r, r))
+    amplitude_range: float = 0.2  # "amplitude" multiplies movement about its mean by exp(N(0, a^2)), column by column
+    posture_range: float = 0.3  # "posture" adds N(0, p^2) standard deviations to a column, the same in all frames
     stride: int = 2  # keep rows 0, stride, 2 stride, ...
     statistics: str = "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows
     one_hot: bool = True  # append the action, as the supervised models do
@@ -75,7 +77,8 @@ class DataConfig:
             if name not in AUGMENTATIONS:
                 allowed = ", ".join(AUGMENTATIONS)
                 raise UserError(f"data.augmentation={self.augmentation!r}: {name!r} must be one of {allowed}")
-        fraction("data.speed_range", self.speed_range)
+        for field in ("speed_range", "amplitude_range", "posture_range"):
+            fraction(f"data.{field}", getattr(self, field))
         at_least("data.source_length", self.source_length, 2)
         at_least("data.target_length", self.target_length, 1)
         at_least("data.stride", self.stride, 1)

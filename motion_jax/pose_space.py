@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.representations import REPRESENTATIONS, features_of, frames_of, triples_and_axes
+from motion_jax.representations import REPRESENTATIONS, columns_of, features_of, frames_of, triples_and_axes
 from motion_jax.skeletons.bodies import SKELETONS
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array, Batch
@@ -95,13 +95,15 @@ class PoseSpace:
         frame of their window (None: of `frames`), and `end` the frame nearest to it in time: -1 in what was observed,
         0 in what comes after.
         """
-        features = jnp.asarray(frames)
-        if self.of_frames is not None:
-            features = self.through(features)
-            last = features[..., -1, :] if last is None else self.through(jnp.asarray(last))
-            features = features_of(self.representation, features, last, end)
-        kept = np.asarray(self.kept)
-        scaled = (features[..., kept] - self.mean[kept]) / self.std[kept]
+        frames, kept = jnp.asarray(frames), np.asarray(self.kept)
+        if self.of_frames is None:
+            seen = frames[..., kept]
+        else:
+            columns, places = columns_of(self.representation, kept)
+            frames = self.through(frames)
+            last = frames[..., -1, :] if last is None else self.through(jnp.asarray(last))
+            seen = features_of(self.representation, frames[..., columns], last[..., columns], end)[..., places]
+        scaled = (seen - self.mean[kept]) / self.std[kept]
         return jnp.concatenate([scaled, action], axis=-1).astype(jnp.float32)
 
     def decode(self, x: Array, last: Array | None = None) -> Array:

@@ -72,10 +72,9 @@ def frames_of(name: str, features: Array, last: Array | None) -> Array:
 
 def continuous(quaternions: Array, reference: Array, end: int) -> Array:
     """Quaternions `[..., T, J, 4]`, each on the side of the one before; frame `end` on that of `reference`."""
-    steps = _side(quaternions[..., 1:, :, :], quaternions[..., :-1, :, :])
-    first = jnp.ones_like(quaternions[..., :1, :, :1])
-    chain = jnp.cumprod(jnp.concatenate([first, steps], axis=-3), axis=-3)
-    aligned = quaternions * chain
+    steps = jnp.sum(quaternions[..., 1:, :, :] * quaternions[..., :-1, :, :], axis=-1)
+    chain = jnp.concatenate([jnp.ones_like(quaternions[..., :1, :, 0]), _products_of_signs(steps)], axis=-2)
+    aligned = quaternions * chain[..., None]
     return aligned * _side(aligned[..., end, :, :], reference)[..., None, :, :]
 
 
@@ -147,6 +146,17 @@ def _joined(translation: Array, joints: Array) -> Array:
     return jnp.concatenate([translation, joints.reshape(*joints.shape[:-2], -1)], axis=-1)
 
 
+def _products_of_signs(values: Array) -> Array:
+    """Of `[..., T, J]`, the product of the signs of the first 1, 2, ... T; 0 counts as positive.
+
+    By counting, as a product with a triangular matrix: running products are slow on every platform.
+    """
+    length = values.shape[-2]
+    until = jnp.tril(jnp.ones((length, length), values.dtype))
+    negative = jnp.einsum("ts,...sj->...tj", until, (values < 0).astype(values.dtype), precision="highest")
+    return 1 - 2 * jnp.mod(negative, 2)
+
+
 def _side(quaternions: Array, reference: Array) -> Array:
     dot = jnp.sum(quaternions * reference, axis=-1, keepdims=True)
     return jnp.where(dot < 0, -1, 1).astype(quaternions.dtype)
@@ -168,3 +178,12 @@ def triples_and_axes(name: str, kept: np.ndarray) -> tuple[np.ndarray, np.ndarra
     size, joint = per_joint(name), kept - TRANSLATION
     is_translation = kept < TRANSLATION
     return np.where(is_translation, 0, 1 + joint // size), np.where(is_translation, kept, joint % size)
+
+
+def columns_of(name: str, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The raw columns that the features `kept` are of, and where among the features of these columns alone they are."""
+    size = per_joint(name)
+    joints, place = np.unique((kept[kept >= TRANSLATION] - TRANSLATION) // size, return_inverse=True)
+    columns = np.concatenate([np.arange(TRANSLATION), (TRANSLATION + 3 * joints[:, None] + np.arange(3)).reshape(-1)])
+    axes = (kept[kept >= TRANSLATION] - TRANSLATION) % size
+    return columns, np.concatenate([kept[kept < TRANSLATION], TRANSLATION + size * place + axes])

@@ -24,7 +24,7 @@ ROTATIONS = pytest.mark.parametrize("name", sorted(REPRESENTATIONS))
 OTHERS = sorted(REPRESENTATIONS.keys() - {"expmap"})
 
 
-def matrices(frames: np.ndarray) -> np.ndarray:
+def matrices(frames: np.ndarray | jax.Array) -> np.ndarray:
     return Rotation.from_rotvec(np.asarray(frames, np.float64)[..., 3:].reshape(-1, 3)).as_matrix()
 
 

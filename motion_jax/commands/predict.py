@@ -220,7 +220,7 @@ def _checked(path: Path, predictor: Predictor) -> np.ndarray:
 
 def _observed(path: Path, predictor: Predictor) -> np.ndarray:
     """`[S, D]`: every stride-th row, the last S of the file or those from `--start`."""
-    frames = read_frames(path, predictor.space.columns)
+    frames = read_frames(path, predictor.space.skeleton.of_angles.columns)
     stride = predictor.experiment.data.stride
     span = (predictor.source_length - 1) * stride + 1
     begin = len(frames) - span if _START.value is None else _START.value

@@ -1,11 +1,14 @@
 """Augmentation: other motions that bodies might have made, drawn from those that were recorded.
 
-    reverse  the window backwards
-    mirror   left and right exchanged
-    speed    faster or slower, read between the recorded rows (`packed_clips.py`)
-    heading  turned about the vertical, of bodies whose root is absolute
+    reverse    the window backwards
+    mirror     left and right exchanged
+    speed      faster or slower, read between the recorded rows (`packed_clips.py`)
+    heading    turned about the vertical, of bodies whose root is absolute
+    amplitude  each column's movement about its mean smaller or larger
+    posture    each column held otherwise throughout the window
 
-All work on raw frames, before they are represented and normalised, window by window.
+The last two stand for other bodies and other people, of whom there are few in most data sets. All work on raw frames,
+before they are represented and normalised, window by window.
 """
 
 from __future__ import annotations
@@ -25,7 +28,6 @@ from motion_jax.geometry.rotations import (
     quaternion_from_matrix,
     quaternion_from_rotvec,
     quaternion_multiply,
-    safe_norm,
 )
 from motion_jax.pose_space import PoseSpace
 from motion_jax.representations import TRANSLATION, continuous, rotvec_on_its_side
@@ -70,6 +72,9 @@ class Augmentation:
     mirror: Mirror | None = None
     speed: float = 0.0  # r: time is stretched by exp(U(-r, r))
     up: int | None = None  # the axis that windows are turned about
+    spread: np.ndarray | None = None  # [D] standard deviation of raw columns; 0 of those that networks do not see
+    amplitude: float = 0.0  # movement about the window's mean is multiplied by exp(N(0, amplitude^2)), column by column
+    posture: float = 0.0  # N(0, posture^2) standard deviations are added, column by column
 
 
 def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataConfig) -> Augmentation | None:
@@ -99,15 +104,18 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
         mirror=find_mirror(body, sample) if "mirror" in names else None,
         speed=config.speed_range if "speed" in names else 0.0,
         up=_vertical(body, sample) if "heading" in names else None,
+        spread=np.where(np.isin(np.arange(space.columns), space.raw.kept), space.raw.std, 0),
+        amplitude=config.amplitude_range if "amplitude" in names else 0.0,
+        posture=config.posture_range if "posture" in names else 0.0,
     )
 
 
 def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, key: Array) -> Array:
     """Windows `[B, F, D]`, each reversed, mirrored or turned by its own coins; consumes `key`.
 
-    `ahead` `[B, F, D]` are the frames one recorded row later: what a reversed root of differences is made of.
+    `ahead` `[B, F, 6]` are the roots one recorded row later: what a reversed root of differences is made of.
     """
-    reverse_key, mirror_key, heading_key = jax.random.split(key, 3)
+    reverse_key, mirror_key, heading_key, body_key = jax.random.split(key, 4)
     batch = len(windows)
     if augmentation.reverse:
         coin = jax.random.bernoulli(reverse_key, shape=(batch, 1, 1))
@@ -119,7 +127,19 @@ def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, ke
     if augmentation.up is not None:
         angle = jax.random.uniform(heading_key, (batch,), windows.dtype, -jnp.pi, jnp.pi)
         windows = turn_windows(augmentation.up, windows, angle, augmentation.mean)
-    return windows
+    return vary_bodies(augmentation, windows, body_key)
+
+
+def vary_bodies(augmentation: Augmentation, windows: Array, key: Array) -> Array:
+    """Windows `[B, F, D]`, each column of each moved less or more, and held otherwise; consumes `key`."""
+    if augmentation.spread is None or not (augmentation.amplitude or augmentation.posture):
+        return windows
+    amplitude_key, posture_key = jax.random.split(key)
+    shape = (len(windows), 1, windows.shape[-1])
+    mean = jnp.mean(windows, axis=1, keepdims=True)
+    factor = jnp.exp(augmentation.amplitude * jax.random.normal(amplitude_key, shape))
+    offset = augmentation.posture * augmentation.spread * jax.random.normal(posture_key, shape)
+    return (mean + factor * (windows - mean) + offset).astype(windows.dtype)
 
 
 def reverse_windows(skeleton: Skeleton, windows: Array, ahead: Array) -> Array:
@@ -149,7 +169,7 @@ def mirror_frames(mirror: Mirror, skeleton: Skeleton, frames: Array, mean: np.nd
         extra = quaternion_from_matrix(np.stack([np.diag(diagonal) for diagonal in (signs * above)[turned]]))
         quaternions = quaternion_multiply(extra, quaternion_from_rotvec(rotvecs[..., turned, :]))
         near = mean[TRANSLATION:].reshape(-1, 3)[turned].astype(frames.dtype)
-        rotvecs = rotvecs.at[..., turned, :].set(_near(quaternions, near))
+        rotvecs = jnp.asarray(rotvecs).at[..., turned, :].set(_near(quaternions, near))
     joints = rotvecs.reshape(*frames.shape[:-1], -1)
     return jnp.concatenate([frames[..., :TRANSLATION] * signs[0], joints], axis=-1)
 
@@ -166,15 +186,18 @@ def turn_windows(up: int, windows: Array, angle: Array, mean: np.ndarray) -> Arr
 
 
 def branch_near(frames: Array, reference: Array) -> Array:
-    """Raw frames `[..., D]` with each rotation vector r, or (1 - 2 pi / |r|) r, which is the same rotation, whichever
-    lies nearer to that of `reference`.
+    """Raw frames `[..., D]` with each rotation vector r as (1 - 2 pi k / |r|) r, which is the same rotation, with the
+    whole k that brings it nearest to that of `reference`.
     """
     r, near = (x[..., TRANSLATION:].reshape(*x.shape[:-1], -1, 3) for x in (frames, reference))
-    length = safe_norm(r)[..., None]
-    far = length > 1  # no shorter vector's other branch is nearer to what it comes from
-    twin = r * (1 - 2 * jnp.pi / jnp.where(far, length, 1))
-    closer = far & (jnp.sum((twin - near) ** 2, -1, keepdims=True) < jnp.sum((r - near) ** 2, -1, keepdims=True))
-    joints = jnp.where(closer, twin, r).reshape(*frames.shape[:-1], -1)
+    x, y, z = jnp.moveaxis(r, -1, 0)  # sums over three columns are slow
+    a, b, c = jnp.moveaxis(near, -1, 0)
+    squared = x * x + y * y + z * z
+    far = squared > 1  # no shorter vector's other branch is nearer to what it comes from
+    length = jnp.sqrt(jnp.where(far, squared, 1))
+    along = (x * a + y * b + z * c) / length  # of `near`, on the axis of r
+    whole = jnp.where(far, jnp.round((length - along) / (2 * jnp.pi)), 0)
+    joints = (r * (1 - 2 * jnp.pi * whole / length)[..., None]).reshape(*frames.shape[:-1], -1)
     return jnp.concatenate([frames[..., :TRANSLATION], joints], axis=-1)
 
 
@@ -220,8 +243,9 @@ def find_mirror(skeleton: Skeleton, frames: np.ndarray) -> Mirror:
                 f"data.augmentation: 'mirror': skeleton {skeleton.name!r}: the bones below {skeleton.joints[joint]!r} "
                 f"and {skeleton.joints[other[joint]]!r} are no mirror images"
             )
-        unlike = [sum(np.linalg.norm(diagonal[:, None] * means[other[j]] * signs[parent] - means[j])
-                      for j in {joint, int(other[joint])}) for diagonal in REFLECTIONS]  # fmt: skip
+        pair = [joint, other[joint]]
+        images = REFLECTIONS[:, None, :, None] * means[other[pair]] * signs[parent]  # [4, 2, 3, 3]
+        unlike = np.linalg.norm(images - means[pair], axis=(2, 3)).sum(axis=1)
         signs[joint] = REFLECTIONS[int(np.argmin(np.where(residuals <= residuals.min() + TIED, unlike, np.inf)))]
     return Mirror(other, signs)
 

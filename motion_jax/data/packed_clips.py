@@ -123,24 +123,29 @@ def _augmented(
         low = jnp.minimum(first.astype(jnp.float32), room)
         begin = low + jax.random.uniform(start_key, (len(clip),)) * (room - low)
     moments = begin[:, None] + step[:, None] * jnp.arange(span)
-    frames, ahead = (_read_between(augmentation, packed, clip, moments + later, step / stride) for later in (0, 1))
+    rate = step / stride
+    frames = _read_between(augmentation, packed.frames, packed, clip, moments, rate)
+    ahead = _read_between(augmentation, packed.frames[:, :ROOT], packed, clip, moments + 1, rate)
     return augment_windows(augmentation, frames, ahead, other_key)
 
 
-def _read_between(augmentation: Augmentation, packed: PackedClips, clip: Array, moments: Array, rate: Array) -> Array:
-    """Frames `[B, F, D]` at `moments` `[B, F]`, in rows from the beginning of clips `[B]`; beyond the end, the last.
+def _read_between(
+    augmentation: Augmentation, rows: Array, packed: PackedClips, clip: Array, moments: Array, rate: Array
+) -> Array:
+    """Of `rows` `[rows, D]`, frames `[B, F, D]` at `moments` `[B, F]` of clips `[B]`; beyond the end, the last.
 
-    Rotation vectors are read on the straight line between neighbours, the later one on the branch near the earlier. Of
-    a root of differences, those of a faster motion are larger by `rate` `[B]`.
+    Moments are in recorded rows from the clip's beginning. Rotation vectors are read on the straight line between
+    neighbours, the later one on the branch near the earlier. Of a root of differences, those of a faster motion are
+    larger by `rate` `[B]`.
     """
     if not augmentation.speed:
-        rows = jnp.minimum(moments.astype(jnp.int32), packed.rows[clip][:, None] - 1)
-        return packed.frames[packed.first[clip][:, None] + rows]
+        whole = jnp.minimum(moments.astype(jnp.int32), packed.rows[clip][:, None] - 1)
+        return rows[packed.first[clip][:, None] + whole]
     end = packed.rows[clip][:, None] - 1
     whole = jnp.clip(jnp.floor(moments).astype(jnp.int32), 0, end)
     part = jnp.clip(moments - whole, 0, 1)[..., None]
     begin = packed.first[clip][:, None]
-    before, after = packed.frames[begin + whole], packed.frames[begin + jnp.minimum(whole + 1, end)]
+    before, after = rows[begin + whole], rows[begin + jnp.minimum(whole + 1, end)]
     if not augmentation.skeleton.positions:
         after = branch_near(after, before)
     frames = before + part * (after - before)

@@ -28,7 +28,7 @@ def has_angles(dataset: Dataset) -> bool:
     return not dataset.skeleton.positions
 
 
-def positions_of(skeleton: Skeleton, frames: np.ndarray) -> np.ndarray:
+def to_positions(skeleton: Skeleton, frames: np.ndarray) -> np.ndarray:
     """Raw frames `[..., 3 + 3 J]` to joint places `[..., 3 J]`, mm, float32, the root in place."""
     rows = np.asarray(frames, np.float32).reshape(-1, frames.shape[-1])
     parts = []
@@ -45,7 +45,7 @@ def positions_of(skeleton: Skeleton, frames: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=2)  # training, selection and evaluation ask for the same one
 def _as_positions(dataset: Dataset) -> Dataset:
     lengths = [len(clip.frames) for clip in dataset.clips]
-    rows = positions_of(dataset.skeleton, np.concatenate([clip.frames for clip in dataset.clips]))
+    rows = to_positions(dataset.skeleton, np.concatenate([clip.frames for clip in dataset.clips]))
     parts = np.split(rows, np.cumsum(lengths)[:-1])
     clips: tuple[Clip, ...] = tuple(
         dataclasses.replace(clip, frames=part) for clip, part in zip(dataset.clips, parts, strict=True)

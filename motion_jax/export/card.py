@@ -13,6 +13,7 @@ from motion_jax.errors import UserError
 from motion_jax.export.program import NO_ACTION, OUTPUT, Input, inputs_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.runtime.timing import commit
+from motion_jax.skeletons.skeleton import Skeleton
 
 CARD = "model.json"
 RADII = "radii.json"  # of a calibrated run
@@ -82,9 +83,9 @@ def make_card(
         fps=space.fps,
         source_length=predictor.source_length,
         target_length=predictor.target_length,
-        columns=_columns(space.skeleton.joints),
+        columns=_columns(space.skeleton),
         actions=space.actions,
-        units=_units(space.skeleton.translation_mm, space.skeleton.root_is_difference),
+        units=_units(space.skeleton),
         skeleton=space.skeleton.to_dict(),
         experiment=experiment.to_dict(),
         commit=commit(),
@@ -121,20 +122,25 @@ def _input(fields: dict[str, Any]) -> Input:
     return Input(str(fields["name"]), tuple(int(size) for size in fields["shape"]), str(fields["dtype"]))
 
 
-def _columns(joints: tuple[str, ...]) -> tuple[str, ...]:
+def _columns(skeleton: Skeleton) -> tuple[str, ...]:
     """Of a frame, by joint and axis."""
+    joints = skeleton.joints
+    if skeleton.positions:
+        return tuple(f"{joint}.position.{axis}" for joint in joints for axis in "xyz")
     root = [f"root.translation.{axis}" for axis in "xyz"]
     return (*root, *(f"{joint}.rotation.{axis}" for joint in joints for axis in "xyz"))
 
 
-def _units(translation_mm: float, difference: bool) -> dict[str, str]:
+def _units(skeleton: Skeleton) -> dict[str, str]:
+    action = {"action": f"number in `actions`; {NO_ACTION}: not known; others give NaN"}
+    if skeleton.positions:
+        return {"position": "mm from the root, the root unturned"} | action
     units = {
-        "root.translation": f"times {translation_mm:g} = mm",
+        "root.translation": f"times {skeleton.translation_mm:g} = mm",
         "rotation": "rotation vector, rad: axis times angle of the transposed local rotation (for row vectors)",
-        "action": f"number in `actions`; {NO_ACTION}: not known; others give NaN",
-    }
+    } | action
     changed = {"root": "columns 0-5 are differences to the frame before"}
-    return units | changed if difference else units
+    return units | changed if skeleton.root_is_difference else units
 
 
 def _described(path: Path) -> dict[str, Any]:

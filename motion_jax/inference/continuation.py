@@ -15,9 +15,11 @@ from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
 from motion_jax.data.motion.unwrap import unwrap_rotations
-from motion_jax.data.positions import positions_of
+from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
+from motion_jax.geometry.fit_rotations import fit_rotations
 from motion_jax.pose_space import PoseSpace
+from motion_jax.skeletons.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from motion_jax.inference.predictor import Predictor
@@ -108,7 +110,7 @@ def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: b
     rows = resample(dataclasses.replace(onto, places=None), space.fps * stride).frames
     rows = (differentiate_root(rows)[1:] if body.root_is_difference else rows)[::stride]
     if space.skeleton.positions:
-        rows = positions_of(body, rows).astype(np.float64)
+        rows = to_positions(body, rows).astype(np.float64)
     length = predictor.source_length + predictor.target_length
     begins = np.arange(0, len(rows) - length + 1, step)
     windows = rows[begins[:, None] + np.arange(length)]
@@ -128,13 +130,13 @@ def as_motion(predictor: Predictor, future: np.ndarray) -> Motion:
     Where the model's root holds differences, they are summed from the origin on.
     """
     space = predictor.space
-    body = dataclasses.replace(space.skeleton, root_is_difference=False)
-    frames = _absolute(predictor, np.zeros(space.columns), future.astype(np.float64))
+    body = dataclasses.replace(space.skeleton.of_angles, root_is_difference=False)
+    frames = _absolute(predictor, np.zeros(body.columns), future.astype(np.float64))
     return Motion(body, frames, space.fps, source="the prediction")
 
 
 def _fitted(space: PoseSpace, motion: Motion, retargeted: bool) -> Motion:
-    body = dataclasses.replace(space.skeleton, root_is_difference=False)  # as the motions of files
+    body = dataclasses.replace(space.skeleton.of_angles, root_is_difference=False)  # as the motions of files
     if (found := body.mismatch(motion.skeleton)) and not retargeted:
         raise UserError(
             f"{motion.source}: its skeleton is not {body.name!r}, which the model was trained on: {found}; --retarget "
@@ -182,19 +184,32 @@ def _observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:
     """`[S, D]` as the model reads them, each rotation on the branch where it has seen it."""
     space, stride = predictor.space, predictor.experiment.data.stride
     rows = differentiate_root(recorded)[1:] if space.skeleton.root_is_difference else recorded
+    if space.skeleton.positions:
+        return to_positions(space.skeleton, rows[::stride])
     return unwrap_rotations(rows[::stride], near=space.raw.mean)
 
 
 def _absolute(predictor: Predictor, last: np.ndarray, future: np.ndarray) -> np.ndarray:
     """A prediction `[T, D]` whose root is a place and a rotation, after a frame `last` `[D]` of that kind.
 
-    Of rows that are `data.stride` apart, each difference is taken that many times.
+    Of rows that are `data.stride` apart, each difference is taken that many times. Of positions the root stays where it
+    was, and joints turn from the pose `last` on.
     """
+    if predictor.space.skeleton.positions:
+        return _fitted_to_places(predictor.space.skeleton, last, future)
     if not predictor.space.skeleton.root_is_difference:
         return future
     stride = predictor.experiment.data.stride
     steps = np.concatenate([last[None, :6], np.repeat(future[:, :6], stride, axis=0)])  # first to `last`
     return np.concatenate([integrate_root(steps)[stride::stride], future[:, 6:]], axis=1)
+
+
+def _fitted_to_places(skeleton: Skeleton, last: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Predicted positions `[T, 3 J]` as frames `[T, D]` that follow the frame `last` `[D]`, whose root they keep."""
+    joints = fit_rotations(skeleton, places.reshape(len(places), -1, 3), last[3:].reshape(-1, 3))
+    root = np.broadcast_to(last[:6], (len(places), 6))
+    frames = np.concatenate([root, joints.reshape(len(places), -1)[:, 3:]], axis=1)
+    return unwrap_rotations(frames, near=last)
 
 
 def _following(predictor: Predictor, given: Motion, onto: Motion, last: np.ndarray, future: np.ndarray) -> Motion:

@@ -17,6 +17,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
 from motion_jax.data.formats import Motion
+from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii, joint_places
 from motion_jax.inference import continuation
@@ -171,6 +172,8 @@ class Predictor:
                 joint, the root first. Where `space.skeleton.root_is_difference` (Human3.6M), columns 0-5 must hold
                 differences to the recorded row before (1 / (`space.fps` x `data.stride`) s), as in the files of the
                 data set; elsewhere they are absolute. `Motion.frames` are always absolute: use `continue_motion`.
+                A model of positions (`space.skeleton.positions`) takes such rows, or joint places `[..., 3 J]`, mm,
+                the root in place; it returns joint places.
             action: the name of what is being done, one for each sequence or one for all; None if not known.
 
         Returns:
@@ -239,11 +242,19 @@ class Predictor:
             raise UserError(
                 f"history is a Motion ({history.source}), not an array: call predictor.continue_motion(motion, action)"
             )
-        frames = self._check(np.asarray(history))
+        frames = self._check(self._as_positions(np.asarray(history)))
         batch = frames[None] if frames.ndim == 2 else frames
         codes = self._codes(action, len(batch))
         rows = np.minimum(np.arange(padded_batch(len(batch))), len(batch) - 1)
         return _Call(batch[:, -self.source_length :][rows], codes[rows], len(batch), single=frames.ndim == 2)
+
+    def _as_positions(self, history: np.ndarray) -> np.ndarray:
+        """Rows of angles as the positions that a model of these reads; anything else as it is."""
+        body = self.space.skeleton
+        is_angles = history.ndim in (2, 3) and history.size and history.shape[-1] == body.of_angles.columns
+        if not (body.positions and is_angles and history.dtype.kind in "fiu"):
+            return history
+        return to_positions(body, self._finite(history))
 
     def _check(self, frames: np.ndarray) -> np.ndarray:
         columns = self.space.columns
@@ -255,6 +266,9 @@ class Predictor:
             raise UserError(f"history is of type {frames.dtype}: must be real numbers")
         if frames.ndim == 3 and not len(frames):
             raise UserError("history holds no sequence: its first dimension is 0")
+        return self._finite(frames)
+
+    def _finite(self, frames: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
             narrow = frames.astype(np.float32)
         if len(bad := np.argwhere(~np.isfinite(narrow))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from motion_jax.errors import UserError
 from motion_jax.types import Array
 
 
@@ -27,3 +28,9 @@ def dropout(keys: Array | None, site: int, rate: float, x: Array, axis: int = 0)
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
     kept = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, site), 1 - rate, shape))(keys)
     return jnp.where(jnp.moveaxis(kept, 0, axis), x / (1 - rate), 0)
+
+
+def check_rate(path: str, rate: float) -> None:
+    """Raises `UserError` unless `rate`, of the field `path`, can be a rate of dropout."""
+    if not 0 <= rate < 1:
+        raise UserError(f"{path}={rate}: must be at least 0 and below 1")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from motion_jax.data.positions import represented
 from motion_jax.data.protocols import SOURCE, protocol_windows
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
@@ -24,7 +25,7 @@ class Prediction:
     """One model's prediction of one window, free-running."""
 
     frames: np.ndarray  # [T, D] raw
-    euler_error_rad: np.ndarray  # [T]
+    euler_error_rad: np.ndarray  # [T]; nan of positions, which have no angles
     mpjpe_mm: np.ndarray  # [T]
     attention: np.ndarray | None  # [T, S-1] weights of the observed frames but the last
 
@@ -76,6 +77,9 @@ def make_comparison(
             what `evaluate.select` refuses.
     """
     models = _with_baseline(runs)
+    if len({run.space.skeleton.positions for run in models}) > 1:
+        raise UserError("--workdir: runs of data.representation='positions' are not shown beside runs of rotations")
+    dataset = represented(dataset, runs[0].experiment.data)
     protocol = runs[0].experiment.eval.protocol_names[0]
     selections = [select(protocol, dataset, run.space, run.experiment) for run in models]
     rows = _rows(selections[0], actions, first, count)
@@ -143,8 +147,9 @@ def _prediction(
     for (action, number), frames in zip(rows.values(), future, strict=True):
         if not np.isfinite(frames).all():
             raise UserError(f"{run.experiment.name}: its prediction of {action}, window {number}, is not finite")
-    euler, mm = (METRICS[name](dataset.skeleton, future, selection.truth[index])
-                 for name in ("euler_error_rad", "mpjpe_mm"))  # fmt: skip
+    euler, mm = (metric(dataset.skeleton, future, selection.truth[index]) if metric.applies(dataset.skeleton)
+                 else np.full(future.shape[:2], np.nan)
+                 for metric in (METRICS["euler_error_rad"], METRICS["mpjpe_mm"]))  # fmt: skip
     return [Prediction(*one) for one in zip(future, euler, mm, [None] * len(index) if attention is None else attention,
                                        strict=True)]  # fmt: skip
 

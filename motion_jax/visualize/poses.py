@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from motion_jax.geometry.kinematics import frame_positions, integrate_root
+from motion_jax.geometry.kinematics import integrate_root, pose_positions
 from motion_jax.geometry.rotations import matrix_from_rotvec
 from motion_jax.skeletons.skeleton import Skeleton
 
@@ -36,9 +36,10 @@ def make_track(skeleton: Skeleton, frames: np.ndarray, now: int, stride: int) ->
     A root of differences is integrated from an upright body at the first frame, and each kept row's difference counts
     for the `stride` rows of the recording that it stands for.
     """
-    still = np.array(frames, np.float32)
-    still[:, :6] = 0
-    places = np.asarray(frame_positions(skeleton, still)) - skeleton.offsets[0]
+    places = np.asarray(pose_positions(skeleton, np.array(frames, np.float32))) - skeleton.offsets[0]
+    if skeleton.positions:  # the root stays in place, upright
+        upright = np.broadcast_to(np.eye(3), (len(frames), 3, 3))
+        return Track(places, upright, np.broadcast_to(skeleton.offsets[0] * [0, 1, 0], (len(frames), 3)))
     path = np.asarray(_absolute(skeleton, np.asarray(frames, np.float32), stride))
     turns = np.asarray(matrix_from_rotvec(path[:, 3:6]), np.float64)
     moves = path[:, :3].astype(np.float64) * skeleton.translation_mm + skeleton.offsets[0]

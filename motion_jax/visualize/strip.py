@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.geometry.kinematics import frame_positions
+from motion_jax.geometry.kinematics import pose_positions
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.figures import FAINT, INK, NOTE, add_title, new_figure, save
 from motion_jax.visualize.poses import GHOST, SIDES, add_pose, project, set_pose
@@ -118,9 +118,7 @@ def _check(skeleton: Skeleton, clips: Mapping[str, np.ndarray], every: int) -> N
 
 def _places(skeleton: Skeleton, frames: np.ndarray) -> np.ndarray:
     """`[K, D]` raw frames to `[K, J, 3]` mm without the root's movement."""
-    still = np.array(frames)
-    still[:, :6] = 0
-    return np.asarray(frame_positions(skeleton, still), np.float64)
+    return np.asarray(pose_positions(skeleton, frames), np.float64)
 
 
 def _draw(strip: Strip, title: str) -> Figure:

@@ -23,6 +23,7 @@ from motion_jax.data.augment import (
     other_sides,
     reverse_windows,
     turn_windows,
+    vary_bodies,
 )
 from motion_jax.data.packed_clips import pack_clips, sample_windows
 from motion_jax.errors import UserError
@@ -247,3 +248,19 @@ def test_what_a_body_cannot_be_is_refused(body, names, said):
 def test_unknown_names_are_refused():
     with pytest.raises(UserError, match=r"data\.augmentation='reverse,twist': 'twist' must be one of reverse, mirror"):
         config("reverse,twist")
+
+
+def test_bodies_vary_column_by_column_and_not_in_time():
+    windows = np.random.default_rng(7).normal(size=(64, 5, 9)).astype(np.float32)
+    spread = np.array([1, 2, 0, 1, 1, 1, 1, 1, 1.0])
+    key = jax.random.key(0)
+    held = Augmentation(H36M, np.zeros(9), spread=spread, posture=0.3)
+    offset = np.asarray(vary_bodies(held, jnp.asarray(windows), key)) - windows
+    np.testing.assert_allclose(offset, np.broadcast_to(offset[:, :1], offset.shape), atol=1e-5)
+    np.testing.assert_allclose(offset[:, 0].std(axis=0), 0.3 * spread, rtol=0.3)
+    moved = Augmentation(H36M, np.zeros(9), spread=spread, amplitude=0.2)
+    varied = np.asarray(vary_bodies(moved, jnp.asarray(windows), key))
+    np.testing.assert_allclose(varied.mean(1), windows.mean(1), atol=1e-5)
+    factor = (varied - varied.mean(1, keepdims=True)) / (windows - windows.mean(1, keepdims=True))
+    np.testing.assert_allclose(factor, np.broadcast_to(factor[:, :1], factor.shape), rtol=1e-2)
+    np.testing.assert_allclose(np.log(factor[:, 0]).std(), 0.2, rtol=0.15)

@@ -9,7 +9,7 @@ import pytest
 
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.normalize import pose_space
-from motion_jax.data.positions import positions_of, represented
+from motion_jax.data.positions import represented, to_positions
 from motion_jax.data.splits import split_clips
 from motion_jax.data.synthetic import make_synthetic
 from motion_jax.errors import UserError
@@ -64,14 +64,14 @@ def test_a_prediction_is_every_joint(name):
     """What the network does not see it is given back: copies of what it sees, and constants."""
     body = SKELETONS[name]
     raw = RNG.normal(size=(2, 5, body.columns), scale=0.4).astype(np.float32)
-    places = positions_of(body, raw)
+    places = to_positions(body, raw)
     seen = space(name).encode_window(places[:, :3], places[:, 3:], np.zeros((2, 0), np.float32))
     np.testing.assert_allclose(space(name).decode(seen.future), places[:, 3:], atol=2e-3)
 
 
 def test_positions_score_as_the_angles_that_they_are_of():
     prediction, truth = (RNG.normal(size=(2, 3, 99), scale=0.4).astype(np.float32) for _ in range(2))
-    places = [positions_of(H36M, frames) for frames in (prediction, truth)]
+    places = [to_positions(H36M, frames) for frames in (prediction, truth)]
     for name in ("mpjpe_mm", "mpjpe_h36m22_mm"):
         error = find_metric(name)(H36M.of_positions, *places)
         np.testing.assert_allclose(error, find_metric(name)(H36M, prediction, truth), rtol=1e-6)
@@ -119,4 +119,4 @@ def test_the_windows_are_those_of_the_angles():
         chosen[name] = select("srnn", synthetic(), pose_space(data, data.split("train")[:2], run.data), run)
     places, angles = chosen.values()
     assert places.actions == angles.actions
-    assert mpjpe_mm(H36M.of_positions, places.truth, positions_of(H36M, angles.truth)).max() < 1
+    assert mpjpe_mm(H36M.of_positions, places.truth, to_positions(H36M, angles.truth)).max() < 1

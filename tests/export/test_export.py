@@ -31,7 +31,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.step import init_state
+from motion_jax.train.step import init_state, replace_running
 from motion_jax.train.workdir import Workdir
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,15 @@ MODELS = {
     "aged": model_config("aged", hidden=H),
     "crbm": model_config("crbm", hidden=H, order=2),
     "simlpe": model_config("simlpe", layers=1, predicted=2),
+    "learn_traj_dep": model_config("learn_traj_dep", hidden=H, blocks=1, observed=3),
+    "his_rep_itself": model_config("his_rep_itself", hidden=H, blocks=1, observed=2, predicted=2),
     "gcnext": model_config("gcnext", layers=1, predicted=2),
+    "transformer": model_config("transformer", hidden=H, layers=1, heads=2, feed_forward=H),
+    "st_transformer": model_config("st_transformer", hidden=H, layers=1, heads=2, feed_forward=H),
+    "conv_lstm": model_config("conv_lstm", hidden=H, layers=1, kernel=3),
+    "conv_seq2seq": model_config("conv_seq2seq", hidden=H, layers=1, window=2),
+    "tcn": model_config("tcn", hidden=H, layers=1),
+    "dct_mixer": model_config("dct_mixer", layers=1),
     "running_average": model_config("running_average"),
     "zero_velocity": model_config("zero_velocity"),
 }
@@ -76,6 +84,8 @@ def _predictor(name: str, actions: tuple[str, ...] = ACTIONS) -> Predictor:
     template = jax.eval_shape(make(experiment, space).init, jax.random.key(0))
     rng = np.random.default_rng(2)
     params = jax.tree.map(lambda leaf: rng.uniform(-0.5, 0.5, leaf.shape).astype("f4"), template)
+    statistics = jax.tree.map(lambda leaf: jax.numpy.ones(leaf.shape), template)
+    params = replace_running(params, statistics)
     return Predictor(params, experiment, space, 7)
 
 

@@ -25,7 +25,7 @@ from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
-from motion_jax.types import Model
+from motion_jax.types import Model, Running
 
 B, S, T, H = 2, 4, 3, 4
 COLUMNS, ACTIONS = 9, ("walking", "eating")  # a root and two joints
@@ -60,6 +60,13 @@ OTHERS = {
     "simlpe-next": {"name": "simlpe", "layers": 1, "predicted": 1},
     "gcnext": {"name": "gcnext", "layers": 1, "predicted": 1},
     "dct_mixer": {"name": "dct_mixer", "layers": 1, "hidden": 5, "members": 2},
+    "learn_traj_dep": {"name": "learn_traj_dep", "hidden": H, "blocks": 1, "observed": 3},
+    "his_rep_itself": {"name": "his_rep_itself", "hidden": H, "blocks": 1, "observed": 2, "predicted": 1},
+    "transformer": {"name": "transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
+    "st_transformer": {"name": "st_transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
+    "conv_lstm": {"name": "conv_lstm", "hidden": H, "layers": 2, "kernel": 3},
+    "conv_seq2seq": {"name": "conv_seq2seq", "hidden": H, "layers": 1, "window": 2},
+    "tcn": {"name": "tcn", "hidden": H, "layers": 1},
 }
 CASES = {
     **{f"seq2seq-{name}": model_config(**({"hidden": H} | fields)) for name, fields in SEQ2SEQ.items()},
@@ -103,7 +110,12 @@ def parameters(case: str, dtype: str = "float32"):
     """Random, for a residual model's own beginning is zero-velocity, which keeps most laws by accident."""
     rng = np.random.default_rng(2)
     template = jax.eval_shape(build(case).init, jax.random.key(0))
-    return jax.tree.map(lambda leaf: rng.uniform(-0.7, 0.7, leaf.shape).astype(dtype), template)
+    params = jax.tree.map(lambda leaf: rng.uniform(-0.7, 0.7, leaf.shape).astype(dtype), template)
+    return jax.tree.map(_with_variance, params, is_leaf=lambda node: isinstance(node, Running))
+
+
+def _with_variance(node):
+    return node._replace(variance=np.abs(node.variance)) if isinstance(node, Running) else node
 
 
 @functools.cache
@@ -137,8 +149,8 @@ def test_the_cases_cover_every_model():
 
 
 def test_a_name_that_is_no_model_is_refused():
-    with pytest.raises(UserError, match=r"model\.name='transformer': must be one of .*seq2seq"):
-        make(Experiment(model=model_config("transformer")), PoseSpace(np.zeros(3), np.ones(3), (0,), (), "", 25.0))
+    with pytest.raises(UserError, match=r"model\.name='oracle': must be one of .*seq2seq"):
+        make(Experiment(model=model_config("oracle")), PoseSpace(np.zeros(3), np.ones(3), (0,), (), "", 25.0))
 
 
 @cases
@@ -192,7 +204,7 @@ def test_forcing(case):
         assert (np.abs(prediction[:, t] - free[:, t]).max() > 1e-4) == (t > 0)
 
 
-PLANNED = {"simlpe", "dct_mixer"}
+PLANNED = {"simlpe", "dct_mixer", "learn_traj_dep"}
 """They predict several frames from the same reading: forced with the first of them, they read it and plan anew."""
 
 

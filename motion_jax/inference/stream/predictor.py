@@ -102,6 +102,10 @@ class StreamingPredictor:
             UserError: the action is unknown, or a number is out of range.
         """
         space = predictor.space
+        if space.skeleton.positions:
+            raise UserError(
+                "data.representation='positions': poses of a stream hold rotations, which this model does not predict"
+            )
         period = 1 / space.fps if period is None else period
         if not 0 <= period < math.inf:
             raise UserError(f"period={period}: must be 0 or a finite number of seconds")

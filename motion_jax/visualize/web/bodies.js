@@ -201,7 +201,7 @@ function drawLabels(ctx, scene, panel, observed, frame) {
     disc(ctx, [x + 4, y - 4.5], 4.5, css(colour));
     const name = model < 0 ? "Truth" : comparison.models[model].name, one = panel.name !== null;
     const used = write(ctx, name, x + (slim ? 11 : 15), y, { size: slim ? 11 : 13, weight: 600, colour: theme.ink, room });
-    const [rad, mm] = observed || model < 0 ? [] : [`${scene.predictions[model].euler[at].toFixed(2)} rad`, `${scene.predictions[model].mm[at].toFixed(0)} mm`];
+    const [rad, mm] = observed || model < 0 ? [] : [inRad(scene.predictions[model].euler[at], 2, " rad"), `${scene.predictions[model].mm[at].toFixed(0)} mm`];
     const said = observed ? "observed" : model < 0 ? (panel.width < 140 ? "" : "what followed") : panel.width < 170 && one ? mm : `${rad}   ${mm}`;
     if (one) write(ctx, said, x + (slim ? 11 : 15), y + 17, { size: slim ? 11 : 12, room });
     else if (panel.width > 320) write(ctx, said, x + 27 + used, y, { size: 12 });

@@ -123,7 +123,7 @@ function sayTimeNow() {
   $("now").textContent = row < 0 ? `Observed, ${time}` : `Error at ${time}`;
   [...$("errors").tBodies[0].rows].forEach((line, m) => {
     line.className = state.shown[m] ? "" : "off";
-    line.cells[1].textContent = row < 0 ? "\u2013" : scene.predictions[m].euler[row].toFixed(3);
+    line.cells[1].textContent = row < 0 ? "\u2013" : inRad(scene.predictions[m].euler[row], 3, "");
     line.cells[2].textContent = row < 0 ? "\u2013" : scene.predictions[m].mm[row].toFixed(1);
   });
   const slider = { valueNow: Math.round(timeOf(frame)), valueMin: Math.round(timeOf(0)), valueMax: Math.round(timeOf(FRAMES - 1)), valueText: row < 0 ? `${time}, observed` : `${time}, predicted` };

@@ -126,3 +126,8 @@ const haloOf = (model) => calibrated[model]?.get(state.halo) ?? null;
 const timeOf = (frame) => ((frame - NOW) * 1000) / fps;
 const sayTime = (ms) => `${ms > 0 ? "+" : ms < 0 ? "\u2212" : ""}${Math.abs(Math.round(ms))} ms`;
 const target = (frame) => Math.min(future - 1, Math.floor(frame + 1e-6) - past); // of a frame; below 0: observed
+
+// Positions have no angles: their Euler error is not a number, and is not shown.
+function inRad(error, digits, unit) {
+  return Number.isNaN(error) ? "\u2013" : error.toFixed(digits) + unit;
+}
