@@ -14,10 +14,11 @@ from motion_jax.models import (
     crbm,
     dct_mixer,
     erd,
+    gcnext,
     his_rep_itself,
     learn_traj_dep,
-    gcnext,
     lstm_3lr,
+    pgbig,
     quaternet,
     res_sup,
     seq2seq,
@@ -71,6 +72,7 @@ register("dct_mixer", Entry(dct_mixer.DctMixerConfig, dct_mixer.make))
 register("learn_traj_dep", Entry(learn_traj_dep.LearnTrajDepConfig, learn_traj_dep.make))
 register("his_rep_itself", Entry(his_rep_itself.HisRepItselfConfig, his_rep_itself.make))
 register("gcnext", Entry(gcnext.GcnextConfig, gcnext.make))
+register("pgbig", Entry(pgbig.PgbigConfig, pgbig.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))
 
