@@ -13,7 +13,7 @@ batch normalisation with statistics for each number that a layer makes, weights 
 
 Departures: the authors' code reads millimetres; here frames are normalised column by column. Left out is what cannot
 matter: biases ahead of a batch normalisation, the half of the last layer whose result is cut off, and two batch
-normalisations a stage that their code makes but does not call. So 22 joints have 1,438,216 parameters here, where the
+normalisations a stage that their code makes but does not call. So 22 joints have 1,437,356 parameters here, where the
 authors print 1.74 M.
 """
 
@@ -79,7 +79,7 @@ class Layer(NamedTuple):
     """A convolution, batch normalisation with statistics for each number, tanh, dropout."""
 
     convolution: Convolution
-    norm: BatchNorm  # each leaf [F', J, C']
+    norm: BatchNorm  # each leaf [F', J C']
 
 
 class Coder(NamedTuple):
@@ -134,10 +134,9 @@ def make(config: PgbigConfig, experiment: Experiment, space: PoseSpace) -> Model
             training = None
             if keys is not None:
                 training = Training(jax.vmap(lambda key: jax.random.fold_in(key, number))(keys), config.dropout)
-            y = jnp.swapaxes(grid.to_grid(x), 1, 2)  # [F, J, B, C]
-            y, encoder = code(coders.encoder, y, 0, compute, training)
+            y, encoder = code(coders.encoder, grid.to_grid(x), 0, compute, training)
             y, decoder = code(coders.decoder, y, 1 + 2 * config.encoder_blocks, compute, training)
-            x = grid.from_grid(jnp.swapaxes(y, 1, 2))
+            x = grid.from_grid(y)
             return x, (x, PgbigParams(encoder, decoder))
 
         x = jnp.einsum("btn,tf->fbn", history[:, -observed:], to_coefficients)
@@ -188,7 +187,7 @@ def init_coder(
 
 
 def _init_layer(key: Array, joints: int, features: tuple[int, int], lengths: tuple[int, int]) -> Layer:
-    made = (lengths[1], joints, features[1])
+    made = (lengths[1], joints * features[1])
     norm = jax.tree.map(lambda leaf: leaf.reshape(made), init_batch_norm(int(np.prod(made))))
     return Layer(_init_convolution(key, joints, features, lengths), norm)
 
@@ -199,13 +198,13 @@ def _init_convolution(key: Array, joints: int, features: tuple[int, int], length
 
 
 def code(params: Coder, x: Array, site: int, compute: Compute, training: Training | None) -> tuple[Array, Coder]:
-    """x `[F, J, B, C]` to `[F', J, B, C']`, and `params` with new statistics in training.
+    """x `[F, B, J, C]` to `[F', B, J, C']`, and `params` with new statistics in training.
 
     Where the first layer takes a multiple of F coefficients, it reads so many copies of x.
 
     Args:
         params: of the encoder or decoder.
-        x: coefficients by joint, sequence and feature.
+        x: features of coefficients of joints.
         site: number of its first layer, for dropout; the others count on.
         compute: how products are computed.
         training: None in prediction.
@@ -224,20 +223,20 @@ def code(params: Coder, x: Array, site: int, compute: Compute, training: Trainin
 
 def _layer(params: Layer, x: Array, site: int, compute: Compute, training: Training | None) -> tuple[Array, Layer]:
     y = _convolve(params.convolution, x, compute)
-    normalise = jax.vmap(jax.vmap(functools.partial(batch_norm, train=training is not None)))
-    y, norm = normalise(params.norm, y)
-    y = jnp.tanh(y)
+    flat = y.reshape(*y.shape[:2], -1)
+    flat, norm = jax.vmap(functools.partial(batch_norm, train=training is not None))(params.norm, flat)
+    y = jnp.tanh(flat.reshape(y.shape))
     if training is not None:
-        y = dropout(training.keys, site, training.rate, y, axis=2)
+        y = dropout(training.keys, site, training.rate, y, axis=1)
     return y, params._replace(norm=norm)
 
 
 def _convolve(params: Convolution, x: Array, compute: Compute) -> Array:
-    """x `[F, J, B, C]`, or that of which x is one of several equal copies; the axes in the order of least work."""
+    """x `[F, B, J, C]`, or that of which x is one of several equal copies; the axes in the order of least work."""
     time = params.time.reshape(-1, len(x), params.time.shape[1]).sum(axis=0)
-    over_joints = ("fjbc,jk->fkbc", make_operand(params.joints, None, compute))
-    over_features = ("fjbc,cd->fjbd", make_operand(params.features, None, compute))
-    over_time = ("fjbc,fg->gjbc", make_operand(time, None, compute))
+    over_joints = ("fbjc,jk->fbkc", make_operand(params.joints, None, compute))
+    over_features = ("fbjc,cd->fbjd", make_operand(params.features, None, compute))
+    over_time = ("fbjc,fg->gbjc", make_operand(time, None, compute))
     steps = [over_features, over_joints, over_time]
     if time.shape[0] > time.shape[1]:
         steps = [over_features, over_time, over_joints]
