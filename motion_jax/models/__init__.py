@@ -20,6 +20,7 @@ from motion_jax.models import (
     his_rep_itself,
     learn_traj_dep,
     lstm_3lr,
+    pgbig,
     quaternet,
     res_sup,
     seq2seq,
@@ -76,6 +77,7 @@ register("dct_mixer", Entry(dct_mixer.DctMixerConfig, dct_mixer.make))
 register("learn_traj_dep", Entry(learn_traj_dep.LearnTrajDepConfig, learn_traj_dep.make))
 register("his_rep_itself", Entry(his_rep_itself.HisRepItselfConfig, his_rep_itself.make))
 register("gcnext", Entry(gcnext.GcnextConfig, gcnext.make))
+register("pgbig", Entry(pgbig.PgbigConfig, pgbig.make))
 register("transformer", Entry(transformer.TransformerConfig, transformer.make))
 register("st_transformer", Entry(st_transformer.StTransformerConfig, st_transformer.make))
 register("conv_lstm", Entry(conv_lstm.ConvLstmConfig, conv_lstm.make))

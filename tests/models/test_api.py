@@ -62,6 +62,7 @@ OTHERS = {
     "dct_mixer": {"name": "dct_mixer", "layers": 1, "hidden": 5, "members": 2},
     "learn_traj_dep": {"name": "learn_traj_dep", "hidden": H, "blocks": 1, "observed": 3},
     "his_rep_itself": {"name": "his_rep_itself", "hidden": H, "blocks": 1, "observed": 2, "predicted": 1},
+    "pgbig": {"name": "pgbig", "hidden": H, "stages": 2, "decoder_blocks": 1, "observed": 3},
     "transformer": {"name": "transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
     "st_transformer": {"name": "st_transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
     "conv_lstm": {"name": "conv_lstm", "hidden": H, "layers": 2, "kernel": 3},
@@ -204,7 +205,7 @@ def test_forcing(case):
         assert (np.abs(prediction[:, t] - free[:, t]).max() > 1e-4) == (t > 0)
 
 
-PLANNED = {"simlpe", "dct_mixer", "learn_traj_dep"}
+PLANNED = {"simlpe", "dct_mixer", "learn_traj_dep", "pgbig"}
 """They predict several frames from the same reading: forced with the first of them, they read it and plan anew."""
 
 
