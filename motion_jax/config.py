@@ -403,9 +403,17 @@ def one_of(path: str, value: str, allowed: Iterable[str]) -> None:
 
 
 def at_least(path: str, value: float, least: float) -> None:
-    """Raises `UserError` where the field `path` is less, or NaN."""
+    """Raises `UserError` where the field `path` is less, infinite or NaN."""
     if not value >= least:
         raise UserError(f"{path}={value}: must be at least {least}")
+    if value == float("inf"):
+        raise UserError(f"{path}={value}: must be finite")
+
+
+def at_most(path: str, value: float, other: str, most: float) -> None:
+    """Raises `UserError` where the field `path` is more than the field `other`, which is `most`."""
+    if value > most:
+        raise UserError(f"{path}={value}: must be at most {other}={most}")
 
 
 def positive(path: str, value: float) -> None:

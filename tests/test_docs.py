@@ -23,7 +23,15 @@ import pytest
 import motion_jax.config
 import motion_jax.models
 from motion_jax.commands.cli import _check_key
-from motion_jax.config import MODEL_CONFIGS, DataConfig, EvalConfig, Experiment, model_config
+from motion_jax.config import (
+    AUGMENTATIONS,
+    MODEL_CONFIGS,
+    REPRESENTATIONS,
+    DataConfig,
+    EvalConfig,
+    Experiment,
+    model_config,
+)
 from motion_jax.data.formats import FORMATS
 from motion_jax.evaluation.index import read_index
 from motion_jax.evaluation.index_pages import updated
@@ -167,7 +175,9 @@ def test_the_experiment_of_the_api_page_is_one():
 
 
 def test_tables_of_names_are_complete():
-    api, formats = ROOT / "docs" / "api.md", ROOT / "docs" / "formats.md"
+    api, formats, spaces = (ROOT / "docs" / f"{name}.md" for name in ("api", "formats", "representations"))
+    assert set(table(spaces, "`data.representation`")) == set(REPRESENTATIONS)
+    assert table(spaces, "name").keys() >= set(AUGMENTATIONS)
     assert set(table(api, "`train.loss`")) == set(LOSSES)
     assert set(table(api, "`eval.metrics`")) == set(METRICS)
     models = api.read_text().partition("Models by `model.name`:")[2].partition("\n\n")[0]

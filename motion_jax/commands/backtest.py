@@ -15,7 +15,7 @@ from absl import flags
 
 from motion_jax.commands import cli
 from motion_jax.data.motion.rates import check_rate
-from motion_jax.evaluation.conformal import LEVELS, parse_levels
+from motion_jax.evaluation.conformal import parse_levels
 from motion_jax.experiments.backtest import backtest, backtest_table, read_recordings
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable, write_text
@@ -28,7 +28,7 @@ _ACTION = flags.DEFINE_string("action", None, "What is done in all recordings; n
 _PATTERN = flags.DEFINE_string("pattern", "", "Paths without suffix, with {subject}, {action}, {trial}.")
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the files, where they do not say them.")
 _RETARGET = flags.DEFINE_bool("retarget", False, "Put other bodies on the model's by the names of their joints.")
-_LEVELS = flags.DEFINE_list("levels", [f"{level:g}" for level in LEVELS], "Of the radii, with --hold_out.")
+_LEVELS = flags.DEFINE_list("levels", None, "Of the radii that --hold_out calibrates; none: 0.5,0.9,0.95.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
 _JSON = cli.define_path("json", "", "Write what was found here, in full.")
 
@@ -38,7 +38,7 @@ def main(_: list[str]) -> None:
     check_rate(_INPUT_FPS.value, "--input_fps")
     if _JSON.value:
         check_writable(_JSON.value)
-    levels = parse_levels(_LEVELS.value)
+    levels = None if _LEVELS.value is None else parse_levels(_LEVELS.value)
     predictor = load_predictor(_WORKDIR.value, _CHECKPOINT.value)
     recordings = read_recordings(
         predictor,

@@ -94,16 +94,13 @@ def main(_: list[str]) -> None:
         runs = [_measured_otherwise(run) for run in runs]
     if _PLOT.value and len(names := {run.experiment.data.name for run in runs}) > 1:
         raise UserError(f"--plot={_PLOT.value}: shows one data set; these runs are of {', '.join(sorted(names))}")
-    if _COVERAGE.value:
-        for run in runs:
-            run.calibrated()  # raises before anything is computed
     leave_out = not _INDEX.value and not all(is_run(folder) for folder in folders)
+    calibrated = _calibrated(runs, leave_out) if _COVERAGE.value else []
     scored = _score(runs, leave_out)
     reports = [report for _, found in scored for report in found]
     print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
     if _COVERAGE.value:
-        for run in runs:
-            covered += measure_run(run, _opened(_data(run)))
+        covered += _coverage(calibrated, leave_out)
         print(f"{coverage_table(covered)}\n")
     if _INDEX.value:
         found = [row for group, reports in scored for row in index_rows(group, reports, _LATENCY.value)]
@@ -160,6 +157,35 @@ def _score(runs: list[Predictor], leave_out: bool) -> list[tuple[list[Predictor]
     if not any(reports for _, reports in scored):
         raise UserError(f"--workdir={_WORKDIR.value}: none of its {len(runs)} runs could be scored")
     return scored
+
+
+def _calibrated(runs: list[Predictor], leave_out: bool) -> list[Predictor]:
+    """Those that have radii. One that has none is an error, or with `leave_out` a warning unless none has."""
+    found, missing = [], []
+    for run in runs:
+        try:
+            run.calibrated()
+            found.append(run)
+        except UserError as error:
+            missing.append(error)
+    if missing and (not leave_out or not found):
+        raise missing[0]
+    for error in missing:
+        logging.warning("no coverage: %s", error)
+    return found
+
+
+def _coverage(runs: list[Predictor], leave_out: bool) -> list[CoverageReport]:
+    """Of calibrated runs; one that cannot be measured is an error, or with `leave_out` a warning."""
+    covered: list[CoverageReport] = []
+    for run in runs:
+        try:
+            covered += measure_run(run, _opened(_data(run)))
+        except UserError as error:
+            if not leave_out:
+                raise
+            logging.warning("no coverage: %s, seed %d: %s", run.experiment.name, run.experiment.train.seed, error)
+    return covered
 
 
 _opened = functools.cache(open_dataset)

@@ -46,7 +46,8 @@ def main(_: list[str]) -> None:
     if _CALIBRATE.value and split_clips(dataset, experiment.data).validation:
         print(f"calibrating on what was held out ({experiment.data.validation}) ...", flush=True)
         try:
-            radii = calibrate_run(load_predictor(_WORKDIR.value), dataset=dataset)
+            predictor = load_predictor(_WORKDIR.value)
+            radii = predictor.radii or calibrate_run(predictor, dataset=dataset)  # those of a run that had ended stay
         except UserError as error:  # the run itself is trained and whole
             logging.warning("no radii: %s", error)
         else:

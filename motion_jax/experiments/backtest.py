@@ -114,7 +114,7 @@ def read_recordings(
 
 
 def backtest(
-    predictor: Predictor, recordings: Recordings, hold_out: Sequence[str] = (), levels: Sequence[float] = LEVELS
+    predictor: Predictor, recordings: Recordings, hold_out: Sequence[str] = (), levels: Sequence[float] | None = None
 ) -> Backtest:
     """Scores a run on recordings, beside zero-velocity, and its radii where it has some.
 
@@ -125,17 +125,19 @@ def backtest(
         recordings: of `read_recordings`.
         hold_out: subjects. Only they are scored, and the radii are calibrated anew on all the others, every window
             alike: what the radii of these recordings promise of a person who is not among them.
-        levels: of the radii that are calibrated here.
+        levels: of the radii that are calibrated here, with `hold_out`; None: `conformal.LEVELS`.
 
     Raises:
-        UserError: a subject is unknown or all are held out, too few windows are left, or a prediction is not finite.
+        UserError: levels without `hold_out`, a subject is unknown or all are held out, too few windows are left, or a
+            prediction is not finite.
     """
-    everyone = sorted(set(recordings.subjects))
+    if levels and not hold_out:
+        raise UserError("--levels: are those of radii calibrated here, with --hold_out; the run's own have theirs")
+    everyone = sorted(set(recordings.subjects) - {""})
     for name in hold_out:
         if name not in everyone:
-            raise UserError(
-                f"--hold_out={','.join(hold_out)}: no subject {name!r}: must be among {', '.join(everyone)}"
-            )
+            known = f"must be among {', '.join(everyone)}" if everyone else "the paths name none; --pattern says where"
+            raise UserError(f"--hold_out={','.join(hold_out)}: no subject {name!r}: {known}")
     held = np.isin(recordings.subjects, hold_out) if hold_out else np.ones(len(recordings.subjects), bool)
     if hold_out and held.all():
         raise UserError(f"--hold_out={','.join(hold_out)}: leaves nobody to calibrate on")
@@ -148,7 +150,9 @@ def backtest(
     distances = joint_distances(body, predicted, truth)
     radii, which = predictor.radii, "of the run"
     if hold_out:
-        radii, which = _of_the_others(predictor, distances[~held], recordings.owners[~held], check_levels(levels))
+        radii, which = _of_the_others(
+            predictor, distances[~held], recordings.owners[~held], check_levels(levels or LEVELS)
+        )
     still = np.broadcast_to(history[:, -1:], truth.shape)
     frames = predictor.experiment.eval.frame_numbers
     columns = [frame - 1 for frame in frames]

@@ -66,7 +66,8 @@ def _baselines(runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str]
     """Zero-velocity once on each kind of window, horizon and metric that the runs are measured on."""
     alike: dict[tuple, Predictor] = {}
     for run in runs:
-        alike.setdefault((run.experiment.eval, run.target_length, run.experiment.data.stride), run)
+        body = run.space.skeleton  # of positions, there are no angles to measure
+        alike.setdefault((run.experiment.eval, run.target_length, run.experiment.data.stride, body.positions), run)
     found: dict[tuple, Report] = {}
     for run in alike.values():
         for report in _score(zero_velocity(run), dataset, modes):

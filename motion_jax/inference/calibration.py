@@ -60,8 +60,8 @@ def calibrate(
     levels = check_levels(levels)
     if by not in GROUPS:
         raise UserError(f"by={by!r}: must be one of {', '.join(GROUPS)}")
-    judged, note = _judged(predictor)
-    data = judged.experiment.data
+    measured, note = _measured(predictor)
+    data = measured.experiment.data
     clips = split_clips(represented(dataset, data), data).validation
     if not clips:
         raise UserError(
@@ -70,7 +70,7 @@ def calibrate(
         )
     if by == "subject" and not all(clip.subject for clip in clips):
         raise UserError(f"by=subject: the recordings of {dataset.name!r} name no subjects: use by=recording")
-    distances, owners = clip_distances(judged, clips, windows)
+    distances, owners = clip_distances(measured, clips, windows)
     if bad := int(np.count_nonzero(~np.isfinite(distances).all((1, 2)))):
         raise UserError(f"calibration: {bad} of {len(distances)} predictions are not finite: train anew")
     groups = None if by == "window" else [clip.name if by == "recording" else clip.subject for clip in owners]
@@ -82,8 +82,8 @@ def calibrate(
         radius=radius,
         band_radius=band,
         pose_radius=pose,
-        joints=judged.space.skeleton.joints,
-        fps=judged.space.fps,
+        joints=measured.space.skeleton.joints,
+        fps=measured.space.fps,
         by=by,
         windows=len(distances),
         recordings=len(used),
@@ -152,7 +152,7 @@ def read_radii(folder: Workdir, weights: str) -> Radii:
     return radii
 
 
-def _judged(predictor: Predictor) -> tuple[Predictor, str]:
+def _measured(predictor: Predictor) -> tuple[Predictor, str]:
     """Whose errors are measured, and what must be said of it."""
     from motion_jax.inference.predictor import load_predictor  # which reads radii
 

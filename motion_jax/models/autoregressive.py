@@ -22,6 +22,7 @@ from motion_jax.config import FORCING, Experiment, ModelConfig, at_least, fracti
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
 from motion_jax.nn.deferred_grad import compute_of
+from motion_jax.nn.dropout import check_rate
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
@@ -61,15 +62,8 @@ class AutoregressiveConfig(ModelConfig):
     def __post_init__(self) -> None:
         at_least("model.hidden", self.hidden, 1)
         at_least("model.layers", self.layers, 1)
-        dropout_rate(self.dropout)
+        check_rate("model.dropout", self.dropout)
         fraction("model.free_running", self.free_running)
-
-
-def dropout_rate(rate: float) -> None:
-    """Raises `UserError` where `model.dropout` leaves nothing, or is no share."""
-    fraction("model.dropout", rate)
-    if rate == 1:
-        raise UserError("model.dropout=1.0: must be below 1")
 
 
 def divide_into_heads(hidden: int, heads: int) -> None:
@@ -77,6 +71,13 @@ def divide_into_heads(hidden: int, heads: int) -> None:
     at_least("model.heads", heads, 1)
     if hidden % heads:
         raise UserError(f"model.heads={heads}: must divide model.hidden={hidden}")
+
+
+def check_kernel(kernel: int) -> None:
+    """Raises `UserError` unless `model.kernel` reads as many joints on either side of one."""
+    at_least("model.kernel", kernel, 1)
+    if kernel % 2 == 0:
+        raise UserError(f"model.kernel={kernel}: must be odd")
 
 
 def make(experiment: Experiment, space: PoseSpace, network: Network, free_running: float) -> Model:

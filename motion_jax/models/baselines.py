@@ -8,8 +8,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import DataConfig, Experiment, ModelConfig, at_least
-from motion_jax.errors import UserError
+from motion_jax.config import DataConfig, Experiment, ModelConfig, at_least, at_most
 from motion_jax.geometry.field_euler import field_euler
 from motion_jax.geometry.rotations import matrix_from_euler, rotvec_from_matrix
 from motion_jax.pose_space import PoseSpace
@@ -39,8 +38,7 @@ class RunningAverageConfig(ModelConfig):
 
     def check(self, data: DataConfig) -> None:
         """Raises `UserError` if fewer frames are observed than are averaged."""
-        if self.window > data.source_length:
-            raise UserError(f"model.window={self.window}: must be at most data.source_length={data.source_length}")
+        at_most("model.window", self.window, "data.source_length", data.source_length)
 
 
 def make_zero_velocity(config: ZeroVelocityConfig, experiment: Experiment, space: PoseSpace) -> Model:

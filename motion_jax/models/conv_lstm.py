@@ -16,9 +16,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import Experiment, at_least
-from motion_jax.errors import UserError
-from motion_jax.models.autoregressive import AutoregressiveConfig, Network
+from motion_jax.config import Experiment
+from motion_jax.models.autoregressive import AutoregressiveConfig, Network, check_kernel
 from motion_jax.models.autoregressive import make as make_autoregressive
 from motion_jax.models.joint_grid import JointGrid, joint_grid
 from motion_jax.nn.conv_lstm import (
@@ -68,9 +67,7 @@ class ConvLstmConfig(AutoregressiveConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("model.kernel", self.kernel, 1)
-        if self.kernel % 2 == 0:
-            raise UserError(f"model.kernel={self.kernel}: must be odd")
+        check_kernel(self.kernel)
 
 
 def make(config: ConvLstmConfig, experiment: Experiment, space: PoseSpace) -> Model:
@@ -130,7 +127,7 @@ def _read(
 ) -> tuple[States, Array]:
     """L more frames `[L, B, N]`: the states after them, and the change `[L, B, n]` from each to the next."""
     del context
-    poses = grid.to_grid(frames[..., : int(grid.mask.sum())])
+    poses = grid.to_grid(frames[..., : grid.count])
     named = jnp.broadcast_to(weights.joints, (*poses.shape[:-1], NAMED))
     x, after = jnp.concatenate([poses, named], axis=-1), []
     for number, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):

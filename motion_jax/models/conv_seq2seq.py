@@ -6,7 +6,7 @@ convolutions of stride 2 with leaky rectifiers and a linear layer; the decoder r
 the last frame. The long-term code is made once; the short-term encoder reads the frames that were predicted.
 
 What differs: a joint's coordinates are channels where the paper has them side by side, so the kernel counts joints; all
-convolutions are equally wide; the paper's adversary, that judges whole sequences, is left out; the action is not read.
+convolutions are equally wide; the paper's discriminator of whole sequences is left out; the action is not read.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import DataConfig, Experiment, at_least
-from motion_jax.errors import UserError
-from motion_jax.models.autoregressive import AutoregressiveConfig, Network
+from motion_jax.config import DataConfig, Experiment, at_least, at_most
+from motion_jax.models.autoregressive import AutoregressiveConfig, Network, check_kernel
 from motion_jax.models.autoregressive import make as make_autoregressive
 from motion_jax.models.joint_grid import JointGrid, joint_grid
 from motion_jax.nn.conv_lstm import neighbours
@@ -63,16 +62,11 @@ class ConvSeq2SeqConfig(AutoregressiveConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("model.window", self.window, 1)
-        at_least("model.kernel", self.kernel, 1)
-        if self.kernel % 2 == 0:
-            raise UserError(f"model.kernel={self.kernel}: must be odd")
+        check_kernel(self.kernel)
 
     def check(self, data: DataConfig) -> None:
         """Raises `UserError` where the short-term encoder reads more frames than there are."""
-        if self.window > data.source_length:
-            raise UserError(
-                f"model.window={self.window}: must be at most data.source_length, which is {data.source_length}"
-            )
+        at_most("model.window", self.window, "data.source_length", data.source_length)
 
 
 def make(config: ConvSeq2SeqConfig, experiment: Experiment, space: PoseSpace) -> Model:
@@ -89,7 +83,7 @@ def make(config: ConvSeq2SeqConfig, experiment: Experiment, space: PoseSpace) ->
 
 def _init(config: ConvSeq2SeqConfig, grid: JointGrid, observed: int, key: Array) -> ConvSeq2SeqParams:
     long_term, short_term, decoder = jax.random.split(key, 3)
-    hidden, motion = config.hidden, int(grid.mask.sum())
+    hidden, motion = config.hidden, grid.count
     return ConvSeq2SeqParams(
         long_term=_init_encoder(config, grid, observed, long_term),
         short_term=_init_encoder(config, grid, config.window, short_term),
@@ -125,7 +119,7 @@ def _start(
 ) -> tuple[Array, Array]:
     """The code `[B, H]` of the observed frames, and the poses before the last of them that a window reads."""
     del length, keys
-    poses = grid.to_grid(history[..., : int(grid.mask.sum())])
+    poses = grid.to_grid(history[..., : grid.count])
     return _encode(config, weights.long_term, poses), poses[len(poses) - config.window : -1]
 
 
@@ -140,7 +134,7 @@ def _read(
 ) -> tuple[Array, Array]:
     """L more frames `[L, B, N]`: the poses that the next window reads, and the change `[L, B, n]` from each."""
     length, batch = frames.shape[:2]
-    known = jnp.concatenate([queue, grid.to_grid(frames[..., : int(grid.mask.sum())])])
+    known = jnp.concatenate([queue, grid.to_grid(frames[..., : grid.count])])
     windows = jnp.stack([known[start : start + length] for start in range(config.window)])  # [window, L, B, K, C]
     windows = windows.reshape(config.window, length * batch, *known.shape[2:])
     recent = _encode(config, weights.short_term, windows).reshape(length, batch, -1)

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, one_of
+from motion_jax.errors import UserError
 from motion_jax.models.one_shot import loss_of_window, one_shot
 from motion_jax.models.simlpe import check_predicted
 from motion_jax.nn.deferred_grad import compute_of, product
@@ -59,6 +60,11 @@ class DctMixerConfig(ModelConfig):
 
     def check(self, data: DataConfig) -> None:
         """The inverse DCT makes S frames: P must be among them, and windows must hold them."""
+        if not self.predicted and data.target_length > data.source_length:
+            raise UserError(
+                f"model.predicted=0: predicts all data.target_length={data.target_length} frames at once, which must "
+                f"be at most data.source_length={data.source_length}: name a smaller number"
+            )
         check_predicted(self.predicted or data.target_length, data)
 
 

@@ -32,6 +32,11 @@ class JointGrid:
         return self.mask.shape[0]
 
     @property
+    def count(self) -> int:
+        """n, kept columns."""
+        return int(self.mask.sum())
+
+    @property
     def coordinates(self) -> int:
         """C."""
         return self.mask.shape[1]

@@ -17,8 +17,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least
-from motion_jax.errors import UserError
+from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, at_most
 from motion_jax.losses import make_loss
 from motion_jax.models.one_shot import one_shot, with_code
 from motion_jax.nn.dct import dct_matrix
@@ -48,8 +47,7 @@ class LearnTrajDepConfig(ModelConfig):
 
     def check(self, data: DataConfig) -> None:
         """Raises `UserError` if fewer frames are observed than are read."""
-        if self.observed > data.source_length:
-            raise UserError(f"model.observed={self.observed}: must be at most data.source_length={data.source_length}")
+        at_most("model.observed", self.observed, "data.source_length", data.source_length)
 
 
 def make(config: LearnTrajDepConfig, experiment: Experiment, space: PoseSpace) -> Model:

@@ -27,8 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least
-from motion_jax.errors import UserError
+from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, at_most
 from motion_jax.losses import make_loss
 from motion_jax.models.joint_grid import joint_grid
 from motion_jax.models.learn_traj_dep import padded_dct
@@ -63,8 +62,7 @@ class PgbigConfig(ModelConfig):
 
     def check(self, data: DataConfig) -> None:
         """Raises `UserError` if fewer frames are observed than are read."""
-        if self.observed > data.source_length:
-            raise UserError(f"model.observed={self.observed}: must be at most data.source_length={data.source_length}")
+        at_most("model.observed", self.observed, "data.source_length", data.source_length)
 
 
 class Convolution(NamedTuple):

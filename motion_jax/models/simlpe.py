@@ -22,8 +22,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least
-from motion_jax.errors import UserError
+from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, at_most
 from motion_jax.models.one_shot import loss_of_window, one_shot
 from motion_jax.nn.deferred_grad import compute_of, product
 from motion_jax.nn.dense import Dense, dense_weights
@@ -66,9 +65,8 @@ class SimlpeParams(NamedTuple):
 
 def check_predicted(predicted: int, data: DataConfig) -> None:
     """Raises `UserError` unless P frames are no more than S and than T."""
-    for field, most in (("source_length", data.source_length), ("target_length", data.target_length)):
-        if predicted > most:
-            raise UserError(f"model.predicted={predicted}: must be at most data.{field}={most}")
+    at_most("model.predicted", predicted, "data.source_length", data.source_length)
+    at_most("model.predicted", predicted, "data.target_length", data.target_length)
 
 
 def make(config: SimlpeConfig, experiment: Experiment, space: PoseSpace) -> Model:

@@ -166,7 +166,7 @@ def _read(
     del context
     length, batch = frames.shape[:2]
     joints, hidden = grid.tokens, config.hidden
-    poses = grid.to_grid(frames[..., : int(grid.mask.sum())])
+    poses = grid.to_grid(frames[..., : grid.count])
     embed, bias = weights.embed
     position = sinusoidal_positions(state.read + jnp.arange(length), hidden)
     x = contract("lbkc,kch->lbkh", poses, embed) + bias + position[:, None, None]

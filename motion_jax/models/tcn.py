@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from motion_jax.config import Experiment, at_least
+from motion_jax.errors import UserError
 from motion_jax.models.autoregressive import AutoregressiveConfig, Network
 from motion_jax.models.autoregressive import make as make_autoregressive
 from motion_jax.nn.convolution import causal_convolution
@@ -30,6 +31,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Model
 
 CONVOLUTIONS = 2  # of a block
+MOST_LAYERS = 12  # whose last dilation is 2,048 frames, all of which are kept
 
 
 class TcnParams(NamedTuple):
@@ -64,6 +66,8 @@ class TcnConfig(AutoregressiveConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("model.kernel", self.kernel, 2)
+        if self.layers > MOST_LAYERS:
+            raise UserError(f"model.layers={self.layers}: must be at most {MOST_LAYERS}: dilations double with each")
 
 
 def make(config: TcnConfig, experiment: Experiment, space: PoseSpace) -> Model:

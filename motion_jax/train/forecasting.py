@@ -100,6 +100,8 @@ def fit(
     """
     if experiment.train.refit:
         return _refit(experiment, dataset, Workdir(workdir), board, callback, quiet)
+    if Workdir(workdir).selection.is_dir():
+        raise UserError(f"--workdir={workdir}: holds another run, one with train.refit: choose another workdir")
     return train(Forecasting.of(experiment, dataset), experiment, workdir, board, callback, quiet)
 
 

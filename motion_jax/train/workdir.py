@@ -39,7 +39,6 @@ class Workdir:
         self.space = self.path / SPACE
         self.metrics = self.path / "metrics.jsonl"
         self.radii = self.path / "radii.json"  # of calibration; none before
-        self.selection = self.path / "selection"  # of a run that was fitted anew on all data: the run that chose
         self.last = self.path / "checkpoints" / "last"
         self.best = self.path / "checkpoints" / "best"
         self.selection = self.path / "selection"  # of a refit: the run, a whole one, that chose the number of steps

@@ -30,6 +30,39 @@ def test_pages_are_made_from_an_index_alone_and_a_broken_one_is_refused_first(tm
     ]
 
 
+COVERED = """
+from types import SimpleNamespace
+from motion_jax.commands import evaluate
+from motion_jax.errors import UserError
+class Run:
+    def __init__(self, name, has_radii):
+        self.name, self.has_radii = name, has_radii
+    def calibrated(self):
+        if not self.has_radii:
+            raise UserError(f"{self.name} has no radii")
+evaluate.open_runs = lambda folders, checkpoint: [Run(str(folder), "with" in str(folder)) for folder in folders]
+evaluate.is_run = lambda folder: str(folder).startswith("run")
+evaluate._score = lambda runs, leave_out: [(runs, [])]
+evaluate.tables.averages_table = lambda reports: ""
+evaluate._opened = evaluate._data = lambda run: run
+evaluate.measure_run = lambda run, dataset: [run.name]
+evaluate.coverage_table = str
+cli.run(evaluate.main)
+"""
+
+
+def test_coverage_is_of_the_runs_with_radii_where_runs_were_found_and_of_all_that_were_named(tmp_path: Path, forked):
+    """One without is refused before anything is scored; of a folder of runs it is passed over, unless none has any."""
+    lines = [["--coverage", f"--workdir={names}"] for names in ("run/with,run/none", "any/none,any/with", "any/none")]
+    named, found, none = forked(COVERED, lines, tmp_path)
+    assert [(named.status, named.out), (none.status, none.out)] == [(2, "")] * 2
+    assert named.complaints == "error: run/none has no radii\n"
+    assert none.complaints == "error: any/none has no radii\n"
+    assert found.status == 0
+    assert "['any/with']" in found.out
+    assert "no coverage: any/none has no radii" in found.complaints
+
+
 UNTRAINED = """
 import numpy as np
 from motion_jax.commands import evaluate

@@ -12,7 +12,10 @@ from types import SimpleNamespace
 from motion_jax.commands import train
 train.open_dataset = lambda config: SimpleNamespace(name="made", clips=())
 train.fit = lambda experiment, dataset, workdir, board: print(experiment.name, experiment.model.hidden) or 7
-train.split_clips = lambda dataset, config: SimpleNamespace(validation=())
+train.split_clips = lambda dataset, config: SimpleNamespace(validation=("clip",))
+train.load_predictor = lambda workdir: SimpleNamespace(radii="its own" if workdir == "calibrated" else None)
+train.calibrate_run = lambda predictor, dataset: "new ones"
+train.describe = lambda radii, frames: f"radii: {radii}"
 cli.run(train.main)
 """
 
@@ -35,9 +38,11 @@ def test_a_run_is_resumed_with_its_own_configuration(tmp_path: Path, forked):
     assert "\nnamed " in named.out
 
 
-def test_what_is_opened_is_named_only_where_it_can_be(tmp_path: Path, forked):
-    lines = [["--workdir=run", "--config=quickstart", *more] for more in ([], ["--config.data.name=nodata"])]
-    made, unknown = forked(TRAINING, lines, tmp_path)
+def test_what_is_opened_is_named_only_where_it_can_be_and_radii_of_a_run_that_has_some_stay(tmp_path: Path, forked):
+    lines = [["--workdir=run"], ["--workdir=run", "--config.data.name=nodata"], ["--workdir=calibrated"]]
+    made, unknown, calibrated = forked(TRAINING, [[*line, "--config=quickstart"] for line in lines], tmp_path)
+    assert made.out.endswith("radii: new ones\n")
+    assert calibrated.out.endswith("radii: its own\n")
     assert made.out.startswith("opening synthetic motion, which is made once and kept\n")
     assert (unknown.status, unknown.out) == (2, "")
     assert unknown.complaints.startswith("error: data.name='nodata': ")

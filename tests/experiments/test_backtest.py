@@ -106,6 +106,11 @@ def test_a_held_out_subject_is_scored_with_radii_of_the_others(still: Predictor,
         backtest(still, recordings, ["dan"])
     with pytest.raises(UserError, match="leaves nobody to calibrate on"):
         backtest(still, recordings, ["anna", "ben", "cleo"])
+    with pytest.raises(UserError, match="--levels: are those of radii calibrated here, with --hold_out"):
+        backtest(still, recordings, levels=(0.9,))
+    unnamed = recordings._replace(subjects=np.full(len(recordings.subjects), ""))
+    with pytest.raises(UserError, match="no subject 'anna': the paths name none; --pattern says where"):
+        backtest(still, unnamed, ["anna"])
 
 
 def test_a_folder_without_a_usable_recording_is_refused(still: Predictor, tmp_path: Path):

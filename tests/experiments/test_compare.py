@@ -99,6 +99,20 @@ def test_zero_velocity_is_scored_once_on_whatever_is_measured(runs: list[Predict
     assert found[-2:] == held
 
 
+def test_zero_velocity_has_the_euler_error_also_behind_a_run_of_positions(runs: list[Predictor], dataset: Dataset):
+    measured = EvalConfig(protocols="srnn", metrics="euler_error_rad,mpjpe_mm", frames="5")
+    places = dataclasses.replace(EXPERIMENT.data, representation="positions")
+    experiment = dataclasses.replace(EXPERIMENT, name="Angles", eval=measured)
+    of_positions = dataclasses.replace(experiment, name="Positions", data=places, model=model_config("zero_velocity"))
+    moving = tuple(range(30, 60))
+    space = PoseSpace(np.zeros(96), np.ones(96), moving, ("walking",), H36M.of_positions, 25.0, "positions")
+    rows = [Predictor((), of_positions, space, 0), Predictor(runs[0].params, experiment, runs[0].space, 0)]
+    rows[0].experiment = dataclasses.replace(of_positions, model=EXPERIMENT.model)
+    found = compare(rows, dataset, ["free_running"])
+    held = [report.metric for report in found if report.model == "Zero-velocity"]
+    assert sorted(held) == ["euler_error_rad", "mpjpe_mm"]
+
+
 def test_nothing_to_compare(dataset: Dataset):
     with pytest.raises(UserError, match="no runs"):
         compare([], dataset)

@@ -82,8 +82,10 @@ def test_a_fresh_model_holds_the_last_frame(name):
 
 WRONG = [
     ({"name": "transformer", "hidden": 6, "heads": 4}, r"model\.heads=4: must divide model\.hidden=6"),
-    ({"name": "tcn", "dropout": 1.0}, r"model\.dropout=1\.0: must be below 1"),
+    ({"name": "tcn", "dropout": 1.0}, r"model\.dropout=1\.0: must be at least 0 and below 1"),
     ({"name": "tcn", "kernel": 1}, r"model\.kernel=1"),
+    ({"name": "tcn", "layers": 40}, r"model\.layers=40: must be at most 12"),
+    ({"name": "conv_lstm", "kernel": 4}, r"model\.kernel=4: must be odd"),
     ({"name": "tcn", "free_running": 1.5}, r"model\.free_running=1\.5"),
 ]
 

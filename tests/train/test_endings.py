@@ -174,6 +174,8 @@ def test_a_refit_trains_anew_on_all_clips_and_goes_on_in_either_part(
     assert ends[1]["train_seconds"] > ends[0]["train_seconds"] > 0  # both parts count
     with pytest.raises(UserError, match="holds another run, one without train"):
         fit(experiment, dataset, tmp_path / "plain")
+    with pytest.raises(UserError, match="holds another run, one with train"):
+        fit(plain, dataset, run)
 
 
 def test_a_schedule_that_falls_until_the_end_is_refitted_for_all_its_steps(configure: Configure):
