@@ -116,6 +116,9 @@ IMPOSSIBLE = [
     ("optim.learning_rate", 0.0), ("optim.learning_rate", math.nan),
     ("optim.learning_rate", math.inf), ("optim.decay_rate", 0.0), ("optim.decay_rate", 1.1), ("optim.decay_steps", 0),
     ("optim.clip_norm", -1.0), ("optim.momentum", 2.0), ("optim.momentum", math.nan), ("optim.weight_decay", -0.1),
+    ("optim.weight_decay", math.inf), ("optim.warmup_steps", -1), ("optim.final_fraction", 2.0), ("train.ema", 1.0),
+    ("train.patience", -1), ("data.speed_range", -0.1), ("data.amplitude_range", math.nan),
+    ("data.posture_range", 2.0),
     ("train.steps", 0), ("train.batch", -3), ("train.seed", -1), ("train.teacher_forcing", 1.5),
     ("train.forcing_end", -0.5), ("train.steps_per_dispatch", 0), ("train.log_every", 0), ("train.report_every", 0),
     ("train.checkpoint_every", 0), ("train.keep_last", 0), ("eval.batch", 0), ("eval.frames", "0,2"),
@@ -134,6 +137,12 @@ def test_what_fits_no_other_field_is_refused():
     assert model_config(hidden=8, heads=3).heads == 3  # no heads, no matter
     with pytest.raises(UserError, match=r"frame 14, but data\.target_length=10"):
         Experiment(data=DataConfig(target_length=10))
+    few = DataConfig(source_length=10, target_length=30)
+    with pytest.raises(UserError, match=r"model\.predicted=0: predicts all data\.target_length=30 .* at most data\.so"):
+        Experiment(model=model_config("dct_mixer"), data=few)
+    for name in ("learn_traj_dep", "pgbig"):
+        with pytest.raises(UserError, match=r"model\.observed=11: must be at most data\.source_length=10"):
+            Experiment(model=model_config(name, observed=11), data=few)
     with pytest.raises(UserError, match=r"model\.window=5: must be at most data\.source_length=4"):
         Experiment(model=model_config("running_average", window=5), data=DataConfig(source_length=4))
 

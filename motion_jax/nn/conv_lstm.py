@@ -1,13 +1,13 @@
 """The convolutional LSTM with peepholes, over images of one row: the joints of a body, in its order.
 
 Source: Shi et al., "Convolutional LSTM network: a machine learning approach for precipitation nowcasting", NIPS 2015,
-eq. 3. With * a convolution along the joints, zeros beyond its ends, and o the product of each number with its own:
+eq. 3. With * a convolution along the joints, zeros beyond its ends, and . the product of each number with its own:
 
-    i = sigmoid(W_xi * x + W_hi * h + w_ci o c + b_i)
-    f = sigmoid(W_xf * x + W_hf * h + w_cf o c + b_f)
-    c' = f o c + i o tanh(W_xc * x + W_hc * h + b_c)
-    o = sigmoid(W_xo * x + W_ho * h + w_co o c' + b_o)
-    h' = o o tanh(c')
+    i = sigmoid(W_xi * x + W_hi * h + w_ci . c + b_i)
+    f = sigmoid(W_xf * x + W_hf * h + w_cf . c + b_f)
+    c' = f . c + i . tanh(W_xc * x + W_hc * h + b_c)
+    o = sigmoid(W_xo * x + W_ho * h + w_co . c' + b_o)
+    h' = o . tanh(c')
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -42,21 +44,31 @@ def parameters(name: str):
     return jax.tree.map(lambda leaf: rng.uniform(-0.7, 0.7, leaf.shape).astype(np.float32), template)
 
 
-def train_loss(name: str, keys, **fields) -> float:
-    model = build(name, **fields)
+@functools.cache
+def applied(name: str):
+    return jax.jit(build(name).apply)
+
+
+@functools.cache
+def trained(name: str, free_running: float, dropout: float):
+    model = build(name, free_running=free_running, dropout=dropout)
     assert model.train_loss is not None
-    return float(jax.jit(model.train_loss)(parameters(name), BATCH, keys, 0)[0])
+    return jax.jit(model.train_loss)
 
 
+def train_loss(name: str, keys, free_running: float, dropout: float = 0.0) -> float:
+    return float(trained(name, free_running, dropout)(parameters(name), BATCH, keys, 0)[0])
+
+
+FREE = np.zeros((B, T), bool)
 KEYS = [jax.random.split(jax.random.key(seed), B) for seed in (0, 1)]
 
 
 @models
 def test_learning_is_predicting_as_in_use(name):
     """The parallel pass over true frames is one-step prediction, which keeps what it has read; the other, free."""
-    apply = jax.jit(build(name).apply)
-    for share, forced in ((0.0, np.ones((B, T), bool)), (1.0, np.zeros((B, T), bool))):
-        right = mse(apply(parameters(name), *BATCH[:2], forced), BATCH.future)
+    for share, forced in ((0.0, ~FREE), (1.0, FREE)):
+        right = mse(applied(name)(parameters(name), *BATCH[:2], forced), BATCH.future)
         np.testing.assert_allclose(train_loss(name, KEYS[0], free_running=share), right, rtol=1e-5)
 
 
@@ -68,15 +80,16 @@ def test_dropout_is_drawn_from_the_keys_in_training_alone(name):
         )
         assert first == again
         assert abs(first - other) > 1e-4
-    free = np.zeros((B, T), bool)
-    plain, dropped = (build(name, dropout=rate).apply(parameters(name), *BATCH[:2], free) for rate in (0.0, 0.5))
-    np.testing.assert_array_equal(plain, dropped)
+    inputs = (parameters(name), *BATCH[:2], FREE)
+    programs = [jax.jit(build(name, dropout=rate).apply).lower(*inputs) for rate in (0.0, 0.5)]
+    plain, dropped = (program.as_text() for program in programs)
+    assert plain == dropped
 
 
 @models
 def test_a_fresh_model_holds_the_last_frame(name):
-    model = build(name)
-    prediction = model.apply(model.init(jax.random.key(0)), *BATCH[:2], np.zeros((B, T), bool))
+    fresh = jax.jit(build(name).init)(jax.random.key(0))
+    prediction = applied(name)(fresh, *BATCH[:2], FREE)
     np.testing.assert_array_equal(prediction, np.broadcast_to(BATCH.history[:, -1:], (B, T, N)))
 
 

@@ -34,6 +34,7 @@ def model(**fields):
 
 
 GCNEXT = model(temperature=TEMPERATURE, cooling=COOLING)
+apply = jax.jit(GCNEXT.apply)
 TEMPLATE = jax.eval_shape(GCNEXT.init, jax.random.key(0))
 PARAMS = jax.tree.map(lambda leaf: RNG.uniform(-0.7, 0.7, leaf.shape), TEMPLATE)
 SINGLE = jax.tree.map(np.float32, PARAMS)
@@ -86,7 +87,7 @@ def test_prediction_is_that_of_its_formulas_with_the_option_of_the_greatest_scor
 
     expected = reference(PARAMS, gates)
     assert (np.sum(chosen, axis=(0, 1)) > 0).all(), "an option that nobody chooses is not tested"
-    predicted = GCNEXT.apply(SINGLE, HISTORY.astype("f4"), FUTURE[:, :P].astype("f4"), FREE)
+    predicted = apply(SINGLE, HISTORY.astype("f4"), FUTURE[:, :P].astype("f4"), FREE)
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -110,7 +111,7 @@ def test_training_draws_the_options_and_learns_by_the_softmax():
         return ((reference(params, gates) - FUTURE[:, :P]) ** 2).mean()
 
     batch = Batch(jnp.float32(HISTORY), jnp.float32(FUTURE))
-    (value, _), gradient = jax.value_and_grad(GCNEXT.train_loss, has_aux=True)(SINGLE, batch, KEYS, STEP)
+    (value, _), gradient = jax.jit(jax.value_and_grad(GCNEXT.train_loss, has_aux=True))(SINGLE, batch, KEYS, STEP)
     np.testing.assert_allclose(value, loss(PARAMS, hard), rtol=1e-5)
     assert (np.sum(list(drawn.values()), axis=(0, 1)) > 0).all(), "an option that nobody chooses is not tested"
     leaves, tree = jax.tree.flatten(PARAMS)
@@ -129,8 +130,8 @@ def test_training_draws_the_options_and_learns_by_the_softmax():
 
 
 def test_it_begins_with_the_last_frame_held_and_all_but_the_adjacency_learns_at_the_whole_rate():
-    params = GCNEXT.init(jax.random.key(0))
-    predicted = GCNEXT.apply(params, HISTORY.astype("f4"), FUTURE[:, :P].astype("f4"), FREE)
+    params = jax.jit(GCNEXT.init)(jax.random.key(0))
+    predicted = apply(params, HISTORY.astype("f4"), FUTURE[:, :P].astype("f4"), FREE)
     np.testing.assert_allclose(predicted, np.broadcast_to(HISTORY[:, -1:], predicted.shape), atol=1e-5)
     np.testing.assert_array_equal(params.adjacency.joints, np.broadcast_to(np.eye(3), (L, 3, 3)))
     assert GCNEXT.rate_scales is not None

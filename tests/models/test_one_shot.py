@@ -100,11 +100,11 @@ def test_simlpe_and_its_loss_and_gradient_are_those_of_its_formulas():
         return ((reference(params, history) - future[:, :P]) ** 2).mean()
 
     single = jax.tree.map(np.float32, params)
-    predicted = model.apply(single, HISTORY[..., :N], FUTURE[:, :P, :N], FREE[:, :P])
+    predicted = jax.jit(model.apply)(single, HISTORY[..., :N], FUTURE[:, :P, :N], FREE[:, :P])
     np.testing.assert_allclose(predicted, reference(params, history), rtol=1e-5, atol=1e-5)
     keys = jax.random.split(jax.random.key(0), B)
     batch = Batch(HISTORY[..., :N], FUTURE[..., :N])
-    (value, _), gradient = jax.value_and_grad(model.train_loss, has_aux=True)(single, batch, keys, 0)
+    (value, _), gradient = jax.jit(jax.value_and_grad(model.train_loss, has_aux=True))(single, batch, keys, 0)
     np.testing.assert_allclose(value, loss(params), rtol=1e-5)
     step = 1e-6
     for index in np.ndindex(params.blocks.time.shape):
@@ -122,5 +122,6 @@ def test_simlpe_begins_with_the_last_frame_held():
     experiment = Experiment(model=model_config("simlpe"), data=DataConfig())
     model = make(experiment, SPACE)
     history = np.random.default_rng(3).normal(size=(1, 50, N + 2)).astype(np.float32)
-    predicted = model.apply(model.init(jax.random.key(0)), history, history[:, :25], np.zeros((1, 25), bool))
+    fresh = jax.jit(model.init)(jax.random.key(0))
+    predicted = jax.jit(model.apply)(fresh, history, history[:, :25], np.zeros((1, 25), bool))
     np.testing.assert_allclose(predicted, np.broadcast_to(history[:, -1:], predicted.shape), atol=1e-5)
