@@ -135,7 +135,7 @@ class Built:
 
     call: Callable[[], object]  # does `count` operations and returns when they are finished
     gradients: Callable[[], tuple[float, dict[str, np.ndarray]]]
-    """Loss and gradients on `windows(checked)`, by name; of one-shot models the `PREDICTION` on `windows(batch)` too."""
+    """Loss and gradients on `windows(checked)`, by name; of one-shot models the `PREDICTION` of `batch` too."""
     count: int = 1
     compile_s: float | None = None  # None: nothing is compiled
     peak_bytes: int | None = None  # working memory of one call beyond its arguments; None: not measured

@@ -68,8 +68,8 @@ def traffic(case: Case) -> float:
 
     Each weight once a call (in training `WEIGHT_PASSES` times), although a step that does not find the weights in a
     cache reads them anew. What attention reads, once for each of the T steps (in training `MEMORY_PASSES` times),
-    although a small batch may find it in a cache. Of one-shot models no more than weights and frames. The encoder's projected inputs and its states, written once and read
-    once (in training three times). Frames are left out.
+    although a small batch may find it in a cache. The encoder's projected inputs and its states, written once and read
+    once (in training three times). Frames are left out. Of one-shot models weights and frames alone are counted.
     """
     if case.one_shot:
         frames = case.batch * (case.source + case.target) * case.columns

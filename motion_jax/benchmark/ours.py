@@ -28,8 +28,8 @@ from motion_jax.types import Array, Batch, Clip
 def parameters(case: Case) -> Any:
     """The same for every implementation, as numpy.
 
-    What training begins at zero or next to it is random here, so that it takes part: the read-out of a recurrent net, of
-    the other models every parameter.
+    What training begins at zero or next to it is random here, so that it takes part: the read-out of a recurrent net,
+    every parameter of the other models.
     """
     return _parameters(dataclasses.replace(case, work="train", batch=1, per_dispatch=1, fast=True))
 
@@ -99,23 +99,43 @@ def _build_infer(case: Case) -> Built:
 
 
 def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
+    if case.one_shot:
+        return _one_shot_gradients(case)
+    model = make(case.experiment(), case.space())
+    history, future = map(jnp.asarray, case.windows(case.batch))
+    forced = forcing_of_mode("free_running", case.batch, case.target)
+
+    def loss(params: Any) -> Array:
+        return mse(model.apply(params, history, future, forced), future)
+
+    value, gradient = jax.jit(jax.value_and_grad(loss))(parameters(case))
+    return float(value), {name: np.asarray(leaf) for name, leaf in named_leaves(gradient).items()}
+
+
+def _one_shot_gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
+    """Loss and prediction; of float32 the gradients in float64, because those of attention and of batch statistics are
+    small differences of large numbers, in which two libraries round differently. Without dropout: no two draw the same.
+    """  # fmt: skip
     experiment = case.experiment()
-    if case.model == "his_rep_itself":  # no two libraries draw the same masks
+    if case.model == "his_rep_itself":
         experiment = experiment.changed({"model.dropout": 0.0})
-    model = make(experiment, case.space())
-    history, future = map(jnp.asarray, case.windows(case.checked))
-    forced = forcing_of_mode("free_running", case.checked, case.target)
+    model, exact = make(experiment, case.space()), case.precision == "float32"
+    forced = forcing_of_mode("free_running", case.batch, case.target)
+    history, future = case.windows(case.checked)
 
-    def loss(params: Any) -> tuple[Array, dict[str, Array]]:
-        predicted = model.apply(params, history, future, forced)
-        if model.train_loss is None:
-            return mse(predicted, future), {}
+    def loss(params: Any, history: Array, future: Array) -> Array:
+        assert model.train_loss is not None
         keys, step = jax.random.split(jax.random.key(0), case.checked), jnp.zeros((), jnp.int32)
-        value, _ = model.train_loss(params, Batch(history, future, history[:, -1]), keys, step)
-        return value, {PREDICTION: predicted[: case.batch]}
+        return model.train_loss(params, Batch(history, future, history[:, -1]), keys, step)[0]
 
-    (value, found), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(parameters(case))
-    return float(value), {name: np.asarray(leaf) for name, leaf in (found | named_leaves(gradient)).items()}
+    value = jax.jit(loss)(parameters(case), history, future)
+    predicted = jax.jit(model.apply)(parameters(case), history[: case.batch], future[: case.batch], forced)
+    with jax.enable_x64(exact):
+        arguments = parameters(case), history, future
+        if exact:
+            arguments = jax.tree.map(lambda leaf: leaf.astype(np.float64), arguments)
+        gradient = jax.device_get(jax.jit(jax.grad(loss))(*arguments))
+    return float(value), {PREDICTION: np.asarray(predicted)} | named_leaves(gradient)
 
 
 def named_leaves(params: Any) -> dict[str, Any]:

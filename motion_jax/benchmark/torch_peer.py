@@ -240,29 +240,37 @@ def _gradients(case: Case, net: Any) -> tuple[float, dict[str, np.ndarray]]:
 
 
 def _one_shot_gradients(case: Case, net: Any) -> tuple[float, dict[str, np.ndarray]]:
-    """As `_gradients`, and the prediction; without dropout. Only what is timed is compiled."""
+    """As `_gradients`, and the prediction, without dropout; of float32 the gradients in float64, by the eager net."""
     import torch
 
     trained = {name: value.clone() for name, value in net.state_dict().items()}
-    compiled = {name: net.__dict__.pop(name) for name in NETWORK if name in net.__dict__ and case.work == "infer"}
+    fresh = make_net(case, "strong").state_dict()
     rates = {module: module.p for module in net.modules() if isinstance(module, torch.nn.Dropout)}
     for module in rates:
         module.p = 0.0
-    net.load_state_dict(make_net(case, "strong").state_dict())
+    net.load_state_dict(fresh)
     history, future = (torch.from_numpy(part).to(device()) for part in case.windows(case.checked))
+    with torch.no_grad():
+        value = _loss(case, net.train(), history, future).item()
+        net.load_state_dict(fresh)  # its running statistics have moved
+        found = {PREDICTION: _predicted(case, net.eval(), history[: case.batch])}
+    compiled = {name: net.__dict__.pop(name) for name in NETWORK if name in net.__dict__}
+    if case.precision == "float32":
+        net, history, future = net.double(), history.double(), future.double()
     net.zero_grad(set_to_none=True)
-    loss = _loss(case, net.train(), history, future)
-    loss.backward()
-    found = named_gradients(case, net)
+    _loss(case, net.train(), history, future).backward()
+    found |= named_gradients(case, net)
     net.zero_grad(set_to_none=True)
     for module, rate in rates.items():
         module.p = rate
-    net.load_state_dict(make_net(case, "strong").state_dict())  # its running statistics have moved
     net.__dict__.update(compiled)
-    with torch.inference_mode(), _autocast(case):
-        found[PREDICTION] = net.eval()(history[: case.batch]).float().cpu().numpy()
-    net.train(case.work == "train").load_state_dict(trained)
-    return loss.item(), found
+    net.float().train(case.work == "train").load_state_dict(trained)
+    return value, found
+
+
+def _predicted(case: Case, net: Any, history: Any) -> np.ndarray:
+    with _autocast(case):
+        return net(history).float().cpu().numpy()
 
 
 def _draw(torch: Any, packed: Any, case: Case) -> tuple[Any, Any]:
@@ -275,7 +283,9 @@ def _draw(torch: Any, packed: Any, case: Case) -> tuple[Any, Any]:
 
 
 def _compile(net: Any) -> None:
-    """The decoder of a recurrent net, the whole of others, and their loss; an encoder is one call of cuDNN or oneDNN, which the compiler leaves alone.
+    """The decoder of a recurrent net, the whole of others, and their loss.
+
+    An encoder is one call of cuDNN or oneDNN, which the compiler leaves alone.
 
     `reduce-overhead` puts the steps into a CUDA graph; a CPU has none.
     """

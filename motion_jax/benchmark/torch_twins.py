@@ -142,7 +142,9 @@ def _graph_twin(case: Case, form: str) -> Any:
             super().__init__()
             early, late = observed // 2 + 1, observed - observed // 2
             self.query, self.key = (
-                nn.ModuleList((nn.Conv1d(nodes, hidden, early, bias=False), nn.Conv1d(hidden, hidden, late, bias=False)))
+                nn.ModuleList(
+                    (nn.Conv1d(nodes, hidden, early, bias=False), nn.Conv1d(hidden, hidden, late, bias=False))
+                )
                 for _ in range(2)
             )
             self.first = Layer(2 * length, hidden)
