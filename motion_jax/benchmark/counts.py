@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jax.extend.core import jaxprs_in_params
 
 from motion_jax.benchmark.case import WIDTH, Case
 from motion_jax.models import make
+from motion_jax.types import Batch
 
 GATES = {"gru": 3, "gru_reset_before": 3, "lstm": 4, "rnn": 1}
 TRAINING = 3  # forward, and the gradients of the inputs and of the weights, each as many multiply-adds
@@ -50,8 +54,11 @@ def flops(case: Case) -> float:
         decoder     T (I + H) G H for each layer; I = N + H in the lowest (N without attention); read-out T H N
         attention   keys S' H^2 + T (maps H^2 + products S' H), by the table above
 
+    The matmuls of a model that predicts P frames at once are read from its traced program, once for each P of the T.
     Element-wise work is not counted, and neither is what an implementation does twice to save memory.
     """
+    if case.one_shot:
+        return 2.0 * _multiply_adds(_traced(case)) * (TRAINING if case.work == "train" else _turns(case))
     macs = _encoder(case) + _decoder(case) + _attention(case)
     return 2.0 * case.batch * macs * (TRAINING if case.work == "train" else 1)
 
@@ -62,8 +69,11 @@ def traffic(case: Case) -> float:
     Each weight once a call (in training `WEIGHT_PASSES` times), although a step that does not find the weights in a
     cache reads them anew. What attention reads, once for each of the T steps (in training `MEMORY_PASSES` times),
     although a small batch may find it in a cache. The encoder's projected inputs and its states, written once and read
-    once (in training three times). Frames are left out.
+    once (in training three times). Frames are left out. Of one-shot models weights and frames alone are counted.
     """
+    if case.one_shot:
+        frames = case.batch * (case.source + case.target) * case.columns
+        return float(FLOAT * (frames + weight_count(case) * (WEIGHT_PASSES if case.work == "train" else _turns(case))))
     training, size = case.work == "train", 2 if case.precision == "bf16" else FLOAT
     states = case.batch * (case.source - 1) * case.hidden
     read = case.target * ATTENTIONS[case.attention].memories * states * size
@@ -78,8 +88,12 @@ def traffic(case: Case) -> float:
 def sequential_steps(case: Case) -> int:
     """Cells that run one after another: S-1 + T in every layer, and again backwards in training.
 
-    The two directions of an encoder run side by side.
+    The two directions of an encoder run side by side. Of one-shot models: the layers, for each P of the T frames.
     """
+    if case.one_shot:
+        config: Any = case.experiment().model
+        layers = 2 * config.blocks + 2 if case.model == "his_rep_itself" else config.layers
+        return layers * (2 if case.work == "train" else _turns(case))
     return case.layers * (case.source - 1 + case.target) * (2 if case.work == "train" else 1)
 
 
@@ -87,6 +101,37 @@ def weight_count(case: Case) -> int:
     """Numbers among the parameters."""
     shapes = jax.eval_shape(make(case.experiment(), case.space()).init, jax.random.key(0))
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+
+
+def _turns(case: Case) -> int:
+    config: Any = case.experiment().model
+    return math.ceil(case.target / (config.predicted or case.target))
+
+
+def _traced(case: Case) -> Any:
+    """The program of the loss, without its gradient."""
+    model = make(case.experiment(), case.space())
+    history, future = (jax.ShapeDtypeStruct((case.batch, t, case.columns), jnp.float32)
+                       for t in (case.source, case.target))  # fmt: skip
+    batch = Batch(history, future, jax.ShapeDtypeStruct((case.batch, case.columns), jnp.float32))
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), case.batch))
+    step = jax.ShapeDtypeStruct((), jnp.int32)
+    assert model.train_loss is not None
+    return jax.make_jaxpr(model.train_loss)(params, batch, keys, step).jaxpr
+
+
+def _multiply_adds(jaxpr: Any) -> int:
+    """Of every matmul, those in a loop as often as it runs."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            inner = math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+            total += inner * math.prod(equation.outvars[0].aval.shape)
+        repeated = equation.params["length"] if equation.primitive.name == "scan" else 1
+        total += repeated * sum(map(_multiply_adds, jaxprs_in_params(equation.params)))
+    return total
 
 
 def _encoder(case: Case) -> int:

@@ -140,7 +140,7 @@ def _build_train(case: Case) -> Built:
         updates, opt_state = optimizer.update(gradient, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, key, loss
 
-    motion = clips(CLIP_FRAMES * experiment.data.stride)
+    motion = clips(case, CLIP_FRAMES * experiment.data.stride)
     packed = pack_clips(
         tuple(Clip(f, "", "walking", 1, "train", "random") for f in motion), case.space(), experiment.data
     )

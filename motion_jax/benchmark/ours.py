@@ -5,37 +5,47 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.benchmark.case import CLIP_FRAMES, Built, Case, clips
+from motion_jax.benchmark.case import CLIP_FRAMES, PREDICTION, Built, Case, clips
 from motion_jax.data.packed_clips import pack_clips
 from motion_jax.inference.predictor import Predictor
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.models.raw import prepare_params, raw_program
-from motion_jax.models.seq2seq import Seq2SeqParams
 from motion_jax.runtime.devices import data_mesh, num_microbatches, sharing_cores
 from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.train.forecasting import Forecasting
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.step import init_state, make_train_steps
-from motion_jax.types import Array, Clip
+from motion_jax.train.step import init_state, make_train_steps, replace_running
+from motion_jax.types import Array, Batch, Clip
 
 
-def parameters(case: Case) -> Seq2SeqParams:
-    """The same for every implementation, as numpy. The read-out starts at zero; random here, so that it takes part."""
+def parameters(case: Case) -> Any:
+    """The same for every implementation, as numpy.
+
+    What training begins at zero or next to it is random here, so that it takes part: the read-out of a recurrent net,
+    every parameter of the other models.
+    """
     return _parameters(dataclasses.replace(case, work="train", batch=1, per_dispatch=1, fast=True))
 
 
 @functools.lru_cache(maxsize=1)  # every implementation asks, some more than once
-def _parameters(case: Case) -> Seq2SeqParams:
+def _parameters(case: Case) -> Any:
     params = jax.jit(make(case.experiment(), case.space()).init)(jax.random.key(0))
+    if case.one_shot:
+        return jax.device_get(replace_running(jax.tree.map(_shaken, params), params))
     read_out = params.decoder.read_out
     w = 0.01 * jax.random.normal(jax.random.key(1), read_out.w.shape)
     return jax.device_get(params._replace(decoder=params.decoder._replace(read_out=read_out._replace(w=w))))
+
+
+def _shaken(leaf: Array) -> Array:
+    return leaf + 0.05 * jax.random.normal(jax.random.key(leaf.size), leaf.shape)
 
 
 def build(case: Case) -> Built:
@@ -45,7 +55,7 @@ def build(case: Case) -> Built:
 
 def _build_train(case: Case) -> Built:
     experiment, space = case.experiment(), case.space()
-    motion = clips(CLIP_FRAMES * experiment.data.stride)
+    motion = clips(case, CLIP_FRAMES * experiment.data.stride)
     named = tuple(Clip(frames, "", "walking", 1, "train", "random") for frames in motion)
     packed = pack_clips(named, space, experiment.data)
     task, optimizer = (
@@ -84,21 +94,53 @@ def _build_infer(case: Case) -> Built:
     def call() -> None:
         jax.block_until_ready(predictor.predict_raw(history, future, codes, "free_running"))
 
-    devices = sharing_cores(case.batch, case.hidden)
+    devices = sharing_cores(case.batch, experiment.model.width)
     return Built(call, lambda: _gradients(case), 1, compile_s, memory, memory, case.fast, devices)
 
 
 def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
+    if case.one_shot:
+        return _one_shot_gradients(case)
     model = make(case.experiment(), case.space())
     history, future = map(jnp.asarray, case.windows(case.batch))
     forced = forcing_of_mode("free_running", case.batch, case.target)
 
-    def loss(params: Seq2SeqParams) -> Array:
+    def loss(params: Any) -> Array:
         return mse(model.apply(params, history, future, forced), future)
 
     value, gradient = jax.jit(jax.value_and_grad(loss))(parameters(case))
-    leaves = jax.tree_util.tree_leaves_with_path(gradient)
-    return float(value), {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    return float(value), {name: np.asarray(leaf) for name, leaf in named_leaves(gradient).items()}
+
+
+def _one_shot_gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
+    """Loss and prediction; of float32 the gradients in float64, because those of attention and of batch statistics are
+    small differences of large numbers, in which two libraries round differently. Without dropout: no two draw the same.
+    """  # fmt: skip
+    experiment = case.experiment()
+    if case.model == "his_rep_itself":
+        experiment = experiment.changed({"model.dropout": 0.0})
+    model, exact = make(experiment, case.space()), case.precision == "float32"
+    forced = forcing_of_mode("free_running", case.batch, case.target)
+    history, future = case.windows(case.checked)
+
+    def loss(params: Any, history: Array, future: Array) -> Array:
+        assert model.train_loss is not None
+        keys, step = jax.random.split(jax.random.key(0), case.checked), jnp.zeros((), jnp.int32)
+        return model.train_loss(params, Batch(history, future, history[:, -1]), keys, step)[0]
+
+    value = jax.jit(loss)(parameters(case), history, future)
+    predicted = jax.jit(model.apply)(parameters(case), history[: case.batch], future[: case.batch], forced)
+    with jax.enable_x64(exact):
+        arguments = parameters(case), history, future
+        if exact:
+            arguments = jax.tree.map(lambda leaf: leaf.astype(np.float64), arguments)
+        gradient = jax.device_get(jax.jit(jax.grad(loss))(*arguments))
+    return float(value), {PREDICTION: np.asarray(predicted)} | named_leaves(gradient)
+
+
+def named_leaves(params: Any) -> dict[str, Any]:
+    """Every array by its path, like `.decoder.read_out.w`."""
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
 
 
 def planned_memory(compiled: jax.stages.Compiled) -> int | None:

@@ -10,6 +10,7 @@ import jax
 
 from motion_jax.benchmark import flax_peer, ours, torch_peer
 from motion_jax.benchmark.case import Built, Case
+from motion_jax.config import DEFAULT_MODEL
 
 ONE_NET = {"cell": "gru", "layers": 1, "attention": "additive"}  # what the peers are written for
 
@@ -30,9 +31,15 @@ def check_available(names: Sequence[str]) -> None:
 
 
 def _serves_one_net(case: Case) -> str:
-    if any(getattr(case, field) != value for field, value in ONE_NET.items()):
+    if not case.one_shot and any(getattr(case, field) != value for field, value in ONE_NET.items()):
         return f"serves {', '.join(f'{field} {value}' for field, value in ONE_NET.items())}"
+    if case.model == "his_rep_itself" and case.work == "train" and case.batch == 1:
+        return "takes batch statistics of two sequences at least"
     return "has TF32 on a GPU only" if case.precision == "tf32" and jax.default_backend() != "gpu" else ""
+
+
+def _serves_recurrent_net(case: Case) -> str:
+    return f"serves model {DEFAULT_MODEL}" if case.one_shot else _serves_one_net(case)
 
 
 def _build_plain(case: Case, implementation: str) -> Built:
@@ -43,6 +50,6 @@ def _build_plain(case: Case, implementation: str) -> Built:
 PEERS = {
     "torch": Peer(("torch_strong", "torch_tutorial"), torch_peer.build, _serves_one_net, needs_torch=True),
     "torch_compile": Peer(("torch_compile",), torch_peer.build, _serves_one_net, needs_torch=True),
-    "flax": Peer(("flax",), flax_peer.build, _serves_one_net),
+    "flax": Peer(("flax",), flax_peer.build, _serves_recurrent_net),
     "plain": Peer(("motion_jax_plain",), _build_plain, lambda case: ""),
 }

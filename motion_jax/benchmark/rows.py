@@ -14,7 +14,7 @@ from motion_jax.benchmark.roofline import Ceilings, floor_seconds
 
 AXES = ("batch", "hidden", "source", "target", "layers", "per_dispatch")  # of a sweep, numbers
 CHOICES = ("precision", "micro_batch", "unroll", "cuda_graphs")  # of a sweep, how the same is computed
-KINDS = ("work", "bidirectional", "attention", "cell", *CHOICES)  # of a sweep, what a row is one kind of
+KINDS = ("work", "model", "bidirectional", "attention", "cell", *CHOICES)  # of a sweep, what a row is one kind of
 
 
 def row(

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from motion_jax.benchmark.case import Case
+from motion_jax.benchmark.case import NARROW, POSE, Case
 from motion_jax.errors import UserError
 
 
@@ -29,11 +29,16 @@ def names(flag: str, text: str, allowed: Sequence[str]) -> list[str]:
 
 def cases(values: Mapping[str, Sequence[Any]]) -> list[Case]:
     """Every combination of the fields' values. K is of training: of inference there is one case, not one for each K.
+    Of models without a hidden width there is one, with that of a frame.
 
     Raises `UserError` for a combination that the config does not allow.
     """
     found = []
     for chosen in itertools.product(*values.values()):
         fields: dict[str, Any] = dict(zip(values, chosen, strict=True))
-        found.append(Case(**fields if fields["work"] == "train" else {**fields, "per_dispatch": 1}))
+        if fields["work"] != "train":
+            fields["per_dispatch"] = 1
+        if fields.get("model") in NARROW:
+            fields["hidden"] = POSE
+        found.append(Case(**fields))
     return list(dict.fromkeys(found))

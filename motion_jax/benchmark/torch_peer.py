@@ -7,6 +7,7 @@ parameters; PyTorch is needed only to measure against it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import os
 import time
@@ -16,8 +17,9 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from motion_jax.benchmark.case import CLIP_FRAMES, CLIPS, WIDTH, Built, Case, clips
-from motion_jax.benchmark.ours import parameters
+from motion_jax.benchmark import torch_twins
+from motion_jax.benchmark.case import CLIP_FRAMES, CLIPS, PREDICTION, WIDTH, Built, Case, clips
+from motion_jax.benchmark.ours import named_leaves, parameters
 from motion_jax.benchmark.roofline import SIDE, best_seconds
 from motion_jax.data.packed_clips import FIRST_START
 from motion_jax.errors import UserError
@@ -26,6 +28,10 @@ from motion_jax.nn.attention import ScoreParams
 
 def make_net(case: Case, form: str) -> Any:
     """A `torch.nn.Module` from a history `[B, S, N]` to frames `[B, T, N]`, on the CPU."""
+    if case.one_shot:
+        twin = torch_twins.make_twin(case, form)
+        torch_twins.load(twin, named_leaves(parameters(case)))
+        return twin
     import torch
     from torch import nn
 
@@ -64,6 +70,8 @@ def make_net(case: Case, form: str) -> Any:
 
 def named_gradients(case: Case, net: Any) -> dict[str, np.ndarray]:
     """Of the parameters whose gradient crosses the whole net, under the library's names and layout."""
+    if case.one_shot:
+        return torch_twins.named_gradients(net, named_leaves(parameters(case)))
     named = {
         ".decoder.read_out.w": net.read_out.weight, ".decoder.layers[0].w_hidden": net.cell.weight_hh,
         ".decoder.layers[0].w_input": net.cell.weight_ih, ".decoder.attention.w_query": net.query.weight,
@@ -95,6 +103,7 @@ def _load(net: Any, case: Case) -> None:
             target.copy_(torch.from_numpy(leaf.T.copy()))
 
 
+NETWORK = ("decode", "loss")  # methods of a net that are compiled
 FORMS = {"torch_strong": "strong", "torch_tutorial": "tutorial", "torch_compile": "strong"}
 
 
@@ -120,7 +129,7 @@ def build(case: Case, implementation: str) -> Built:
     import torch
 
     _set_precision(case.precision)
-    net = make_net(case, FORMS[implementation]).to(device())
+    net = make_net(case, FORMS[implementation]).to(device()).train(case.work == "train")
     if implementation == "torch_compile":
         _compile(net)
     operation = _training(case, net) if case.work == "train" else _inference(case, net)
@@ -134,7 +143,8 @@ def build(case: Case, implementation: str) -> Built:
     first = time.perf_counter() - begun  # compiles
     peak = _working_memory(torch, call)
     compile_s = first if implementation == "torch_compile" else None
-    return Built(call, lambda: _gradients(case, net), compile_s=compile_s, peak_bytes=peak)
+    gradients = _one_shot_gradients if case.one_shot else _gradients
+    return Built(call, lambda: gradients(case, net), compile_s=compile_s, peak_bytes=peak)
 
 
 def matmul_gflops_per_s(precision: str) -> float:
@@ -167,23 +177,38 @@ def _inference(case: Case, net: Any) -> Callable[[], None]:
 def _training(case: Case, net: Any) -> Callable[[], None]:
     import torch
 
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.005)
-    packed = torch.from_numpy(clips(CLIP_FRAMES)).to(device())
+    optimizer, config = _optimizer(torch, case, net), case.experiment().optim
+    packed = torch.from_numpy(clips(case, CLIP_FRAMES)).to(device())
 
     def train() -> None:
         history, future = _draw(torch, packed, case)
         optimizer.zero_grad(set_to_none=True)
         _loss(case, net, history, future).backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        if config.clip_kind == "l2":
+            torch.nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
         optimizer.step()
 
     return train
+
+
+def _optimizer(torch: Any, case: Case, net: Any) -> Any:
+    """The library's; of Adam PyTorch's fused one. AdamW decays matrices only."""
+    config = case.experiment().optim
+    if config.name == "sgd":
+        return torch.optim.SGD(net.parameters(), lr=config.learning_rate)
+    if config.name == "adam":
+        return torch.optim.Adam(net.parameters(), lr=config.learning_rate, fused=True)
+    groups = [{"params": [p for p in net.parameters() if (p.ndim > 1) is matrices],
+               "weight_decay": config.weight_decay * matrices} for matrices in (True, False)]  # fmt: skip
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
 def _loss(case: Case, net: Any, history: Any, future: Any) -> Any:
     import torch
 
     with _autocast(case):
+        if case.one_shot:
+            return net.loss(history, future)
         predicted = net(history)
     return torch.nn.functional.mse_loss(predicted.float(), future)
 
@@ -214,6 +239,40 @@ def _gradients(case: Case, net: Any) -> tuple[float, dict[str, np.ndarray]]:
     return found
 
 
+def _one_shot_gradients(case: Case, net: Any) -> tuple[float, dict[str, np.ndarray]]:
+    """As `_gradients`, and the prediction, without dropout; of float32 the gradients in float64, by the eager net."""
+    import torch
+
+    trained = {name: value.clone() for name, value in net.state_dict().items()}
+    fresh = make_net(case, "strong").state_dict()
+    rates = {module: module.p for module in net.modules() if isinstance(module, torch.nn.Dropout)}
+    for module in rates:
+        module.p = 0.0
+    net.load_state_dict(fresh)
+    history, future = (torch.from_numpy(part).to(device()) for part in case.windows(case.checked))
+    with torch.no_grad():
+        value = _loss(case, net.train(), history, future).item()
+        net.load_state_dict(fresh)  # its running statistics have moved
+        found = {PREDICTION: _predicted(case, net.eval(), history[: case.batch])}
+    compiled = {name: net.__dict__.pop(name) for name in NETWORK if name in net.__dict__}
+    if case.precision == "float32":
+        net, history, future = net.double(), history.double(), future.double()
+    net.zero_grad(set_to_none=True)
+    _loss(case, net.train(), history, future).backward()
+    found |= named_gradients(case, net)
+    net.zero_grad(set_to_none=True)
+    for module, rate in rates.items():
+        module.p = rate
+    net.__dict__.update(compiled)
+    net.float().train(case.work == "train").load_state_dict(trained)
+    return value, found
+
+
+def _predicted(case: Case, net: Any, history: Any) -> np.ndarray:
+    with _autocast(case):
+        return net(history).float().cpu().numpy()
+
+
 def _draw(torch: Any, packed: Any, case: Case) -> tuple[Any, Any]:
     """The same draw as the library's, from a tensor that is resident too."""
     span = case.source + case.target
@@ -224,7 +283,9 @@ def _draw(torch: Any, packed: Any, case: Case) -> tuple[Any, Any]:
 
 
 def _compile(net: Any) -> None:
-    """The decoder; the encoder is one call of cuDNN or oneDNN, which the compiler leaves alone.
+    """The decoder of a recurrent net, the whole of others, and their loss.
+
+    An encoder is one call of cuDNN or oneDNN, which the compiler leaves alone.
 
     `reduce-overhead` puts the steps into a CUDA graph; a CPU has none.
     """
@@ -233,7 +294,9 @@ def _compile(net: Any) -> None:
 
     torch._dynamo.reset()  # else the cases of a sweep count as recompilations of one, which end in eager mode
     inductor.force_disable_caches = True  # else its compile time would be that of reading what a run before kept
-    net.decode = torch.compile(net.decode, fullgraph=True, mode="reduce-overhead" if device() == "cuda" else None)
+    mode = "reduce-overhead" if device() == "cuda" else None
+    for name in filter(functools.partial(hasattr, net), NETWORK):
+        setattr(net, name, torch.compile(getattr(net, name), fullgraph=True, mode=mode))
 
 
 def _set_precision(precision: str) -> None:

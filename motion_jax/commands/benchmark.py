@@ -2,6 +2,7 @@
 
 motion-jax benchmark --work=train,infer --batch=16,128 --hidden=256 --json=bench.json --markdown=bench.md
 motion-jax benchmark --threads=1 --peer=torch,torch_compile,flax,plain      (one thread on either side)
+motion-jax benchmark --threads=1 --model=simlpe,his_rep_itself,dct_mixer --batch=1,64,256 --peer=torch,torch_compile
 motion-jax benchmark --batch=1,16,128,1024 --precision=float32,tf32,bf16 --plot=pictures
 """
 
@@ -17,7 +18,7 @@ from absl import flags
 
 from motion_jax import config
 from motion_jax.benchmark import peers, plots, roofline, sweep, torch_peer
-from motion_jax.benchmark.case import WORKS
+from motion_jax.benchmark.case import MODELS, WORKS
 from motion_jax.benchmark.growth import growths
 from motion_jax.benchmark.page import page
 from motion_jax.benchmark.run import measure
@@ -34,7 +35,8 @@ _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by comm
 )}  # fmt: skip
 _NAMES = {name: (flags.DEFINE_string(name, default, f"{', '.join(allowed)}; several separated by commas."), allowed)
           for name, default, allowed in (
-    ("work", "train", WORKS), ("attention", "additive", ("none", *ATTENTIONS)), ("cell", "gru", tuple(CELLS)),
+    ("work", "train", WORKS), ("model", config.DEFAULT_MODEL, MODELS),
+    ("attention", "additive", ("none", *ATTENTIONS)), ("cell", "gru", tuple(CELLS)),
     ("precision", "float32", config.PRECISIONS),
 )}  # fmt: skip
 _PEER = flags.DEFINE_string("peer", "", f"Also time these: {', '.join(peers.PEERS)}; several separated by commas.")

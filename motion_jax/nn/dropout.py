@@ -6,15 +6,21 @@ over devices and microbatches.
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 
 from motion_jax.errors import UserError
 from motion_jax.types import Array
 
+LEVELS = 1 << 16  # of the random numbers that masks are made of
+
 
 def dropout(keys: Array | None, site: int, rate: float, x: Array, axis: int = 0) -> Array:
     """x `[..., B, ...]` with each number zero with probability `rate`, and the others divided by 1 - `rate`.
+
+    The probability, and what is divided by, are those of the multiple of 1 / 65536 next to `rate`.
 
     Args:
         keys: `[B]` PRNG keys, which are not consumed; None: no dropout, as in prediction.
@@ -26,8 +32,16 @@ def dropout(keys: Array | None, site: int, rate: float, x: Array, axis: int = 0)
     if keys is None or not rate:
         return x
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
-    kept = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, site), 1 - rate, shape))(keys)
-    return jnp.where(jnp.moveaxis(kept, 0, axis), x / (1 - rate), 0)
+    dropped = min(round(rate * LEVELS), LEVELS - 1)
+    kept = jax.vmap(lambda key: _draw(jax.random.fold_in(key, site), shape) >= dropped)(keys)
+    return jnp.where(jnp.moveaxis(kept, 0, axis), x * (LEVELS / (LEVELS - dropped)), 0)
+
+
+def _draw(key: Array, shape: tuple[int, ...]) -> Array:
+    """Uniform below `LEVELS`, of `shape`; two of each 32 random bits, whose drawing is what dropout costs."""
+    count = math.prod(shape)
+    words = jax.random.bits(key, (-(-count // 2),), jnp.uint32)
+    return jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:count].reshape(shape)
 
 
 def check_rate(path: str, rate: float) -> None:

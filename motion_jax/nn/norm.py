@@ -41,9 +41,20 @@ def init_batch_norm(channels: int) -> BatchNorm:
 
 def layer_norm(params: LayerNorm, x: Array) -> Array:
     """x `[..., C]` normalised over C, then scaled and shifted (Ba et al. 2016)."""
+    return standardise(x)[0] * params.scale + params.shift
+
+
+def standardise(x: Array) -> tuple[Array, Array]:
+    """x `[..., C]` with mean 0 and variance 1 over C, and the factor `[..., 1]` that made the variance 1."""
     centred = x - jnp.mean(x, axis=-1, keepdims=True)
-    variance = jnp.mean(centred**2, axis=-1, keepdims=True)
-    return centred * jax.lax.rsqrt(variance + EPSILON) * params.scale + params.shift
+    factor = jax.lax.rsqrt(jnp.mean(centred**2, axis=-1, keepdims=True) + EPSILON)
+    return centred * factor, factor
+
+
+def standardise_reverse(values: Array, factor: Array, d: Array) -> Array:
+    """The gradient `[..., C]` of what `standardise` made `values` and `factor` of, where that of `values` is `d`."""
+    along = jnp.mean(d * values, axis=-1, keepdims=True)
+    return (d - jnp.mean(d, axis=-1, keepdims=True) - values * along) * factor
 
 
 def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNorm]:

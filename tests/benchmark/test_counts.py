@@ -87,3 +87,11 @@ def test_half_the_bytes_of_what_is_bf16():
     wide = traffic(BASE) - 4 * weight_count(BASE)
     narrow = dataclasses.replace(BASE, precision="bf16")
     assert traffic(narrow) - 4 * weight_count(BASE) == wide / 2
+
+
+def test_operations_of_a_one_shot_model():
+    case = Case("infer", batch=3, hidden=66, per_dispatch=1, source=20, target=12, model="simlpe")
+    s, n, layers, predicted = 20, 66, 48, 10
+    turn = s * s * n + 2 * s * n * n + layers * s * s * n + s * predicted * n
+    assert flops(case) == 2 * 3 * 2 * turn  # two turns
+    assert flops(dataclasses.replace(case, work="train")) == 3 * 2 * 3 * turn

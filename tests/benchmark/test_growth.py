@@ -16,7 +16,7 @@ from motion_jax.errors import UserError
 def row(**changes: Any) -> dict[str, Any]:
     settings = {"work": "train", "batch": 16, "hidden": 64, "source": 50, "target": 25, "layers": 1,
                 "per_dispatch": 10, "bidirectional": False, "attention": "additive", "cell": "gru",
-                "micro_batch": 0, "unroll": 1, "cuda_graphs": False,
+                "model": "seq2seq", "micro_batch": 0, "unroll": 1, "cuda_graphs": False,
                 "precision": "float32", "implementation": "motion_jax"} | changes  # fmt: skip
     b, h = settings["batch"], settings["hidden"]
     return settings | {"median_ms": 0.3 * b**0.5 * h**1.75, "flops": 7.0 * b * h**2}

@@ -32,7 +32,7 @@ PROMISED = {
     "unroll", "cuda_graphs", "micro_batch", "devices",
     "layers", "source", "target", "per_dispatch", "flops", "bytes", "sequential_steps", "us_per_sequential_step",
     "percent_of_roofline", "temp_bytes", "device_peak_bytes", "steps_per_s", "sequences_per_s", "frames_per_s",
-    "gflops_per_s",
+    "gflops_per_s", "model",
 }  # fmt: skip
 
 
@@ -50,7 +50,10 @@ def test_training_beside_its_peers():
         floor_ms = max(r["flops"] / 100e6, r["bytes"] / 10e6)
         assert r["percent_of_roofline"] == pytest.approx(100 * floor_ms / r["median_ms"])
     text = page(machine(), json.loads(json.dumps(rows)), [])
-    assert "Every row: B 2, H 8, S 4, T 3, layers 1, bi no, attention additive, cell gru, precision float32" in text
+    assert (
+        "Every row: B 2, H 8, S 4, T 3, layers 1, model seq2seq, bi no, attention additive, cell gru, precision float32"
+        in text
+    )
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert [len(line.split("|")) for line in table] == [len(FIGURES) + 4] * 5
 
@@ -68,6 +71,14 @@ def test_inference_of_two_directions_beside_flax():
 def test_the_pytorch_twin(work: str, bidirectional: bool):
     pytest.importorskip("torch", reason="PyTorch is installed only where it is measured against")
     case = dataclasses.replace(CASE, work=work, bidirectional=bidirectional)
+    rows = measure_case(case, ["torch"], 0.0, CEILINGS)
+    assert [r["implementation"] for r in rows] == ["motion_jax", "torch_strong", "torch_tutorial"]
+
+
+@pytest.mark.parametrize("model", ["simlpe", "dct_mixer", "his_rep_itself"])
+def test_the_pytorch_twin_of_a_one_shot_model(model: str):
+    pytest.importorskip("torch", reason="PyTorch is installed only where it is measured against")
+    case = Case("train", batch=2, hidden=8, per_dispatch=1, source=21, target=11, model=model)
     rows = measure_case(case, ["torch"], 0.0, CEILINGS)
     assert [r["implementation"] for r in rows] == ["motion_jax", "torch_strong", "torch_tutorial"]
 
@@ -140,6 +151,8 @@ def test_impossible_cases():
         sweep.names("cell", "gru,gro", ("gru", "lstm"))
     with pytest.raises(UserError, match=r"model.heads=4 must divide model.hidden=9"):
         sweep.cases({"work": ["infer"], "batch": [1], "hidden": [9], "attention": ["multi_head"]})
+    with pytest.raises(UserError, match="--cell=lstm: --model=simlpe has no such choice"):
+        sweep.cases({"work": ["infer"], "batch": [1], "hidden": [8], "model": ["simlpe"], "cell": ["lstm"]})
     with pytest.raises(UserError, match=f"together at most {LONGEST} frames"):
         dataclasses.replace(CASE, source=LONGEST)
 
@@ -157,6 +170,7 @@ for line in sys.stdin.read().split("\\n"):
 WRONG = {
     "--attention=additive,wrong": "--attention=additive,wrong: 'wrong' is not one of none, linear",
     "--peer=tensorflow": "--peer=tensorflow: 'tensorflow' is not one of torch, torch_compile, flax, plain",
+    "--model=other": "--model=other: 'other' is not one of seq2seq, simlpe, his_rep_itself, dct_mixer",
     "--work=train,test": "--work=train,test: 'test' is not one of train, infer",
     "--hidden=16,x": "--hidden=16,x: positive whole numbers separated by commas, like 16,128",
     "--threads=100000": "--threads=100000: this process has",

@@ -17,7 +17,7 @@ ONES = np.ones((B, 20, 50), np.float32)
 def test_it_keeps_its_share_and_scales_what_it_keeps():
     y = np.asarray(dropout(KEYS, 0, RATE, ONES))
     kept = y != 0
-    np.testing.assert_allclose(y[kept], 1 / (1 - RATE), rtol=1e-6)
+    np.testing.assert_allclose(y[kept], 1 / (1 - RATE), rtol=1e-5)  # rates are multiples of 1 / 65536
     deviation = (RATE * (1 - RATE) / y.size) ** 0.5  # of the share of so many draws
     assert abs(kept.mean() - (1 - RATE)) < 4 * deviation
     assert abs(y.mean() - 1) < 4 * deviation / (1 - RATE)
