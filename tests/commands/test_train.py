@@ -40,7 +40,7 @@ def test_a_run_is_resumed_with_its_own_configuration(tmp_path: Path, forked):
 
 def test_what_is_opened_is_named_only_where_it_can_be_and_radii_of_a_run_that_has_some_stay(tmp_path: Path, forked):
     lines = [["--workdir=run"], ["--workdir=run", "--config.data.name=nodata"], ["--workdir=calibrated"]]
-    made, unknown, calibrated = forked(TRAINING, [[*line, "--config=quickstart"] for line in lines], tmp_path)
+    made, unknown, calibrated = forked(TRAINING, [["--config=quickstart", *line] for line in lines], tmp_path)
     assert made.out.endswith("radii: new ones\n")
     assert calibrated.out.endswith("radii: its own\n")
     assert made.out.startswith("opening synthetic motion, which is made once and kept\n")
