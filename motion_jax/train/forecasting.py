@@ -153,7 +153,7 @@ class Forecasting:
 
         Raises:
             UserError: an unknown model, a loss that the frames do not have, a score that does not apply to the
-                skeleton, no clips to train on, or a clip too short.
+                skeleton, an augmentation that the body does not allow, no clips to train on, or a clip too short.
         """
         check_names(experiment.eval)
         dataset = represented(dataset, experiment.data)
@@ -161,6 +161,7 @@ class Forecasting:
         splits = split_clips(dataset, experiment.data)
         space = pose_space(dataset, splits.train, experiment.data)
         packed = pack_clips(splits.train, space, experiment.data)
+        augmentation = make_augmentation(space, splits.train, experiment.data)
         model, loss = make(experiment, space), make_loss(experiment.train.loss, space)
         frames = jax.ShapeDtypeStruct((1, experiment.data.target_length, space.width), jnp.float32)
         last = jax.ShapeDtypeStruct((1, space.columns), jnp.float32)
@@ -173,7 +174,6 @@ class Forecasting:
             clips = pack_clips(splits.validation, space, experiment.data)
             fixed = _draw(experiment, space, clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS)
             windows = windows._replace(validation=fixed)
-        augmentation = make_augmentation(space, splits.train, experiment.data)
         return cls(experiment, model, space, loss, packed, dataset.key, windows, augmentation)
 
     @property
