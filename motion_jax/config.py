@@ -65,7 +65,7 @@ class DataConfig:
     statistics: str = "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows
     one_hot: bool = True  # append the action, as the supervised models do
     validation: str = "auto"  # training subjects held out to choose checkpoints; "auto", "none" or names by commas
-    skip_first_row: bool = False  # CMU files begin with a T-pose that is not motion; published loaders keep it
+    skip_first_row: bool = False  # of training clips: CMU's begin with a T-pose; test windows stay the published ones
     allow_duplicates: bool = False  # accept a file that occurs in both train and test
     synthetic_seed: int = 0
 

@@ -155,7 +155,7 @@ def test_a_file_that_holds_no_config_is_named(text):
 UNREAD = [
     ("erd", {"attention": "dot"}, r"model\.attention: model 'erd' does not read it \(seq2seq does\); it reads hidden"),
     ("zero_velocity", {"hidden": 3}, r"model\.hidden: model 'zero_velocity' does not read it .*; it reads no field$"),
-    ("seq2seq", {"window": 3}, r"model\.window: model 'seq2seq' does not read it \(running_average does\); it reads"),
+    ("seq2seq", {"window": 3}, r"model\.window: model .seq2seq. does not read it \(conv_seq2seq, running_average do\)"),
     ("crbm", {"hiden": 3}, r"model\.hiden: model 'crbm' does not read it; it reads hidden, order, gibbs$"),
 ]  # fmt: skip
 

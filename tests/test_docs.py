@@ -25,6 +25,8 @@ import motion_jax.models
 from motion_jax.commands.cli import _check_key
 from motion_jax.config import MODEL_CONFIGS, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.formats import FORMATS
+from motion_jax.evaluation.index import read_index
+from motion_jax.evaluation.index_pages import updated
 from motion_jax.evaluation.metrics import METRICS
 from motion_jax.experiments.compare import compare
 from motion_jax.inference.predictor import load_predictor
@@ -121,6 +123,13 @@ def test_links_lead_somewhere(page: Path):
             found = page.parent / name if name else page
             assert found.exists(), target
             assert not anchor or anchor in anchors(found), target
+
+
+@pages
+def test_tables_of_results_are_those_of_the_index(page: Path):
+    """Written by `motion-jax evaluate --index=docs/results.json --tables=docs,BENCHMARKS.md`."""
+    text = page.read_text()
+    assert updated(text, read_index(ROOT / "docs" / "results.json"), page.name) == text
 
 
 @pages

@@ -5,14 +5,21 @@ motion-jax evaluate --workdir=runs/seed0,runs/seed1,runs/seed2 --mode=free_runni
 motion-jax evaluate --workdir=runs --markdown=table.md --csv=table.csv --plot=table.png    (all runs below runs)
 motion-jax evaluate --workdir=runs/bi_enc_50 --coverage --json=report.json    (how often radii hold)
 motion-jax evaluate --config=zero_velocity --config.data.name=cmu --config.data.root=cmu_mocap
+motion-jax evaluate --workdir=runs/seed0,runs/seed1,runs/seed2 --index=docs/results.json
+motion-jax evaluate --index=docs/results.json --tables=docs,BENCHMARKS.md    (pages from the index, nothing is scored)
 
 It prints the averages over actions. Every action, and published results beside them, are in the files.
+
+--index adds what is scored to an index of results, in place of what that has of the same model (--config.name of its
+training) and data set; scores of the same weights by other protocols, metrics and modes stay. Every run must be one
+that can be scored. --tables writes the index's tables between their marks in pages (docs/benchmarks/forecasting.md).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from pathlib import Path
 
 import jax
 from absl import flags, logging
@@ -21,13 +28,17 @@ from motion_jax.commands import cli
 from motion_jax.config import MODES, DataConfig, Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.normalize import pose_space
+from motion_jax.data.positions import represented
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
 from motion_jax.evaluation.evaluate import check_names
+from motion_jax.evaluation.index import merged, read_index, write_index
+from motion_jax.evaluation.index_pages import pages_in, update_pages
 from motion_jax.evaluation.report import Report
 from motion_jax.experiments.compare import compare
 from motion_jax.experiments.coverage import CoverageReport, coverage_table, measure_run
+from motion_jax.experiments.index_rows import index_rows
 from motion_jax.experiments.runs import is_run, open_runs
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
@@ -49,10 +60,17 @@ _CSV = cli.define_path("csv", "", "Write one line a number here.")
 _MARKDOWN = cli.define_path("markdown", "", "Write the tables here.")
 _COVERAGE = flags.DEFINE_bool("coverage", False, "Also measure how often the radii of calibrated runs hold.")
 _PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel for each mode.")
+_INDEX = cli.define_path("index", "", "Add what is scored to this index of results (JSON).")
+_LATENCY = flags.DEFINE_bool("latency", True, "For the index, time 50 calls of each model at batch 1.")
+_TABLES = flags.DEFINE_string("tables", "", "Write the index's tables into these pages or folders of pages.")
 
 
 def main(_: list[str]) -> None:
     """Checks the outputs, scores, writes."""
+    pages = _pages()
+    if _INDEX.value and _TABLES.value and not _WORKDIR.value and _CONFIG.value is None:
+        _write_pages(pages)
+        return
     covered: list[CoverageReport] = []
 
     def write_json(reports: list[Report], path: str) -> None:
@@ -65,7 +83,10 @@ def main(_: list[str]) -> None:
         check_writable(path)
     if _PLOT.value:
         check_drawable(_PLOT.value)
-    folders = [user_path(path.strip()) for path in _WORKDIR.value.split(",") if path.strip()]
+    if _INDEX.value:
+        check_writable(_INDEX.value)
+        read_index(_INDEX.value)  # a broken one is refused before anything is computed
+    folders = _paths(_WORKDIR.value)
     if bool(folders) == (_CONFIG.value is not None):
         raise UserError("give --workdir=DIR of a trained run, or --config=FILE of a model that needs no training")
     runs = open_runs(folders, _CHECKPOINT.value) if folders else [_untrained(cli.experiment(_CONFIG))]
@@ -76,21 +97,46 @@ def main(_: list[str]) -> None:
     if _COVERAGE.value:
         for run in runs:
             run.calibrated()  # raises before anything is computed
-    reports = _score(runs, leave_out=not all(is_run(folder) for folder in folders))
+    leave_out = not _INDEX.value and not all(is_run(folder) for folder in folders)
+    scored = _score(runs, leave_out)
+    reports = [report for _, found in scored for report in found]
     print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
     if _COVERAGE.value:
         for run in runs:
             covered += measure_run(run, _opened(_data(run)))
         print(f"{coverage_table(covered)}\n")
-    if not chosen:
+    if _INDEX.value:
+        found = [row for group, reports in scored for row in index_rows(group, reports, _LATENCY.value)]
+        write_index(merged(read_index(_INDEX.value), found), _INDEX.value)
+        print(f"wrote {_INDEX.value}: {', '.join(row.model for row in found)}")
+        _write_pages(pages)
+    elif not chosen:
         print("Every action, and published results beside them: --markdown=FILE; for programs --json=FILE, --csv=FILE")
     for write, path in [*chosen, *([(horizon_curves, _PLOT.value)] if _PLOT.value else [])]:
         write(reports, path)
         print(f"wrote {path}")
 
 
-def _score(runs: list[Predictor], leave_out: bool) -> list[Report]:
-    """Runs of one data set together, however else they differ.
+def _paths(text: str) -> list[Path]:
+    return [user_path(path.strip()) for path in text.split(",") if path.strip()]
+
+
+def _pages() -> list[Path]:
+    """Of --tables, which needs an index."""
+    if _TABLES.value and not _INDEX.value:
+        raise UserError(f"--tables={_TABLES.value}: tables are made from an index: give --index=FILE too")
+    return pages_in(_paths(_TABLES.value))
+
+
+def _write_pages(pages: list[Path]) -> None:
+    if not Path(_INDEX.value).is_file():
+        raise UserError(f"--index={_INDEX.value}: there is no such file")
+    for page in update_pages(read_index(_INDEX.value), pages):
+        print(f"wrote {page}")
+
+
+def _score(runs: list[Predictor], leave_out: bool) -> list[tuple[list[Predictor], list[Report]]]:
+    """Runs of one data set together, however else they differ; of each group its reports.
 
     One that cannot be scored is an error, or with `leave_out` (runs that were found, not named) a warning.
     """
@@ -110,12 +156,10 @@ def _score(runs: list[Predictor], leave_out: bool) -> list[Report]:
         groups.setdefault(same, []).append(run)
         sets[same] = dataset
     modes = MODES if _MODE.value == "both" else (_MODE.value,)
-    reports: list[Report] = []
-    for same, group in groups.items():
-        reports += compare(group, sets[same], modes, _BASELINE.value, leave_out)
-    if not reports:
+    scored = [(group, compare(group, sets[same], modes, _BASELINE.value, leave_out)) for same, group in groups.items()]
+    if not any(reports for _, reports in scored):
         raise UserError(f"--workdir={_WORKDIR.value}: none of its {len(runs)} runs could be scored")
-    return reports
+    return scored
 
 
 _opened = functools.cache(open_dataset)
@@ -138,7 +182,7 @@ def _measured_otherwise(run: Predictor) -> Predictor:
 
 def _untrained(experiment: Experiment) -> Predictor:
     """A model without parameters, in the space that its config's training clips make."""
-    dataset = open_dataset(experiment.data)
+    dataset = represented(open_dataset(experiment.data), experiment.data)
     space = pose_space(dataset, split_clips(dataset, experiment.data).train, experiment.data)
     params = make(experiment, space).init(jax.random.key(0))
     if jax.tree.leaves(params):

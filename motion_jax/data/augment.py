@@ -7,7 +7,8 @@
     amplitude  each column's movement about its mean smaller or larger
     posture    each column held otherwise throughout the window
 
-The last two stand for other bodies and other people, of whom there are few in most data sets. All work on raw frames, before they are represented and normalised, window by window.
+The last two stand for other bodies and other people, of whom there are few in most data sets. All work on raw frames,
+before they are represented and normalised, window by window.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def open_dataset(config: DataConfig) -> Dataset:
 
     Args:
         config: `root` is a source tree or a prepared folder; empty for what is made by code, once, and cached.
-            `actions` chooses; `skip_first_row` drops row 0 of every clip.
+            `actions` chooses; `skip_first_row` drops row 0 of training clips.
 
     Returns:
         Clips of `[F, D]` float32, read-only.
@@ -185,7 +185,9 @@ def _choose(dataset: Dataset, actions: str) -> Dataset:
 
 
 def _drop_first_rows(dataset: Dataset) -> Dataset:
-    clips = tuple(dataclasses.replace(clip, frames=clip.frames[1:]) for clip in dataset.clips)
+    clips = tuple(
+        dataclasses.replace(clip, frames=clip.frames[1:]) if clip.split == "train" else clip for clip in dataset.clips
+    )
     return dataclasses.replace(dataset, clips=clips)
 
 

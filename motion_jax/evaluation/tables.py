@@ -42,7 +42,7 @@ def markdown(reports: Sequence[Report]) -> str:
     """All reports, grouped by data, protocol and metric, and there by mode; of several models the averages first."""
     averages = [overview(reports)] if len({report.model for report in reports}) > SMALL else []
     parts = ["# Evaluation", MODES_EXPLAINED, *averages]
-    for group in _groups(reports):
+    for group in groups(reports):
         parts += _group(group, [*_actions(group), "average"], "")
     return "\n\n".join(parts) + "\n"
 
@@ -50,7 +50,7 @@ def markdown(reports: Sequence[Report]) -> str:
 def overview(reports: Sequence[Report]) -> str:
     """The averages over actions alone, in the same groups."""
     parts = []
-    for group in _groups(reports):
+    for group in groups(reports):
         parts += _group(group, ["average"], ", mean over actions")
     return "\n\n".join(parts)
 
@@ -61,7 +61,7 @@ def write_markdown(reports: Sequence[Report], path: str | Path) -> None:
     write_text(path, markdown(reports))
 
 
-def _groups(reports: Sequence[Report]) -> list[list[Report]]:
+def groups(reports: Sequence[Report]) -> list[list[Report]]:
     """What may stand in one table: the same windows of the same data, by the same metric, at the same horizons."""
     groups: dict[tuple, list[Report]] = {}
     for report in reports:
@@ -78,7 +78,7 @@ def _group(reports: list[Report], shown: list[str], what: str) -> list[str]:
     """The actions that are `shown` of one group; `what` they are ends each heading."""
     first = reports[0]
     title = f"{first.data['name']}, {PROTOCOL_TITLES[first.protocol]}: {find_metric(first.metric).heading}"
-    parts = [f"## {title}{what}", _describe(max(reports, key=lambda report: len(report.actions)))]
+    parts = [f"## {title}{what}", describe(max(reports, key=lambda report: len(report.actions)))]
     if first.data["name"].startswith("synthetic"):
         parts.append(SYNTHETIC)
     elif first.milliseconds != first.label_ms:
@@ -86,11 +86,12 @@ def _group(reports: list[Report], shown: list[str], what: str) -> list[str]:
     for mode in MODES:
         chosen = [report for report in reports if report.mode == mode]
         if chosen:
-            parts += [f"### {MODE_TITLES[mode]}{what}", *_own_tables(chosen, shown), *_published_block(chosen, shown)]
+            parts += [f"### {MODE_TITLES[mode]}{what}", *own_tables(chosen, shown), *_published_block(chosen, shown)]
     return parts
 
 
-def _describe(report: Report) -> str:
+def describe(report: Report) -> str:
+    """Of what a table shows: files, windows, and over which actions it averages."""
     text = (
         f"{report.data['files']} files, {report.data['frames']} frames; {report.windows} windows an action; "
         f"averages are over {len(report.actions)} action{'s' * (len(report.actions) != 1)}."
@@ -100,17 +101,17 @@ def _describe(report: Report) -> str:
     return text
 
 
-def _own_tables(reports: list[Report], shown: list[str]) -> list[str]:
+def own_tables(reports: list[Report], shown: list[str]) -> list[str]:
     """Models as rows; the best of each column in bold where there are several."""
     tables = []
     for actions in _pairs(shown):
-        columns = [_own_column(reports, action, index) for action in actions for index in range(len(reports[0].frames))]
+        columns = [own_column(reports, action, index) for action in actions for index in range(len(reports[0].frames))]
         lines = [[_name(report).replace("|", "\\|"), *cells] for report, *cells in zip(reports, *columns, strict=True)]
-        tables.append(_table(_header(reports[0], actions), lines))
+        tables.append(table(_header(reports[0], actions), lines))
     return tables
 
 
-def _own_column(reports: list[Report], action: str, index: int) -> list[str]:
+def own_column(reports: list[Report], action: str, index: int) -> list[str]:
     """One action at one horizon: a cell for each model, the best in bold where there are several."""
     metric = find_metric(reports[0].metric)
     values = [_value(report, reports, action, index) for report in reports]
@@ -149,7 +150,7 @@ def _published_block(reports: list[Report], shown: list[str]) -> list[str]:
     for actions in _pairs(shown):
         lines = _published_lines([row for row in rows if row.action in actions], actions, first.label_ms)
         if lines:
-            tables.append(_table(_header(first, actions), lines))
+            tables.append(table(_header(first, actions), lines))
     if not tables:
         return []
     note = "Not measured here; in brackets how each came here and where it is printed. Averages are over all actions."
@@ -204,7 +205,8 @@ def _header(report: Report, actions: Sequence[str]) -> list[Line]:
     return [names, labels, ["milliseconds, true", *[f"{time:.0f}" for time in report.milliseconds] * len(actions)]]
 
 
-def _table(header: list[Line], lines: list[Line]) -> str:
+def table(header: list[Line], lines: list[Line]) -> str:
+    """In Markdown, which has one line of headings: those that follow the first are lines of the table."""
     rule = ["---", *["---:"] * (len(header[0]) - 1)]
     return "\n".join("| " + " | ".join(line) + " |" for line in [header[0], rule, *header[1:], *lines])
 
@@ -216,15 +218,15 @@ def averages_table(reports: Sequence[Report]) -> str:
     for each horizon, lined up throughout; below them what must be known to read the numbers.
     """
     several = len({_data(report) for report in reports}) > 1
-    groups = _groups(reports)
+    grouped = groups(reports)
     blocks = [_block([report for report in group if report.mode == mode], several)
-              for mode in MODES for group in groups if any(report.mode == mode for report in group)]  # fmt: skip
+              for mode in MODES for group in grouped if any(report.mode == mode for report in group)]  # fmt: skip
     lines = [line for _, block in blocks for line in block]
     name = max((len(line[0]) for line in lines), default=0)
     number = max((len(cell) for line in lines for cell in line[1:]), default=0)
     parts = ["\n".join([title, *(_align(line, name, number) for line in block)]) for title, block in blocks]
-    described = [max(group, key=lambda report: len(report.actions)) for group in groups]
-    parts.append("\n".join(dict.fromkeys(f"{report.data['name']}: {_describe(report)}" for report in described)))
+    described = [max(group, key=lambda report: len(report.actions)) for group in grouped]
+    parts.append("\n".join(dict.fromkeys(f"{report.data['name']}: {describe(report)}" for report in described)))
     if any(report.data["name"].startswith("synthetic") for report in reports):
         parts.append(SYNTHETIC.strip("*"))
     return "\n\n".join(parts)
@@ -236,7 +238,7 @@ def _block(reports: list[Report], several: bool) -> tuple[str, list[Line]]:
     metric = find_metric(first.metric)
     data = _data_title(first) if several else ""
     title = f"{MODE_TITLES[first.mode]}, {data}{PROTOCOL_TITLES[first.protocol]}: {metric.heading}"
-    lines = [[label, *(f"{time:.0f}" for time in times)] for label, times in _times(first)]
+    lines = [[label, *(f"{time:.0f}" for time in times)] for label, times in header_times(first)]
     for report in reports:
         values = [_value(report, reports, "average", index) for index in range(len(report.frames))]
         lines.append([_name(report), *(_cell(report, "average", i, v, metric.digits) for i, v in enumerate(values))])
@@ -249,7 +251,8 @@ def _data_title(report: Report) -> str:
     return f"{report.data['name']} ({report.data['files']} files, {report.data['frames']} frames{skipped}), "
 
 
-def _times(report: Report) -> list[tuple[str, Sequence[float]]]:
+def header_times(report: Report) -> list[tuple[str, Sequence[float]]]:
+    """Lines above the columns: the labels of papers and, where they differ, the true times."""
     if report.milliseconds == report.label_ms:
         return [("milliseconds", report.milliseconds)]
     return [("milliseconds, as papers label them", report.label_ms), ("milliseconds, true", report.milliseconds)]

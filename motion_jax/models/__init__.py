@@ -11,18 +11,24 @@ from motion_jax.errors import UserError
 from motion_jax.models import (
     aged,
     baselines,
+    conv_lstm,
+    conv_seq2seq,
     crbm,
     dct_mixer,
     erd,
+    gcnext,
     his_rep_itself,
     learn_traj_dep,
-    gcnext,
     lstm_3lr,
+    pgbig,
     quaternet,
     res_sup,
     seq2seq,
     simlpe,
     srnn,
+    st_transformer,
+    tcn,
+    transformer,
 )
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.plugins import load_plugin, plugin_names
@@ -71,6 +77,12 @@ register("dct_mixer", Entry(dct_mixer.DctMixerConfig, dct_mixer.make))
 register("learn_traj_dep", Entry(learn_traj_dep.LearnTrajDepConfig, learn_traj_dep.make))
 register("his_rep_itself", Entry(his_rep_itself.HisRepItselfConfig, his_rep_itself.make))
 register("gcnext", Entry(gcnext.GcnextConfig, gcnext.make))
+register("pgbig", Entry(pgbig.PgbigConfig, pgbig.make))
+register("transformer", Entry(transformer.TransformerConfig, transformer.make))
+register("st_transformer", Entry(st_transformer.StTransformerConfig, st_transformer.make))
+register("conv_lstm", Entry(conv_lstm.ConvLstmConfig, conv_lstm.make))
+register("conv_seq2seq", Entry(conv_seq2seq.ConvSeq2SeqConfig, conv_seq2seq.make))
+register("tcn", Entry(tcn.TcnConfig, tcn.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))
 

@@ -31,7 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, positive
+from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, fraction, positive
 from motion_jax.models.joint_grid import JointGrid, joint_grid
 from motion_jax.models.one_shot import loss_of_window, one_shot
 from motion_jax.models.simlpe import check_predicted
@@ -54,6 +54,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
 OPTIONS = 4  # nothing, time, coordinates, time column by column
+COLDEST = 1e-3  # the temperature falls no further; as configured, it is there after 133,000 updates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +74,8 @@ class GcnextConfig(ModelConfig):
         at_least("model.layers", self.layers, 1)
         at_least("model.predicted", self.predicted, 1)
         positive("model.temperature", self.temperature)
-        at_least("model.cooling", self.cooling, 0)
-        at_least("model.adjacency_rate", self.adjacency_rate, 0)
+        fraction("model.cooling", self.cooling)
+        fraction("model.adjacency_rate", self.adjacency_rate)
 
     @property
     def width(self) -> int:
@@ -173,7 +174,7 @@ def make(config: GcnextConfig, experiment: Experiment, space: PoseSpace) -> Mode
 
     def train_loss(params: Params, batch: Batch, keys: Array, step: Array) -> tuple[Array, Params]:
         noise = jax.vmap(lambda key: jax.random.gumbel(key, (config.layers, OPTIONS)))(keys)
-        temperature = config.temperature * jnp.exp(-config.cooling * step)
+        temperature = jnp.maximum(config.temperature * jnp.exp(-config.cooling * step), COLDEST)
         draws = Draws(jnp.swapaxes(noise, 0, 1), temperature)
         return loss((params, draws), batch, keys, step)[0], params
 
@@ -227,8 +228,12 @@ def convolve(block: BlockWeights, gate: Operand, x: Array, noise: Array | None, 
     scores = contract("sb,so->bo", jnp.mean(x, axis=-1), gate)
     chosen = choose(scores if noise is None else scores + noise, temperature)
     _, time, coordinates, column_time = (chosen[:, [option]] for option in range(OPTIONS))  # [B, 1] each
-    y = product(x, block.joints) + coordinates * product(x, block.coordinates)
-    y = y + time * mix_neighbours(block.time, x) + column_time * mix_neighbours(block.column_time, x)
+    y = product(x, block.joints) + product(coordinates * x, block.coordinates)
+    earlier, later = (
+        time * one[:, None] + column_time * each[:, None]
+        for one, each in zip(block.time, block.column_time, strict=True)
+    )  # [S - 1, B, n]
+    y = y + jnp.pad(x[:-1] * earlier, ((1, 0), (0, 0), (0, 0))) + jnp.pad(x[1:] * later, ((0, 1), (0, 0), (0, 0)))
     return x + mix_once(block.mixer, y)
 
 
@@ -237,10 +242,3 @@ def choose(scores: Array, temperature: Array) -> Array:
     soft = jax.nn.softmax(scores / temperature, axis=-1)
     hard = jax.nn.one_hot(jnp.argmax(scores, axis=-1), scores.shape[-1], dtype=scores.dtype)
     return hard + (soft - jax.lax.stop_gradient(soft))
-
-
-def mix_neighbours(links: Neighbours, x: Array) -> Array:
-    """What each frame of x `[S, B, n]` takes over from those beside it, by the links of one block, `[S - 1, c]`."""
-    none = jnp.zeros_like(x[:1])
-    from_earlier = jnp.concatenate([none, x[:-1] * links.earlier[:, None]])
-    return from_earlier + jnp.concatenate([x[1:] * links.later[:, None], none])

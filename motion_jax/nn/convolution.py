@@ -53,3 +53,20 @@ def convolve_step(layers: tuple[Operand, ...], queues: Queues, x: Array) -> tupl
 def _layer(layer: Operand, before: Array, x: Array) -> Array:
     y = jax.nn.leaky_relu(save_for_backward(product(jnp.concatenate([before, x], axis=-1), layer)), SLOPE)
     return x + y if x.shape == y.shape else y
+
+
+def causal_convolution(layer: Operand, queue: Array, x: Array, dilation: int) -> tuple[Array, Array]:
+    """One convolution of K frames that lie `dilation` apart, the last of them the current one.
+
+    Args:
+        layer: weights `[K I, H]`, of the earliest frame first.
+        queue: `[(K - 1) dilation, B, I]` the inputs before x, oldest first; zeros before the first.
+        x: `[L, B, I]` more inputs, L at least 1.
+        dilation: frames from one that is read to the next.
+
+    Returns:
+        The queue after x, and the outputs `[L, B, H]`.
+    """
+    known = jnp.concatenate([queue, x])
+    taps = [known[start : start + len(x)] for start in range(0, len(queue) + 1, dilation)]
+    return known[len(x) :], product(jnp.concatenate(taps, axis=-1), layer)

@@ -116,10 +116,11 @@ def _command() -> str:
 
 
 def commit() -> str:
-    """The checkout's commit, with "+" when the tree differs from it; "unknown" outside a checkout."""
+    """The checkout's commit, with "+" when its code differs from it; "unknown" outside a checkout."""
     git = Path(__file__).parents[2] / ".git"
     head = _run("rev-parse", "HEAD") if git.exists() else ""
-    return (head[:12] + ("+" if _run("status", "--porcelain", "--untracked-files=no") else "")) or "unknown"
+    code = ("--", ":/motion_jax", ":/configs")  # not the pages and records that commands write
+    return (head[:12] + ("+" if _run("status", "--porcelain", "--untracked-files=no", *code) else "")) or "unknown"
 
 
 def _run(*arguments: str) -> str:

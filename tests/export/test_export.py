@@ -51,6 +51,13 @@ MODELS = {
     "learn_traj_dep": model_config("learn_traj_dep", hidden=H, blocks=1, observed=3),
     "his_rep_itself": model_config("his_rep_itself", hidden=H, blocks=1, observed=2, predicted=2),
     "gcnext": model_config("gcnext", layers=1, predicted=2),
+    "pgbig": model_config("pgbig", hidden=4, stages=1, decoder_blocks=1, observed=3),
+    "transformer": model_config("transformer", hidden=H, layers=1, heads=2, feed_forward=H),
+    "st_transformer": model_config("st_transformer", hidden=H, layers=1, heads=2, feed_forward=H),
+    "conv_lstm": model_config("conv_lstm", hidden=H, layers=1, kernel=3),
+    "conv_seq2seq": model_config("conv_seq2seq", hidden=H, layers=1, window=2),
+    "tcn": model_config("tcn", hidden=H, layers=1),
+    "dct_mixer": model_config("dct_mixer", layers=1),
     "running_average": model_config("running_average"),
     "zero_velocity": model_config("zero_velocity"),
 }

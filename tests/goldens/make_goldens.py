@@ -30,6 +30,7 @@ def main() -> None:
     save("recurrent", {k: v for kind in RECURRENT for k, v in recurrent_cases(kind)})
     save("attention", {k: v for kind in ATTENTIONS for k, v in attention_case(kind)})
     save("seq2seq", {k: v for name, options in SEQ2SEQ.items() for k, v in seq2seq_case(name, options)})
+    save("norm", dict(norm_cases()))
 
 
 def save(name: str, arrays: Arrays) -> None:
@@ -264,6 +265,28 @@ def gradients(model: Seq2Seq) -> Iterator[tuple[str, Tensor]]:
         for target, source in zip(copy.parameters(), model.parameters(), strict=True):
             target.copy_(torch.zeros_like(source) if source.grad is None else source.grad)
     yield from copy.named()
+
+
+# --- normalisation
+
+
+def norm_cases() -> Iterator[tuple[str, np.ndarray]]:
+    """Layer norm of a batch; batch norm of two batches in training, then of the first in prediction."""
+    layers = {"layer": nn.LayerNorm(N), "batch": nn.BatchNorm1d(N)}
+    batches = 3 * torch.randn(2, B * S, N) + torch.randn(N)
+    yield "batches", plain(batches)
+    for name, layer in layers.items():
+        nn.init.normal_(layer.weight)
+        nn.init.normal_(layer.bias)
+        yield f"{name}/params/scale", plain(layer.weight)
+        yield f"{name}/params/shift", plain(layer.bias)
+    yield "layer/normed", plain(layers["layer"](batches[0]))
+    batch = layers["batch"]
+    for number, x in enumerate(batches):
+        yield f"batch/trained/{number}", plain(batch(x))
+        yield f"batch/mean/{number}", plain(batch.running_mean.clone())
+        yield f"batch/variance/{number}", plain(batch.running_var.clone())
+    yield "batch/predicted", plain(batch.eval()(batches[0]))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from motion_jax.models import make
 from motion_jax.nn.attention import ATTENTIONS, Sizes, attend
 from motion_jax.nn.cells import CELLS
 from motion_jax.nn.deferred_grad.products import Compute
+from motion_jax.nn.norm import BatchNorm, LayerNorm, batch_norm, init_batch_norm, layer_norm
 from motion_jax.nn.scans import encode, init_layers
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
@@ -105,6 +106,25 @@ def test_attentions(kind, dtype):
         context, weights = run(params, case["states"], case["h"], case["x"])
         assert_close(context, case["context"], dtype)
         assert_close(weights, case["weights"], dtype)
+
+
+@dtypes
+def test_norms(dtype):
+    with jax.enable_x64(dtype == "float64"):
+        case = below("norm", "", dtype)
+        batches, (first, _) = jax.numpy.asarray(case["batches"]), case["batches"]
+        scale, shift = case["layer/params/scale"], case["layer/params/shift"]
+        assert_close(layer_norm(LayerNorm(scale, shift), batches[0]), case["layer/normed"], dtype)
+        running = jax.tree.map(lambda leaf: leaf.astype(dtype), init_batch_norm(first.shape[-1]).running)
+        params = BatchNorm(case["batch/params/scale"], case["batch/params/shift"], running)
+        for number, x in enumerate(batches):
+            y, params = batch_norm(params, x.reshape(2, -1, x.shape[-1]), train=True)  # the axes ahead count as one
+            assert_close(y.reshape(x.shape), case[f"batch/trained/{number}"], dtype)
+            assert_close(params.running.mean, case[f"batch/mean/{number}"], dtype)
+            assert_close(params.running.variance, case[f"batch/variance/{number}"], dtype)
+        predicted, same = batch_norm(params, batches[0], train=False)
+        assert_close(predicted, case["batch/predicted"], dtype)
+        assert same is params
 
 
 @pytest.mark.parametrize(("name", "dtype", "fast"), WHOLE)

@@ -62,6 +62,12 @@ OTHERS = {
     "dct_mixer": {"name": "dct_mixer", "layers": 1, "hidden": 5, "members": 2},
     "learn_traj_dep": {"name": "learn_traj_dep", "hidden": H, "blocks": 1, "observed": 3},
     "his_rep_itself": {"name": "his_rep_itself", "hidden": H, "blocks": 1, "observed": 2, "predicted": 1},
+    "pgbig": {"name": "pgbig", "hidden": H, "stages": 2, "decoder_blocks": 1, "observed": 3},
+    "transformer": {"name": "transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
+    "st_transformer": {"name": "st_transformer", "hidden": H, "layers": 1, "heads": 2, "feed_forward": H},
+    "conv_lstm": {"name": "conv_lstm", "hidden": H, "layers": 2, "kernel": 3},
+    "conv_seq2seq": {"name": "conv_seq2seq", "hidden": H, "layers": 1, "window": 2},
+    "tcn": {"name": "tcn", "hidden": H, "layers": 1},
 }
 CASES = {
     **{f"seq2seq-{name}": model_config(**({"hidden": H} | fields)) for name, fields in SEQ2SEQ.items()},
@@ -144,8 +150,8 @@ def test_the_cases_cover_every_model():
 
 
 def test_a_name_that_is_no_model_is_refused():
-    with pytest.raises(UserError, match=r"model\.name='transformer': must be one of .*seq2seq"):
-        make(Experiment(model=model_config("transformer")), PoseSpace(np.zeros(3), np.ones(3), (0,), (), "", 25.0))
+    with pytest.raises(UserError, match=r"model\.name='oracle': must be one of .*seq2seq"):
+        make(Experiment(model=model_config("oracle")), PoseSpace(np.zeros(3), np.ones(3), (0,), (), "", 25.0))
 
 
 @cases
@@ -199,7 +205,7 @@ def test_forcing(case):
         assert (np.abs(prediction[:, t] - free[:, t]).max() > 1e-4) == (t > 0)
 
 
-PLANNED = {"simlpe", "dct_mixer", "learn_traj_dep"}
+PLANNED = {"simlpe", "dct_mixer", "learn_traj_dep", "pgbig"}
 """They predict several frames from the same reading: forced with the first of them, they read it and plan anew."""
 
 

@@ -6,9 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from motion_jax.nn.convolution import SLOPE, convolve, convolve_step, init_convolutions, receptive_field
+from motion_jax.nn.convolution import (
+    SLOPE,
+    causal_convolution,
+    convolve,
+    convolve_step,
+    init_convolutions,
+    receptive_field,
+)
 from motion_jax.nn.deferred_grad.products import DEFAULT
-from motion_jax.nn.dense import dense_weights
+from motion_jax.nn.dense import Dense, dense_weights
 
 L, B, N, H, LAYERS = 12, 2, 3, 5, 3
 PARAMS = init_convolutions(jax.random.key(0), N, H, LAYERS)
@@ -40,3 +47,18 @@ def test_a_frame_at_a_step_is_all_at_once():
         queues, y = step(MAPS, queues, jnp.asarray(x))
         outputs.append(y)
     np.testing.assert_allclose(np.stack(outputs), jax.jit(convolve)(MAPS, X)[1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_causal_convolution_is_its_formula_over_zeros_and_piece_by_piece():
+    kernel, dilation = 3, 2
+    rng = np.random.default_rng(1)
+    layer = Dense(rng.normal(size=(kernel * N, H)).astype(np.float32), rng.normal(size=H).astype(np.float32))
+    right = np.zeros((L, B, H)) + layer.b
+    for t, tap in np.ndindex(L, kernel):
+        if (source := t - (kernel - 1 - tap) * dilation) >= 0:
+            right[t] += X[source] @ layer.w[tap * N : (tap + 1) * N]
+    queue, found = jnp.zeros(((kernel - 1) * dilation, B, N)), []
+    for piece in (X[:7], X[7:8], X[8:]):
+        queue, y = causal_convolution(dense_weights(layer, DEFAULT), queue, jnp.asarray(piece), dilation)
+        found.append(y)
+    np.testing.assert_allclose(np.concatenate(found), right, rtol=1e-4, atol=1e-5)

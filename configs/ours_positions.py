@@ -1,0 +1,31 @@
+r"""Our own forecaster, on joint positions: the same network as configs/ours.py.
+
+    motion-jax train --config=configs/ours_positions.py --workdir=runs/ours_positions \
+        --config.data.name=h36m --config.data.root=DIR
+
+It learns mean joint distances and is scored in them; Euler errors do not apply. docs/benchmarks/forecasting.md has
+what it reaches.
+"""
+
+from ml_collections import ConfigDict
+
+from motion_jax.config import DataConfig, Experiment, OptimConfig, TrainConfig, model_config
+
+
+def get_config() -> ConfigDict:
+    return Experiment(
+        name="Ours (positions)",
+        data=DataConfig(
+            one_hot=False,
+            representation="positions",
+            augmentation="reverse,mirror,speed,amplitude,posture",
+            amplitude_range=0.1,
+        ),
+        model=model_config("dct_mixer"),
+        optim=OptimConfig(
+            name="adamw", learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=1.0, weight_decay=1e-4
+        ),
+        train=TrainConfig(
+            steps=8000, batch=64, loss="joints_velocity", ema=0.995, score_mode="free_running", report_every=1000
+        ),
+    ).to_config_dict()

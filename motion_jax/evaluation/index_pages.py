@@ -1,0 +1,304 @@
+"""Tables of the index of results, in pages of Markdown between marks that say which.
+
+    <!-- results: table=forecasting data=cmu protocol=windows256 metric=euler_error_rad -->
+    <!-- end -->
+
+At the beginning of a line; what stands between the two lines is replaced. `table` is one of
+
+    forecasting  models by the mean of their average over actions; size, training and latency beside it
+    actions      every action and the average
+    published    printed rows, which are in no other table
+    training     every run: steps, how it ended, time, weights, and the least test error, which is no result (no
+                 protocol and metric are given)
+
+and `mode` is free_running unless it is given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from motion_jax.config import MODES
+from motion_jax.data.protocols import COUNTS
+from motion_jax.errors import UserError
+from motion_jax.evaluation import tables
+from motion_jax.evaluation.index import IndexedRun, Row
+from motion_jax.evaluation.metrics import find_metric
+from motion_jax.evaluation.published import published_rows
+from motion_jax.evaluation.report import Report
+from motion_jax.runtime.files import write_text
+
+NOTHING = "*No results yet.*"
+NOTHING_PUBLISHED = "*No printed result was measured in this way.*"
+_BEGIN = re.compile(r"<!-- results: (.*?) *-->")
+_END = "<!-- end -->"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What a mark asks for."""
+
+    table: str  # a key of `TABLES`
+    data: str
+    protocol: str = ""
+    metric: str = ""
+    mode: str = "free_running"
+
+
+class _Found(NamedTuple):
+    """A score that a table shows."""
+
+    row: Row
+    report: Report
+    commit: str
+
+
+def pages_in(paths: Iterable[str | Path]) -> list[Path]:
+    """The Markdown files of these paths, each a file or a folder that holds such files at any depth.
+
+    Raises `UserError` where there is no such path.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise UserError(f"{path}: there is no such page and no such folder")
+        found += sorted(path.rglob("*.md")) if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def update_pages(rows: Sequence[Row], pages: Iterable[Path]) -> list[Path]:
+    """Writes the tables into the pages; all are made before the first is written.
+
+    Returns:
+        The pages that have changed.
+
+    Raises:
+        UserError: a page cannot be read or written, or a mark is wrong; file and line are named.
+    """
+    changed: dict[Path, str] = {}
+    for page in pages:
+        try:
+            before = page.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{page}: cannot be read: {getattr(error, 'strerror', 'not text')}") from None
+        if (after := updated(before, rows, str(page))) != before:
+            changed[page] = after
+    for page, text in changed.items():
+        write_text(page, text)
+    return list(changed)
+
+
+def updated(text: str, rows: Sequence[Row], source: str) -> str:
+    """A page with its tables as the index has them. Raises `UserError` for a wrong mark; `source` names the page."""
+    lines, result, number = text.split("\n"), [], 0
+    while number < len(lines):
+        result.append(lines[number])
+        number += 1
+        if not (mark := _BEGIN.fullmatch(lines[number - 1].rstrip())):
+            continue
+        where, stop = f"{source}:{number}", number
+        while stop < len(lines) and lines[stop].rstrip() != _END:
+            if _BEGIN.fullmatch(lines[stop].rstrip()):
+                break
+            stop += 1
+        if stop == len(lines) or lines[stop].rstrip() != _END:
+            raise UserError(f"{where}: results: no {_END} follows")
+        result += ["", render(_parse(mark[1], where), rows), ""]
+        number = stop
+    return "\n".join(result)
+
+
+def render(wanted: Wanted, rows: Sequence[Row]) -> str:
+    """The Markdown that stands between the marks."""
+    return TABLES[wanted.table](wanted, [row for row in rows if row.data["name"] == wanted.data]) or NOTHING
+
+
+def _parse(text: str, where: str) -> Wanted:
+    known = [field.name for field in dataclasses.fields(Wanted)]
+    values: dict[str, str] = {}
+    for part in text.split():
+        name, equals, value = part.partition("=")
+        if name not in known or not equals or name in values:
+            raise UserError(f"{where}: results: {part!r}: must be NAME=VALUE, once each of {', '.join(known)}")
+        values[name] = value
+    for name in ("table", "data"):
+        if name not in values:
+            raise UserError(f"{where}: results: {name}= is missing")
+    wanted = Wanted(**values)
+    checks = {"table": TABLES, "mode": MODES} | ({} if wanted.table == "training" else {"protocol": COUNTS})
+    for name, allowed in checks.items():
+        if (value := getattr(wanted, name)) not in allowed:
+            raise UserError(f"{where}: results: {name}={value!r}: must be one of {', '.join(allowed)}")
+    if wanted.table != "training":
+        try:
+            find_metric(wanted.metric)
+        except UserError as error:
+            raise UserError(f"{where}: results: {error}") from None
+    return wanted
+
+
+def _found(wanted: Wanted, rows: Sequence[Row]) -> list[list[_Found]]:
+    """What is asked for, in groups that compare, each from the least mean error to the greatest."""
+    key = (wanted.protocol, wanted.metric, wanted.mode)
+    found = {
+        id(report): _Found(row, report, score.commit)
+        for row in rows
+        for score, report in zip(row.scores, row.reports(), strict=True)
+        if score.key == key
+    }
+    sign = -1 if found and find_metric(wanted.metric).higher_is_better else 1
+    groups = []
+    for reports in tables.groups([one.report for one in found.values()]):
+        most = max(len(report.actions) for report in reports)
+        groups.append(sorted((found[id(report)] for report in reports), key=lambda one: _order(one, most, sign)))
+    return groups
+
+
+def _order(one: _Found, actions: int, sign: int) -> tuple[float, str]:
+    """By the mean of the average; what has none, or one over fewer actions, comes last."""
+    mean = sum(one.report.average) / len(one.report.average)
+    whole = len(one.report.actions) == actions and math.isfinite(mean)
+    return (sign * mean if whole else math.inf, one.report.model)
+
+
+def _forecasting(wanted: Wanted, rows: Sequence[Row]) -> str:
+    parts = []
+    for group in _found(wanted, rows):
+        reports = [one.report for one in group]
+        first = reports[0]
+        columns = [tables.own_column(reports, "average", index) for index in range(len(first.frames))]
+        more = ["parameters", "training, min", "steps", "ended by", "latency, ms"]
+        blank = [""] * len(more)
+        header = [["frame", *map(str, first.frames), *more]]
+        header += [[label, *(f"{time:.0f}" for time in times), *blank] for label, times in tables.header_times(first)]
+        lines = [
+            [_name(one.row), *cells, *_facts(one.row)]
+            for one, cells in zip(group, zip(*columns, strict=True), strict=True)
+        ]
+        parts += [_caption(group), tables.table(header, lines)]
+    return "\n\n".join(parts)
+
+
+def _actions(wanted: Wanted, rows: Sequence[Row]) -> str:
+    parts = []
+    for group in _found(wanted, rows):
+        names = dict.fromkeys(action for one in group for action in one.report.actions)
+        parts += [_caption(group), *tables.own_tables([one.report for one in group], [*names, "average"])]
+    return "\n\n".join(parts)
+
+
+def _published(wanted: Wanted, _: Sequence[Row]) -> str:
+    """Action after action, averages first, each from the least mean error to the greatest."""
+    rows = published_rows(wanted.data, wanted.mode, wanted.protocol, wanted.metric)
+    labels = sorted({label for row in rows for label in row.errors})
+    order = {action: number for number, action in enumerate(dict.fromkeys(row.action for row in rows))} | {
+        "average": -1
+    }
+    ordered = sorted(rows, key=lambda row: (order[row.action], sum(row.errors.values()) / len(row.errors)))
+    header = ["action", *[f"{label} ms" for label in labels], "model", "how it came here", "source"]
+    lines = [
+        [row.action, *[str(row.errors.get(label, "-")) for label in labels], _cell(row.model), row.mark, row.source]
+        for row in ordered
+    ]
+    note = "Not measured here. Averages are over all actions of the data set; times are as papers label them."
+    return f"{note}\n\n{tables.table([header], lines)}" if rows else NOTHING_PUBLISHED
+
+
+def _training(_: Wanted, rows: Sequence[Row]) -> str:
+    lines, minima = [], []
+    for row in rows:
+        for run in row.runs:
+            lines.append(
+                [_cell(row.model), str(run.seed), _steps([run]), _count(run.validated_step), _count(run.step),
+                 run.ended or "-", _minutes([run]), f"`{run.weights}`"]
+            )  # fmt: skip
+            for name, values in run.test_minimum.items():
+                numbers = " ".join("-" if value is None else f"{value:.4g}" for value in values)
+                minima.append([_cell(row.model), str(run.seed), f"`{name}`", numbers])
+    if not lines:
+        return ""
+    header = [
+        "model",
+        "seed",
+        "steps",
+        "best validation at",
+        "scored weights of",
+        "ended by",
+        "training, min",
+        "weights",
+    ]
+    parts = [tables.table([header], lines)]
+    if minima:
+        parts += [
+            "The least error on test windows over the reports of each training, at each frame by itself. It is chosen "
+            "on the test windows and is **no result**; papers often print it.",
+            tables.table([["model", "seed", "logged as", "least at each frame"]], minima),
+        ]
+    return "\n\n".join(parts)
+
+
+TABLES: dict[str, Callable[[Wanted, Sequence[Row]], str]] = {
+    "forecasting": _forecasting,
+    "actions": _actions,
+    "published": _published,
+    "training": _training,
+}
+
+
+def _caption(group: Sequence[_Found]) -> str:
+    first = max((one.report for one in group), key=lambda report: len(report.actions))
+    protocol, mode = tables.PROTOCOL_TITLES[first.protocol], tables.MODE_TITLES[first.mode].lower()
+    commits = ", ".join(sorted({one.commit for one in group}))
+    machines = {f"{row.machine['processor']}, {row.machine['cores']} cores" for row, *_ in group if row.latency_ms}
+    text = f"{first.data['name']}, {protocol}, {mode}: {find_metric(first.metric).heading}. {tables.describe(first)}"
+    text += f" Scored at {commits}."
+    if machines:
+        text += f" Latency: one sequence at a time on {'; '.join(sorted(machines))}."
+    if first.data["name"].startswith("synthetic"):
+        text += f" {tables.SYNTHETIC}"
+    return text
+
+
+def _facts(row: Row) -> list[str]:
+    endings = sorted({run.ended or "-" for run in row.runs}) or ["-"]
+    latency = "-" if row.latency_ms is None else f"{row.latency_ms:.2f}"
+    return [_count(row.parameters), _minutes(row.runs), _steps(row.runs), ", ".join(endings), latency]
+
+
+def _name(row: Row) -> str:
+    seeds = {0: "", 1: " (1 seed)"}.get(len(row.runs), f" (mean ± std of {len(row.runs)} seeds)")
+    return f"{_cell(row.model)}{seeds}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _minutes(runs: Sequence[IndexedRun]) -> str:
+    """The mean; "-" unless all are known."""
+    seconds = [run.train_seconds for run in runs if run.train_seconds is not None]
+    return f"{sum(seconds) / len(seconds) / 60:.1f}" if seconds and len(seconds) == len(runs) else "-"
+
+
+def _steps(runs: Sequence[IndexedRun]) -> str:
+    """From the least to the most of the seeds; of refits also those of the training that chose."""
+    chose = [run.selection_steps for run in runs if run.selection_steps is not None]
+    more = f" after {_range(chose)} to choose" if chose else ""
+    return f"{_range([run.train_steps for run in runs])}{more}"
+
+
+def _range(steps: Sequence[int | None]) -> str:
+    known = [count for count in steps if count is not None]
+    if not known or len(known) < len(steps):
+        return "-"
+    least, most = min(known), max(known)
+    return f"{least:,}" if least == most else f"{least:,}-{most:,}"
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
