@@ -21,11 +21,17 @@ def get_config() -> ConfigDict:
             augmentation="reverse,mirror,speed,amplitude,posture",
             amplitude_range=0.1,
         ),
-        model=model_config("dct_mixer"),
+        model=model_config("dct_mixer", members=3),
         optim=OptimConfig(
             name="adamw", learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=1.0, weight_decay=1e-4
         ),
         train=TrainConfig(
-            steps=8000, batch=64, loss="joints_velocity", ema=0.995, score_mode="free_running", report_every=1000
+            steps=8000,
+            batch=64,
+            loss="joints_velocity",
+            ema=0.995,
+            refit=True,
+            score_mode="free_running",
+            report_every=1000,
         ),
     ).to_config_dict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,7 @@ class Case:
     def experiment(self) -> Experiment:
         """The config that the library is given. `none` forced: every step reads a prediction, the longer way."""
         optim, loss = ONE_SHOT.get(self.model, (OptimConfig(), "mse"))
-        forcing = {} if self.one_shot else {"teacher_forcing": 0.0}
+        forcing: dict[str, Any] = {} if self.one_shot else {"teacher_forcing": 0.0}
         return Experiment(
             data=DataConfig(one_hot=False, validation="none", source_length=self.source, target_length=self.target),
             model=self._network(),

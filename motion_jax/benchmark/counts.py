@@ -111,9 +111,9 @@ def _turns(case: Case) -> int:
 def _traced(case: Case) -> Any:
     """The program of the loss, without its gradient."""
     model = make(case.experiment(), case.space())
-    history, future = (jax.ShapeDtypeStruct((case.batch, t, case.columns), jnp.float32)
-                       for t in (case.source, case.target))  # fmt: skip
-    batch = Batch(history, future, jax.ShapeDtypeStruct((case.batch, case.columns), jnp.float32))
+    shapes = [(case.source, case.columns), (case.target, case.columns), (case.columns,)]
+    arrays: list[Any] = [jax.ShapeDtypeStruct((case.batch, *shape), jnp.float32) for shape in shapes]
+    batch = Batch(*arrays)
     params = jax.eval_shape(model.init, jax.random.key(0))
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), case.batch))
     step = jax.ShapeDtypeStruct((), jnp.int32)

@@ -111,7 +111,8 @@ def _refit(
     task = Forecasting.of(experiment, dataset)
     if not task.validates:
         raise UserError(
-            f"train.refit: needs validation, and nothing is held out (data.validation={experiment.data.validation!r})"
+            f"train.refit: needs validation, and nothing is held out (data.validation={experiment.data.validation!r}): "
+            f"name what to hold out, or --config.train.refit=False"
         )
     if folder.config.exists() and not folder.selection.exists():
         raise UserError(f"--workdir={folder.path}: holds another run, one without train.refit: choose another workdir")
