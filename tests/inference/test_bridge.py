@@ -28,6 +28,7 @@ class Stub:
         self.experiment = SimpleNamespace(data=SimpleNamespace(stride=2))
         self.source_length, self.target_length = S, T
         self.history = np.zeros((S, 9))
+        self.radii = None
 
     def compile(self, batch: int) -> None:
         """Nothing to compile."""
