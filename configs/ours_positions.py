@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
             name="adamw", learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=1.0, weight_decay=1e-4
         ),
         train=TrainConfig(
-            steps=8000,
+            steps=6000,
             batch=64,
             loss="joints_velocity",
             ema=0.995,
