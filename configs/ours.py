@@ -17,7 +17,7 @@ from motion_jax.config import DataConfig, Experiment, OptimConfig, TrainConfig, 
 def get_config() -> ConfigDict:
     return Experiment(
         name="Ours",
-        data=DataConfig(one_hot=False, augmentation="reverse,mirror,speed,amplitude,posture", amplitude_range=0.1),
+        data=DataConfig(one_hot=False, augmentation="reverse,mirror,speed,amplitude,posture"),
         model=model_config("dct_mixer", members=3),
         optim=OptimConfig(
             name="adamw", learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=1.0, weight_decay=1e-4

@@ -19,7 +19,6 @@ def get_config() -> ConfigDict:
             one_hot=False,
             representation="positions",
             augmentation="reverse,mirror,speed,amplitude,posture",
-            amplitude_range=0.1,
         ),
         model=model_config("dct_mixer", members=3),
         optim=OptimConfig(

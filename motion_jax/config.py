@@ -59,7 +59,7 @@ class DataConfig:
     windows: str = "clips"  # training windows: "clips", each as often; "frames", in proportion to their length
     augmentation: str = ""  # of training windows: names of AUGMENTATIONS separated by commas
     speed_range: float = 0.25  # r: "speed" stretches time by exp(U(-r, r))
-    amplitude_range: float = 0.2  # "amplitude" multiplies movement about its mean by exp(N(0, a^2)), column by column
+    amplitude_range: float = 0.1  # "amplitude" multiplies movement about its mean by exp(N(0, a^2)), column by column
     posture_range: float = 0.3  # "posture" adds N(0, p^2) standard deviations to a column, the same in all frames
     stride: int = 2  # keep rows 0, stride, 2 stride, ...
     statistics: str = "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows
@@ -77,8 +77,11 @@ class DataConfig:
             if name not in AUGMENTATIONS:
                 allowed = ", ".join(AUGMENTATIONS)
                 raise UserError(f"data.augmentation={self.augmentation!r}: {name!r} must be one of {allowed}")
-        for field in ("speed_range", "amplitude_range", "posture_range"):
-            fraction(f"data.{field}", getattr(self, field))
+        for name in ("speed", "amplitude", "posture"):
+            field = f"{name}_range"
+            fraction(f"data.{field}", value := getattr(self, field))
+            if value != getattr(DataConfig, field) and name not in self.augmentation_names:
+                raise UserError(f"data.{field}={value}: nothing reads it unless data.augmentation names {name!r}")
         at_least("data.source_length", self.source_length, 2)
         at_least("data.target_length", self.target_length, 1)
         at_least("data.stride", self.stride, 1)

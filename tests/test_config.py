@@ -197,3 +197,11 @@ def test_a_config_of_an_earlier_version_is_told_in_one_line():
     message = r"^runs/a/config\.json: .* written by an earlier version of motion_jax, before 0\.2: train anew$"
     with pytest.raises(UserError, match=message):
         Experiment.from_json(old, "runs/a/config.json")
+
+
+def test_a_range_of_augmentation_that_nothing_reads_is_refused():
+    with pytest.raises(
+        UserError, match=r"data\.speed_range=0\.5: nothing reads it unless data\.augmentation names 'speed'"
+    ):
+        DataConfig(speed_range=0.5)
+    assert DataConfig(augmentation="speed", speed_range=0.5).speed_range == 0.5

@@ -173,7 +173,7 @@ class Forecasting:
             windows = ReportWindows(test, select("srnn", dataset, space, experiment))
         if splits.validation:
             clips = pack_clips(splits.validation, space, experiment.data)
-            fixed = _draw(experiment, space, clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS)
+            fixed = sample_windows(clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS, space, experiment.data)
             windows = windows._replace(validation=fixed)
         return cls(experiment, model, space, loss, packed, dataset.key, windows, augmentation)
 
@@ -205,8 +205,8 @@ class Forecasting:
         """B windows, and where their decoders are fed the truth at `step`; consumes `key`."""
         config = self.experiment.train
         windows_key, forcing_key = jax.random.split(key)
-        drawing = (self.experiment.data.windows, self.augmentation)
-        windows = _draw(self.experiment, self.space, data, windows_key, config.batch, *drawing)
+        drawn = self.experiment.data
+        windows = sample_windows(data, windows_key, config.batch, self.space, drawn, drawn.windows, self.augmentation)
         forced = sample_forcing(config, forcing_key, step, config.batch, self.experiment.data.target_length)
         keys = jax.random.key_data(jax.random.split(jax.random.fold_in(key, ROWS), config.batch))
         return ForcedBatch(windows, forced, keys)
@@ -236,7 +236,7 @@ class Forecasting:
         error_name, modes = self._error_name, self._modes
         if self.windows.test and self.windows.srnn:
             key = jax.random.fold_in(jax.random.key(self.experiment.train.seed), step)
-            test = _draw(self.experiment, self.space, self.windows.test, key, TEST_WINDOWS)
+            test = sample_windows(self.windows.test, key, TEST_WINDOWS, self.space, self.experiment.data)
             srnn = self._encoded(self.windows.srnn)
             for mode in modes:
                 row[f"test_loss_{mode}"] = self._loss_in(mode, params, test)
@@ -352,18 +352,6 @@ def score_metric(experiment: Experiment, skeleton: Skeleton) -> Metric:
             + (f"; of eval.metrics, {', '.join(others)} {'does' if len(others) == 1 else 'do'}" if others else "")
         )
     return metric
-
-
-def _draw(
-    experiment: Experiment,
-    space: PoseSpace,
-    packed: PackedClips,
-    key: Array,
-    count: int,
-    windows: str = "clips",
-    augmentation: Augmentation | None = None,
-) -> Batch:
-    return sample_windows(packed, key, count, space, experiment.data, windows, augmentation)
 
 
 def _decoded(windows: Batch, space: PoseSpace) -> tuple[np.ndarray, np.ndarray]:
