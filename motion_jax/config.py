@@ -25,8 +25,17 @@ STATISTICS = ("martinez", "learn_traj_dep")
 REPRESENTATIONS = ("expmap", "relative", "rotation_6d", "quaternion", "positions")
 WINDOWS = ("clips", "frames")
 AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture")
-LOSSES = ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "joints",
-          "joints_velocity")  # fmt: skip
+TASKS = ("forecasting", "recognition", "anticipation")
+LOSSES = {
+    "forecasting": ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "joints",
+                    "joints_velocity"),
+    "recognition": ("cross_entropy", "one_hot_cross_entropy", "binary", "focal", "triplet"),
+    "anticipation": ("cross_entropy", "focal"),
+}  # fmt: skip
+"""Of each task: what `train.loss` may be."""
+MODALITIES = ("positions", "angles", "velocities")
+PREPROCESSING = ("center", "smooth", "view", "scale")
+CLASS_WEIGHTS = ("none", "balanced")
 PRECISIONS = ("float32", "tf32", "bf16")
 COINS = ("iteration", "sequence", "step")
 FORCING_SCHEDULES = ("constant", "linear", "exponential", "inverse_sigmoid")
@@ -93,6 +102,47 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class LabelsConfig:
+    """Labelled sequences, and how they become what a network reads. Recognition and anticipation read it."""
+
+    inputs: str = "positions"  # names of MODALITIES, or of a clip's feature arrays, separated by commas
+    preprocess: str = "center"  # names of PREPROCESSING in the order in which they are done, separated by commas
+    table: str = ""  # of recordings with segments: a CSV file with the columns file, start, end, label
+    frame_step: int = 1  # keep frames 0, frame_step, 2 frame_step, ...
+    window: int = 0  # frames that an example shows, after frame_step; 0: a whole segment, padded
+    hop: int = 0  # frames between the windows of a segment; 0: half a window
+    buckets: int = 4  # lengths that whole segments are padded to
+    class_weights: str = "none"  # "balanced": of the loss, the inverse of how often a class occurs in training
+    smoothing: float = 0.0  # of labels: the share that is spread evenly over all classes
+
+    def __post_init__(self) -> None:
+        for name in self.preprocess_names:
+            if name not in PREPROCESSING:
+                allowed = ", ".join(PREPROCESSING)
+                raise UserError(f"labels.preprocess={self.preprocess!r}: {name!r} must be one of {allowed}")
+        if not self.input_names:
+            raise UserError(f"labels.inputs={self.inputs!r}: must name at least one of {', '.join(MODALITIES)}")
+        at_least("labels.frame_step", self.frame_step, 1)
+        at_least("labels.window", self.window, 0)
+        at_least("labels.hop", self.hop, 0)
+        if self.hop and not self.window:
+            raise UserError(f"labels.hop={self.hop}: nothing reads it unless labels.window is given")
+        at_least("labels.buckets", self.buckets, 1)
+        one_of("labels.class_weights", self.class_weights, CLASS_WEIGHTS)
+        fraction("labels.smoothing", self.smoothing)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Modalities in order."""
+        return _names(self.inputs)
+
+    @property
+    def preprocess_names(self) -> tuple[str, ...]:
+        """Steps in order."""
+        return _names(self.preprocess)
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """Which network. The fields of each are those of a subclass, declared beside its `make`.
 
@@ -102,7 +152,13 @@ class ModelConfig:
 
     name: str  # a key of `models.REGISTRY`
 
+    TASK: typing.ClassVar[str] = "forecasting"  # of TASKS: what the network is for
     UNREAD: typing.ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Fields, or whole groups, that nothing reads where this model is trained for its task."""
+        return (*UNREAD_BY_TASK[self.TASK], *self.UNREAD)
 
     @property
     def width(self) -> int:
@@ -120,14 +176,29 @@ MODEL_CONFIGS: dict[str, type[ModelConfig]] = {}
 def model_configs() -> Mapping[str, type[ModelConfig]]:
     """The fields of every model by its name.
 
-    The registry lies on a floor above this one, and whoever reads a configuration need not have imported it.
+    The registries lie on a floor above this one, and whoever reads a configuration need not have imported them.
     """
-    importlib.import_module("motion_jax.models")
+    for registry in ("models", "recognition", "anticipation"):
+        importlib.import_module(f"motion_jax.{registry}")
     return MODEL_CONFIGS
 
 
 FORCING = ("train.teacher_forcing", "train.coin", "train.forcing_schedule", "train.forcing_end")
 """What a model leaves unread that learns from true frames alone."""
+_OF_WINDOWS = (
+    *(f"data.{name}" for name in ("source_length", "target_length", "representation", "windows", "augmentation",
+                                  "speed_range", "amplitude_range", "posture_range", "stride", "statistics", "one_hot",
+                                  "skip_first_row")),
+    *FORCING,
+    "train.score_mode",
+    "train.report_test",
+    "train.refit",
+    "eval.protocols",
+    "eval.metrics",
+    "eval.frames",
+)  # fmt: skip
+UNREAD_BY_TASK = {"forecasting": ("labels",), "recognition": _OF_WINDOWS, "anticipation": _OF_WINDOWS}
+"""Fields and whole groups of an `Experiment` that a task does not read."""
 
 DEFAULT_MODEL = "seq2seq"
 
@@ -230,7 +301,7 @@ class TrainConfig:
                      "keep_last"):  # fmt: skip
             at_least(f"train.{name}", getattr(self, name), 1)
         at_least("train.seed", self.seed, 0)
-        one_of("train.loss", self.loss, LOSSES)
+        one_of("train.loss", self.loss, [name for names in LOSSES.values() for name in names])
         fraction("train.teacher_forcing", self.teacher_forcing)
         fraction("train.forcing_end", self.forcing_end)
         one_of("train.coin", self.coin, COINS)
@@ -285,6 +356,7 @@ class Experiment:
 
     name: str = "experiment"  # the row's name in tables
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    labels: LabelsConfig = dataclasses.field(default_factory=LabelsConfig)
     model: ModelConfig = dataclasses.field(default_factory=model_config)
     compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
     optim: OptimConfig = dataclasses.field(default_factory=OptimConfig)
@@ -296,18 +368,27 @@ class Experiment:
             if frame > self.data.target_length:
                 raise UserError(f"eval.frames asks for frame {frame}, but data.target_length={self.data.target_length}")
         self.model.check(self.data)
-        for path in self.model.UNREAD:
+        self._check_unread()
+        one_of("train.loss", self.train.loss, LOSSES[self.model.TASK])
+
+    def _check_unread(self) -> None:
+        for path in self.model.unread:
             group, _, field = path.partition(".")
             record = getattr(self, group)
-            if (value := getattr(record, field)) != getattr(type(record), field):  # the class holds the default
-                raise UserError(f"{path}={value!r}: model {self.model.name!r} does not read it: leave it out")
+            for name in [field] if field else [field.name for field in dataclasses.fields(record)]:
+                if (value := getattr(record, name)) != getattr(type(record), name):  # the class holds the default
+                    path = f"{group}.{name}"
+                    raise UserError(f"{path}={value!r}: model {self.model.name!r} does not read it: leave it out")
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, for JSON and for comparison, without what the model does not read."""
         values = dataclasses.asdict(self)
-        for path in self.model.UNREAD:
+        for path in self.model.unread:
             group, _, field = path.partition(".")
-            del values[group][field]
+            if field:
+                del values[group][field]
+            else:
+                del values[group]
         return values
 
     def to_config_dict(self) -> ml_collections.ConfigDict:

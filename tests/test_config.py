@@ -92,7 +92,7 @@ def test_a_wrong_type_is_named(path, value):
 def test_an_unknown_key_is_named_with_the_valid_ones():
     with pytest.raises(UserError, match=r"unknown key optim\.rate; valid keys: clip_kind, .*learning_rate"):
         build("optim.rate", 3)
-    with pytest.raises(UserError, match=r"unknown key modle; valid keys: compute, data, eval, model"):
+    with pytest.raises(UserError, match=r"unknown key modle; valid keys: compute, data, eval, labels, model"):
         build("modle", {})
     with pytest.raises(UserError, match=r"model=3 must be a group of fields"):
         build("model", 3)

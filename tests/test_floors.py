@@ -12,7 +12,7 @@ FLOORS = (
     ("errors", "types", "config", "runtime", "skeletons"),
     ("geometry", "nn", "representations", "pose_space", "teacher_forcing"),
     ("losses", "data"),
-    ("models",),
+    ("models", "recognition", "anticipation"),
     ("evaluation",),
     ("train",),
     ("inference",),

@@ -1,0 +1,1 @@
+"""Labelled sequences: readers, published splits, preprocessing, and what recognition and anticipation read."""
