@@ -1,4 +1,4 @@
-"""Runs the Python of a page, its blocks in order as one program: python docs/run_page.py docs/examples/characters.md"""
+"""Runs the Python of a page, its blocks in order as one program: `python docs/run_page.py PAGE.md`."""
 
 from __future__ import annotations
 
