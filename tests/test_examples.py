@@ -150,6 +150,12 @@ def test_captions_are_learned_and_written_greedily(captioning: dict[str, Any], t
     _, again, _ = jax.jit(captioning["caption"])(params, clips.frames, jnp.array(written))
     np.testing.assert_array_equal(np.asarray(again).T, written)  # fed its own words it writes them again
     assert 0 < scores.words < 1
+    perfect, _, _ = captioning["measure"](params, clips._replace(words=written))  # as if those had been the true ones
+    assert perfect[:2] == (1, 1)
+    about = [(weights[b, w, begin:end].sum(), (end - begin) / weights.shape[-1])
+             for b, w in np.ndindex(written.shape) for begin, end in [clips.parts[b, w]]
+             if 0 < end - begin < weights.shape[-1]]  # fmt: skip
+    np.testing.assert_allclose(perfect[2:], np.mean(about, axis=0), rtol=1e-5)
     captioning["figure"](clips, 0, clips.words, weights, str(tmp_path / "picture.png"))
     assert (tmp_path / "picture.png").stat().st_size > 10_000
 
