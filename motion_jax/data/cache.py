@@ -181,6 +181,7 @@ def _write_entry(
 
 
 def warn_uncached(error: UserError) -> None:
+    """Tells that what was parsed is not kept."""
     logging.warning("parsed data cannot be kept: %s; each run parses anew", error)
 
 

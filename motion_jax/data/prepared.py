@@ -118,6 +118,7 @@ def _records(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def digest(fields: dict[str, Any]) -> str:
+    """sha256 of plain values."""
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

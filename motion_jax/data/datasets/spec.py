@@ -47,7 +47,7 @@ class LabelledFiles:
     action_sets: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """Published choices of classes: what `data.actions` may be beside names."""
     folds: tuple[tuple[str, ...], ...] = ()  # subjects that `labels.fold` 1, 2, ... tests on
-    tables: bool = False  # whether `labels.table` must say what is in the recordings
+    tables: bool = False  # whether `labels.table` may say what is in them
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from motion_jax.config import DataConfig, LabelsConfig
 from motion_jax.data.cache import cache_place, check_source, open_dataset, warn_uncached
 from motion_jax.data.datasets import DatasetSpec, LabelledFiles, MotionFiles
 from motion_jax.data.findings import Finding, raise_errors
+from motion_jax.data.labelled import recordings, segments
 from motion_jax.data.labelled.files import find_files, read_bytes
 from motion_jax.data.labelled.prepared import is_prepared_labelled, read_labelled, write_labelled
 from motion_jax.data.labelled.reading import Reading, Request
@@ -50,8 +51,6 @@ def open_labelled(data: DataConfig, labels: LabelsConfig) -> LabelledSet:
         _log(reading.findings)
         dataset = hold_out(chosen(spec, reading.dataset, data, labels), data, spec.validation)
     elif labels.table:
-        from motion_jax.data.labelled import segments
-
         whole = dataclasses.replace(data, actions="all", validation="none")
         dataset = segments.with_table(of_clips(open_dataset(whole), whole), labels.table)
         dataset = hold_out(chosen(spec, dataset, data, labels), data, spec.validation)
@@ -74,16 +73,9 @@ def read_source(spec: DatasetSpec, data: DataConfig, labels: LabelsConfig, stric
         return reading
     request = Request(root, data, labels, strict)
     if isinstance(spec.files, MotionFiles):
-        from motion_jax.data.labelled import recordings
-
         return recordings.read(request, spec.files)
     files = spec.files
     assert isinstance(files, LabelledFiles)
-    if files.tables and not labels.table:
-        raise UserError(
-            f"labels.table is empty: data.name={spec.name!r} needs --config.labels.table=FILE.csv, which says what is "
-            f"in the recordings"
-        )
     if labels.table and not files.tables:
         raise UserError(f"labels.table={labels.table!r}: data set {spec.name!r} has labels of its own")
     if data.root and is_prepared(root):
