@@ -48,6 +48,7 @@ def open_labelled(data: DataConfig, labels: LabelsConfig) -> LabelledSet:
         raise UserError(f"labels.fold={labels.fold}: data set {spec.name!r} {has} published folds")
     if isinstance(spec.files, LabelledFiles) or _is_labelled(data) or _is_recordings(spec, data, labels):
         reading = read_source(spec, data, labels)
+        raise_errors(reading.findings, data.root)
         _log(reading.findings)
         dataset = hold_out(chosen(spec, reading.dataset, data, labels), data, spec.validation)
     elif labels.table:
@@ -85,9 +86,7 @@ def read_source(spec: DatasetSpec, data: DataConfig, labels: LabelsConfig, stric
     if files.made and data.root:
         raise UserError(f"data.root={data.root!r} holds no prepared data set; {spec.name!r} is made, not read")
     if strict or not (files.made or files.pattern):
-        reading = files.read(request)
-        raise_errors(reading.findings, root)
-        return reading
+        return files.read(request)
     return _cached(spec.name, files, request)
 
 
