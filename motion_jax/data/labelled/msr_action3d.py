@@ -100,6 +100,10 @@ def parse_frames(text: str, metres: bool = True) -> tuple[np.ndarray, list[str]]
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise UserError("|is empty")
+    odd = []
+    if len(lines) > 1 and not text.endswith("\n") and len(lines[-1].split()) < len(lines[0].split()):
+        odd.append("is cut off within its last row")
+        lines = lines[:-1]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -110,7 +114,6 @@ def parse_frames(text: str, metres: bool = True) -> tuple[np.ndarray, list[str]]
         raise UserError(f"1|has {rows.shape[1]} columns: x y z and a confidence, or x y z, must be there")
     if not np.isfinite(rows).all():
         raise UserError(f"{int(np.argwhere(~np.isfinite(rows))[0, 0]) + 1}|holds a number that is not finite")
-    odd = []
     if rest := len(rows) % len(_ROWS):
         odd.append(f"is cut off: its last frame has {rest} of {len(_ROWS)} rows and is left out")
         rows = rows[: len(rows) - rest]
