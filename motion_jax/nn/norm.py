@@ -87,10 +87,15 @@ def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNo
     count = x.size // x.shape[-1]
     mean = jnp.mean(x, axis=axes)
     variance = jnp.mean((x - mean) ** 2, axis=axes)
-    unbiased = variance * (count / max(count - 1, 1))
-    moved = [old + MOMENTUM * (new - old) for old, new in zip(params.running, (mean, unbiased), strict=True)]
-    running = jax.lax.stop_gradient(Running(*moved))
+    running = moved_running(params.running, Running(mean, variance), count)
     return _normalised(params, x, mean, variance), params._replace(running=running)
+
+
+def moved_running(running: Running, batch: Running, count: int) -> Running:
+    """`running` after a batch of `count` numbers a channel with biased variance; it carries no gradient."""
+    unbiased = batch.variance * (count / max(count - 1, 1))
+    moved = [old + MOMENTUM * (new - old) for old, new in zip(running, (batch.mean, unbiased), strict=True)]
+    return jax.lax.stop_gradient(Running(*moved))
 
 
 def _normalised(params: BatchNorm, x: Array, mean: Array, variance: Array) -> Array:
