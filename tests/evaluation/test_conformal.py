@@ -30,10 +30,10 @@ def errors(rng, count):
     return pace * np.arange(1, FRAMES + 1)[:, None] * np.array([1.0, 10.0, 0.0])
 
 
-def radii(distances, by="window", groups=None):
-    radius, band, pose = radii_of(distances, LEVELS, groups)
-    names = tuple("abc")
-    return Radii(LEVELS, radius, band, pose, names, 25.0, by, len(distances), 1, 1, ("clip",), {"name": "x"}, "hash")
+def radii(distances, by="window", groups=None, scaled=()):
+    radius, band, pose, *rest = radii_of(distances, LEVELS, groups, *scaled)
+    known = ("abc", 25.0, by, len(distances), 1, 1, ("clip",), {"name": "x"}, "hash", "")
+    return Radii(LEVELS, radius, band, pose, tuple(known[0]), *known[1:], *rest)
 
 
 def test_coverage_of_exchangeable_errors_is_the_level_within_binomial_bounds():
@@ -129,7 +129,7 @@ def test_radii_are_read_back_and_never_smaller():
     assert np.all(again.radius[finite] >= made.radius[finite] - 1e-9)
     assert np.all(again.radius[finite] <= made.radius[finite] + 1.1e-3)
     assert np.isinf(again.radius[~finite]).all()
-    for text in ("{}", "no json", made.to_json().replace('"format": 1', '"format": 7')):
+    for text in ("{}", "no json", made.to_json().replace('"format": 2', '"format": 7')):
         with pytest.raises(UserError, match=r"^radii\.json: "):
             Radii.from_json(text, "radii.json")
 
