@@ -265,7 +265,7 @@ def radii_of(
 def _fit_scale(
     name: str, measure: np.ndarray, distances: np.ndarray, groups: Sequence[Any] | None, balanced: bool
 ) -> Scale:
-    """The mean of the measure, and at each horizon the floor of FLOORS whose radii at FLOOR_LEVEL are smallest on average.
+    """The mean of the measure, and at each horizon the floor of FLOORS with the smallest mean radii at FLOOR_LEVEL.
 
     It is the radius that is chosen by, because the quantile gives every floor the same coverage. Of seven floors alike
     for all joints the windows tell the best and no more: the same windows may calibrate.

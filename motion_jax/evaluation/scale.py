@@ -21,9 +21,9 @@ import numpy as np
 from motion_jax.errors import UserError
 
 SCALES = ("constant", "speed", "members")
-"""What radii follow. "constant": nothing, they are the same in every window. "speed": how far the joint has been from its
-last place, a mean over the observed frames. "members": how far the places that a model's members predict lie from their
-mean (root mean square), at each frame."""
+"""What radii follow. "constant": nothing, they are the same in every window. "speed": how far the joint has been from
+its last place, a mean over the observed frames. "members": how far the places that a model's members predict lie from
+their mean (root mean square), at each frame."""
 FLOORS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # in means; the last is next to constant
 
 

@@ -147,7 +147,8 @@ class Predictor:
         """What radii are scaled by: `[T, J]` or `[B, T, J]` mm, of a scale that is not "constant".
 
         Args:
-            history: as of a call; `action` too.
+            history: as of a call.
+            action: as of a call.
             scale: of `evaluation.scale.SCALES`; empty: that of the run's radii.
 
         Raises:
