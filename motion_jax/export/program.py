@@ -76,10 +76,8 @@ def measure_program(predictor: Predictor, scale: str) -> Callable[..., Array]:
     space = predictor.space
     compute = dataclasses.replace(predictor.experiment.compute, fast=False, cuda_graphs=False)
     plain = make(dataclasses.replace(predictor.experiment, compute=compute), space)
-    measure, weights = (
-        make_measure(scale, plain, space, predictor.target_length),
-        prepare_params(plain, predictor.params),
-    )
+    measure = make_measure(scale, plain, space, predictor.target_length)
+    weights = prepare_params(plain, predictor.params)
 
     def run(history: Array, action: Array | None = None) -> Array:
         return measure(weights, history, _codes(len(space.actions), history, action))

@@ -180,9 +180,11 @@ def test_radii_that_follow_the_motion_cover_at_the_level_and_are_smaller():
         assert abs(found.band - 0.9) < bound
         assert np.all(np.abs(found.pose - 0.9) < bound)
     assert np.all(other.sharpness < 0.8 * one.sharpness)
-    slow = now[:, 0, 0] < 5  # of those that hardly move constant radii hold too many, the others as many as they say
-    assert np.mean(later[slow][..., 0] <= alike.radius[1][:, 0]) > 0.98
-    assert np.mean(later[slow][..., 0] <= follow.sized(now)[0][slow, 1][..., 0]) < 0.96
+    fast = now[:, 0, 0] > 60  # of those that move fast constant radii hold too few
+    held = [
+        np.mean(later[fast][..., 0] <= size) for size in (alike.radius[1][:, 0], follow.sized(now)[0][fast, 1][..., 0])
+    ]
+    assert held[0] + 0.08 < held[1] < 0.9
     scores = [distance_crps(later, made, now) for made in (alike, follow)]
     assert all(score is not None for score in scores)
     assert np.mean(scores[1]) < np.mean(scores[0]) < later.mean()

@@ -89,14 +89,14 @@ def test_only_what_was_held_out_is_calibrated_on(calibrated: Predictor, dataset:
         calibrate(Predictor((), dataclasses.replace(calibrated.experiment, data=none), calibrated.space, 0), dataset)
 
 
-def test_draws_are_counted_by_recording_or_subject(still: Predictor, dataset: Dataset, calibrated: Predictor):
+def test_draws_are_counted_by_recording_or_subject(still: Predictor, dataset: Dataset):
     alike, by = (calibrate(still, dataset, (0.5, 0.9), by, 300, "constant") for by in ("window", "recording"))
     assert (by.radius >= alike.radius - 1e-9).all()
     with pytest.raises(UserError, match=r"0\.95 needs 19 recordings to calibrate on, 10 are held out: .*0\.909"):
         calibrate(still, dataset, (0.5, 0.95), "recording", windows=30)
     with pytest.raises(UserError, match=r"levels: 0\.9 needs 9 subjects to calibrate on, 2 are held out"):
         calibrate(still, dataset, (0.9,), "subject", windows=30)
-    with pytest.raises(UserError, match="by='person': must be one of window, recording, subject"):
+    with pytest.raises(UserError, match="by='person': must be one of window, balanced, recording"):
         calibrate(still, dataset, by="person")
 
 
