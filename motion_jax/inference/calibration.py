@@ -125,7 +125,7 @@ def measure_windows(predictor: Predictor, history: np.ndarray, codes: np.ndarray
     parts = []
     for begin in range(0, count, batch):
         rows = np.minimum(np.arange(begin, begin + batch), count - 1)  # the last fills up the last call
-        parts.append(predictor.measure_raw(history[rows], codes[rows], scale))
+        parts.append(np.asarray(predictor.measure_raw(history[rows], codes[rows], scale), np.float64))
     return np.concatenate(parts)[:count]
 
 

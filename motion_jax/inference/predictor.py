@@ -158,11 +158,11 @@ class Predictor:
         call = self._call(history, action)
         return call.answer(self.measure_raw(call.history, call.codes, name))
 
-    def measure_raw(self, history: np.ndarray, codes: np.ndarray, scale: str) -> np.ndarray:
+    def measure_raw(self, history: np.ndarray, codes: np.ndarray, scale: str) -> Array:
         """`[B, S, D]` and `[B, A]` to what "speed" or "members" measures, `[B, T, J]` mm."""
         if scale not in self._measures:
             self._measures[scale] = jax.jit(make_measure(scale, self._model, self.space, self.target_length))
-        return np.asarray(self._measures[scale](self._weights, history, codes), np.float64)
+        return self._measures[scale](self._weights, history, codes)
 
     def scale_of(self, name: str = "auto") -> str:
         """The name of a scale, "auto" resolved. Raises `UserError` for one that this model does not have."""
@@ -172,7 +172,7 @@ class Predictor:
         """The run's radii as those of one window, `[1, S, D]` and `[1, A]`; None where it is not calibrated."""
         if self.radii is None or self.radii.scale is None:
             return self.radii
-        return self.radii.of_window(self.measure_raw(history, codes, self.radii.scale.name)[0])
+        return self.radii.of_window(np.asarray(self.measure_raw(history, codes, self.radii.scale.name)[0]))
 
     def calibrated(self) -> Radii:
         """The run's radii. Raises `UserError` where there are none for these parameters, and says how to make them."""

@@ -33,9 +33,9 @@ def errors(rng, count):
 
 
 def radii(distances, by="window", groups=None, scaled=()):
-    radius, band, pose, *rest = radii_of(distances, LEVELS, groups, *scaled)
-    known = ("abc", 25.0, by, len(distances), 1, 1, ("clip",), {"name": "x"}, "hash", "")
-    return Radii(LEVELS, radius, band, pose, tuple(known[0]), *known[1:], *rest)
+    sizes, known = radii_of(distances, LEVELS, groups, *scaled), (25.0, by, len(distances), 1, 1, ("clip",))
+    extra = {"scale": sizes.scale, "distribution": sizes.distribution}
+    return Radii(LEVELS, *sizes[:3], ("a", "b", "c"), *known, {"name": "x"}, "hash", **extra)  # pyright: ignore
 
 
 def test_coverage_of_exchangeable_errors_is_the_level_within_binomial_bounds():
@@ -185,9 +185,10 @@ def test_radii_that_follow_the_motion_cover_at_the_level_and_are_smaller():
         np.mean(later[fast][..., 0] <= size) for size in (alike.radius[1][:, 0], follow.sized(now)[0][fast, 1][..., 0])
     ]
     assert held[0] + 0.08 < held[1] < 0.9
-    scores = [distance_crps(later, made, now) for made in (alike, follow)]
-    assert all(score is not None for score in scores)
-    assert np.mean(scores[1]) < np.mean(scores[0]) < later.mean()
+    one, other = (distance_crps(later, made, now) for made in (alike, follow))
+    assert one is not None
+    assert other is not None
+    assert other.mean() < one.mean() < later.mean()
 
 
 def test_a_constant_measure_gives_the_plain_radii_and_larger_motion_larger_ones():
@@ -236,6 +237,7 @@ def test_the_score_of_distances_is_the_integral_over_steps():
     assert made.distribution is not None
     scale = Scale("speed", pace.mean(0), np.ones(FRAMES))
     made = dataclasses.replace(made, scale=scale)
+    assert made.distribution is not None
     steps = made.distribution[:, None] * scale.factor(pace)
     x = np.linspace(0, 1.1 * max(steps.max(), distances.max()), 100_001)
     integrals = np.empty(distances.shape)

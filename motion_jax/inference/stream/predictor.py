@@ -201,10 +201,10 @@ class StreamingPredictor:
         bridged = self._ring.bridged | (self._times > newest + self._rounding)
         by_frame = bridged.reshape(self.predictor.source_length, -1)  # one moment a frame, or two of differences
         bridged = np.logical_or.reduce(by_frame, axis=1)
-        poses = self._answer()
-        return Prediction(
-            self._ahead + at, poses, bridged, self.predictor.radii_of_rows(self._history, np.asarray(self._codes))
-        )
+        poses, radii = self._answer(), self.predictor.radii
+        if radii is not None and radii.scale is not None:
+            radii = self.predictor.radii_of_rows(self._history, np.asarray(self._codes))
+        return Prediction(self._ahead + at, poses, bridged, radii)
 
     def _fill(self, newest: float, at: float) -> int:
         """Puts rows into the ring that stand for the poses up to `at`; how many."""
