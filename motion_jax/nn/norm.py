@@ -57,7 +57,7 @@ def standardise_reverse(values: Array, factor: Array, d: Array) -> Array:
     return (d - jnp.mean(d, axis=-1, keepdims=True) - values * along) * factor
 
 
-def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNorm]:
+def batch_norm(params: BatchNorm, x: Array, train: bool, mask: Array | None = None) -> tuple[Array, BatchNorm]:
     """x `[..., C]`, each channel normalised over all other axes; then scaled and shifted.
 
     Args:
@@ -65,6 +65,7 @@ def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNo
         x: of the whole batch where `train`.
         train: normalise with the statistics of x (the biased variance) and move the running ones towards them (with
             the unbiased variance, as PyTorch does); else normalise with the running ones.
+        mask: `[...]`, 1 where x takes part in its statistics, 0 where it is padding; None: everywhere.
 
     Returns:
         The result and `params`, whose `running` is that after this batch where `train`; it carries no gradient.
@@ -73,10 +74,11 @@ def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNo
         mean, variance = params.running
         return _normalised(params, x, mean, variance), params
     axes = tuple(range(x.ndim - 1))
-    count = x.size // x.shape[-1]
-    mean = jnp.mean(x, axis=axes)
-    variance = jnp.mean((x - mean) ** 2, axis=axes)
-    unbiased = variance * (count / max(count - 1, 1))
+    where = None if mask is None else mask[..., None] > 0
+    count = x.size // x.shape[-1] if mask is None else jnp.sum(mask)
+    mean = jnp.mean(x, axis=axes, where=where)
+    variance = jnp.mean((x - mean) ** 2, axis=axes, where=where)
+    unbiased = variance * (count / jnp.maximum(count - 1, 1))
     moved = [old + MOMENTUM * (new - old) for old, new in zip(params.running, (mean, unbiased), strict=True)]
     running = jax.lax.stop_gradient(Running(*moved))
     return _normalised(params, x, mean, variance), params._replace(running=running)
