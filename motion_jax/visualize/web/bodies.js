@@ -193,6 +193,7 @@ function painter(scene, model, frame) {
 }
 
 function drawLabels(ctx, scene, panel, observed, frame) {
+  if (!comparison.models.length) return; // one body, and nothing to tell it from
   if (panel.name === null && panel.width < 520) return; // they would cover the bodies; the buttons above have the names
   const slim = panel.width < 100, x = panel.x + (slim ? 4 : 14), at = target(frame), room = panel.width - (slim ? 18 : 34);
   const lines = panel.name === null ? [-1, ...panel.models] : [panel.truth ? -1 : panel.models[0]];

@@ -1,7 +1,7 @@
 // What the page was given: arrays as base64, decoded when their scene is opened.
 const comparison = JSON.parse(document.getElementById("data").textContent);
 const { past, future, fps, skeleton } = comparison;
-const FRAMES = past + future;
+let FRAMES = past + future; // of labelled recordings, those of the one that is shown
 const JOINTS = skeleton.joints.length;
 const NOW = past - 1; // the last observed frame, at 0 ms
 
