@@ -11,7 +11,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +57,7 @@ class Recognition:
     examples: Examples  # of training
     data_key: str
     held_out: Examples | None
-    rate_scales: ClassVar[RateScales | None] = None
+    rate_scales: RateScales | None = None
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: LabelledSet) -> Recognition:

@@ -96,6 +96,13 @@ def make_examples(sequences: Several[Sequence], space: LabelSpace, labels: Label
     return Examples(packed, tuple(map(int, lengths)), tuple(map(int, until)), numbers, segment)
 
 
+def count_examples(sequences: Several[Sequence], labels: LabelsConfig, classes: int) -> np.ndarray:
+    """`[C]` how often each class occurs among the examples that `make_examples` would make."""
+    found = [one.label for sequence in sequences for one in sequence.segments
+             for _ in _pieces(one, sequence.source, labels)]  # fmt: skip
+    return np.bincount(np.array(found, np.int64), minlength=classes)
+
+
 def _pieces(segment: Segment, source: str, labels: LabelsConfig) -> list[tuple[int, int]]:
     """First frame and length of each example of a segment, in frames that are kept."""
     begin, end = (-(-at // labels.frame_step) for at in (segment.start, segment.end))
