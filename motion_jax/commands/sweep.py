@@ -43,9 +43,10 @@ def main(_: list[str]) -> None:
     names = {run.experiment.model.TASK for run in runs}
     if len(names) > 1:
         raise UserError(f"--sweep={_SWEEP.value}: its members are of several tasks ({', '.join(sorted(names))})")
-    task = LABELLED_TASKS.get(*names)
+    (name,) = names
+    task = LABELLED_TASKS.get(name)
     if task and _PLOT.value:
-        raise UserError(f"--plot={_PLOT.value}: draws error against horizon, which {names.pop()} has not")
+        raise UserError(f"--plot={_PLOT.value}: draws error against horizon, which {name} has not")
     reports, failed = sweep.run_all(runs, Labelled(task) if task else None)
     if task:
         print(f"\n{task.text(reports)}\n")
@@ -53,9 +54,9 @@ def main(_: list[str]) -> None:
     else:
         print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
         writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": tables.write_markdown}
-    for name, write in writers.items():
-        write(reports, folder / name)
-        print(f"wrote {folder / name}")
+    for file, write in writers.items():
+        write(reports, folder / file)
+        print(f"wrote {folder / file}")
     if _PLOT.value:
         horizon_curves(reports, _PLOT.value)
         print(f"wrote {_PLOT.value}")
