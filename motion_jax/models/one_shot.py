@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
-from motion_jax.losses import make_loss
+from motion_jax.losses import Loss, make_loss
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Apply, Array, Batch, Params, TrainLoss
 
@@ -61,6 +61,24 @@ def loss_of_window(predict: PredictWindow, experiment: Experiment, space: PoseSp
             raise UserError(f"{error} (model.predicted={frames.shape[1]})") from None
 
     return train_loss
+
+
+def true_trajectory(batch: Batch, observed: int) -> Array:
+    """`[B, L + T, N]`: the last L = `observed` frames of the history, and the future."""
+    return jnp.concatenate([batch.history[:, -observed:], batch.future], axis=1)
+
+
+def loss_of_trajectory(loss: Loss, frames: Array, truth: Array, batch: Batch) -> Array:
+    """The loss, a scalar, of observed frames that are given back and predicted ones behind them.
+
+    Args:
+        loss: the configured one, which reads the action's columns too.
+        frames: `[B, F, n]`, without these.
+        truth: `[B, F', N]`, with them; of F and F' frames, the fewer are measured.
+        batch: whose action is held.
+    """
+    frames = with_code(frames[:, : truth.shape[1]], batch.history[..., frames.shape[2] :])
+    return loss(frames, truth[:, : frames.shape[1]], batch.last)
 
 
 def predict_in_turns(predict: PredictWindow, params: Any, history: Array, length: int) -> Array:
