@@ -113,7 +113,7 @@ class LabelsConfig:
     table: str = ""  # of recordings with segments: CSV files with the columns file, start, end, label (docs/labels.md)
     fold: int = 1  # of a data set with published folds (SBU has five): which of them is the test
     frame_step: int = 1  # keep frames 0, frame_step, 2 frame_step, ...
-    window: int = 0  # frames that an example shows, after frame_step; 0: a whole segment, padded
+    window: int = 0  # frames that an example of a longer segment shows, after frame_step; 0: segments stay whole
     hop: int = 0  # frames between the windows of a segment; 0: half a window
     buckets: int = 4  # lengths that whole segments are padded to
     class_weights: str = "none"  # "balanced": of the loss, the inverse of how often a class occurs in training
