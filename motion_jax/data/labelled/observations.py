@@ -1,0 +1,99 @@
+"""Observations: what is seen before a labelled segment begins, or while it lasts, at steps of a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from typing import NamedTuple
+
+import numpy as np
+
+from motion_jax.config import LabelsConfig
+from motion_jax.data.labelled.modalities import inputs_of
+from motion_jax.data.labelled.sequences import Segment, Sequence
+from motion_jax.data.labelled.space import LabelSpace
+from motion_jax.errors import UserError
+
+
+class Clock(NamedTuple):
+    """When a segment is observed (Furnari and Farinella 2019): S = encoding + anticipation steps, the last A scored.
+
+    Before a segment the steps lie alpha seconds apart and the last of them alpha before its first frame. With `within`
+    they divide the segment instead: after step k of S, k/S of it has been seen.
+    """
+
+    alpha: float  # s
+    encoding: int
+    anticipation: int  # A
+    within: bool = False
+
+    @property
+    def steps(self) -> int:
+        """S."""
+        return self.encoding + self.anticipation
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """`[A]` seconds from each scored step to the segment's first frame; `within`: the share that has been seen."""
+        if self.within:
+            return tuple((self.encoding + step + 1) / self.steps for step in range(self.anticipation))
+        return tuple(self.alpha * (self.anticipation - step) for step in range(self.anticipation))
+
+    def frames(self, segment: Segment, fps: float) -> np.ndarray:
+        """`[S]` numbers of the newest frame, at `fps` as segments are, that each step has seen; below 0: before all."""
+        if self.within:
+            length = segment.end - segment.start
+            seen = [segment.start + length * (step + 1) / self.steps - 1 for step in range(self.steps)]
+            return np.maximum(np.floor(seen), segment.start).astype(np.int64)
+        before = self.alpha * fps * np.arange(self.steps, 0, -1)
+        return np.floor(segment.start - before + 1e-6).astype(np.int64)  # 1e-6: 0.1 * 30 is 3 frames, not 3.0000001
+
+
+class Observations(NamedTuple):
+    """All observed segments of some sequences."""
+
+    inputs: tuple[np.ndarray, ...]  # [M, S, D_m] float32 of each modality, normalised
+    label: np.ndarray  # [M] int32
+    current: np.ndarray  # [M, A] int32, label of what had begun last at each scored step; C: nothing had
+    left_out: int  # segments that too little lies before
+
+
+def observe(
+    sequences: Several[Sequence], clock: Clock, space: LabelSpace, labels: LabelsConfig, fps: float
+) -> Observations:
+    """Every segment that enough lies before, in order.
+
+    Args:
+        sequences: at `fps` frames a second.
+        clock: when.
+        space: of the run; its rate is that of `labels.frame_step`.
+        labels: as the run was trained with.
+        fps: of `sequences` and their segments.
+
+    Raises:
+        UserError: the clock is finer than the frames that a network reads, or no segment can be observed.
+    """
+    if not clock.within and clock.alpha * space.fps < 1 - 1e-6:
+        raise UserError(f"model.alpha={clock.alpha:g}: is less than a frame of {space.fps:g} frames a second")
+    found: list[tuple[np.ndarray, ...]] = []
+    numbers, currents, left_out = [], [], 0
+    for sequence in sequences:
+        arrays = inputs_of(sequence, space, labels, fps)
+        for segment in sequence.segments:
+            frames = clock.frames(segment, fps)
+            if frames[0] < 0:
+                left_out += 1
+                continue
+            rows = frames // labels.frame_step
+            found.append(tuple(array[rows] for array in arrays))
+            numbers.append(segment.label)
+            currents.append([_current(sequence, frame, len(space.classes)) for frame in frames[clock.encoding :]])
+    if not found:
+        needed = f", {clock.alpha * clock.steps:g} s before it begins" * (not clock.within)
+        raise UserError(f"no segment can be observed{needed}: {left_out} segments in {len(sequences)} sequences")
+    inputs = tuple(np.stack(arrays).astype(np.float32) for arrays in zip(*found, strict=True))
+    return Observations(inputs, np.array(numbers, np.int32), np.array(currents, np.int32), left_out)
+
+
+def _current(sequence: Sequence, frame: int, nothing: int) -> int:
+    begun = [segment.label for segment in sequence.segments if segment.start <= frame]
+    return begun[-1] if begun else nothing
