@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,15 +22,14 @@ from motion_jax.evaluation.conformal import Radii, joint_places
 from motion_jax.inference import continuation
 from motion_jax.inference.calibration import read_radii
 from motion_jax.inference.forecast import Forecast
+from motion_jax.inference.restore import check_checkpoint, read_run, restore_params
 from motion_jax.models import make
 from motion_jax.models.raw import prepare_params, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import mesh_of, sharing_cores
 from motion_jax.runtime.files import user_path
 from motion_jax.teacher_forcing import forcing_of_mode
-from motion_jax.train.checkpoint import Checkpoints, params_hash
-from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.step import abstract_state
+from motion_jax.train.checkpoint import params_hash
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Model, Params
 
@@ -339,24 +337,16 @@ def load_predictor(workdir: str | Path, checkpoint: str = "auto", batch: int | N
     Raises:
         UserError: the folder holds no run, no such checkpoint, or only damaged ones; `batch` is not positive.
     """
+    check_checkpoint(checkpoint)
     folder = Workdir(user_path(workdir))
-    sources = {"auto": (folder.best, folder.last), "best": (folder.best,), "last": (folder.last,)}
-    if checkpoint not in sources:
-        raise UserError(f"checkpoint={checkpoint!r}: must be auto, best or last")
-    experiment, space = folder.read_experiment(), folder.read_space()
-    abstract = abstract_state(make(experiment, space), make_optimizer(experiment), ema=experiment.train.ema > 0)
-    for source in filter(Path.is_dir, sources[checkpoint]):
-        with closing(Checkpoints(source)) as checkpoints:
-            restored = checkpoints.restore(abstract)
-        if restored:
-            step, state = restored
-            predictor = Predictor(state.averaged, experiment, space, step, folder.path)
-            if batch is not None:
-                predictor.compile(batch)
-            if folder.radii.is_file():
-                try:
-                    predictor.radii = read_radii(folder, params_hash(predictor.params))
-                except UserError as error:
-                    logging.warning("no radii: %s", error)
-            return predictor
-    raise UserError(f"--workdir={workdir}: holds no finished checkpoint ({checkpoint}); has the run saved one yet?")
+    experiment, space = read_run(folder, "forecasting"), folder.read_space()
+    step, params = restore_params(folder, make(experiment, space), experiment, checkpoint)
+    predictor = Predictor(params, experiment, space, step, folder.path)
+    if batch is not None:
+        predictor.compile(batch)
+    if folder.radii.is_file():
+        try:
+            predictor.radii = read_radii(folder, params_hash(predictor.params))
+        except UserError as error:
+            logging.warning("no radii: %s", error)
+    return predictor

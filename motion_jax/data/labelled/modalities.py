@@ -18,10 +18,10 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
     """The space of a run: mean and standard deviation of each column over the frames of `training`.
 
     Raises:
-        UserError: a sequence lacks an input that `labels.inputs` names.
+        UserError: there is no training segment, or a sequence lacks an input that `labels.inputs` names.
     """
-    if not training:
-        raise UserError(f"data set {dataset.name!r} has no training sequences")
+    if not any(sequence.segments for sequence in training):
+        raise UserError(f"data set {dataset.name!r} has no training segments")
     raw = [raw_inputs(sequence, labels, dataset.fps) for sequence in training]
     modalities = []
     for number, name in enumerate(labels.input_names):
@@ -32,7 +32,18 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
     fps = dataset.fps / labels.frame_step
     of_joints = all(name in ("positions", "angles", "velocities") for name in labels.input_names)
     skeleton = dataset.skeleton if of_joints else None
-    return LabelSpace(dataset.classes, tuple(modalities), fps, skeleton, dataset.bodies, dataset.components)
+    lengths = [segment.end - segment.start for sequence in training for segment in sequence.segments]
+    seconds = labels.window / fps if labels.window else float(np.median(lengths)) / dataset.fps
+    return LabelSpace(
+        dataset.classes,
+        tuple(modalities),
+        fps,
+        skeleton,
+        dataset.bodies,
+        dataset.components,
+        labels.frame_step,
+        seconds,
+    )
 
 
 def inputs_of(sequence: Sequence, space: LabelSpace, labels: LabelsConfig, fps: float) -> tuple[np.ndarray, ...]:

@@ -31,6 +31,8 @@ class LabelSpace:
     skeleton: Skeleton | None  # None where inputs are feature arrays
     bodies: int = 1
     components: tuple[Component, ...] = ()
+    frame_step: int = 1  # frames of the recordings to one of the network's
+    seconds: float = 0.0  # what an example showed in training: the median segment, or a window
 
     @property
     def width(self) -> int:
@@ -75,6 +77,8 @@ class LabelSpace:
                 "skeleton": self.skeleton.to_dict() if self.skeleton else None,
                 "bodies": self.bodies,
                 "components": self.components,
+                "frame_step": self.frame_step,
+                "seconds": self.seconds,
             }
         )
 
@@ -93,6 +97,8 @@ class LabelSpace:
                 Skeleton.from_dict(fields["skeleton"]) if fields["skeleton"] else None,
                 int(fields["bodies"]),
                 tuple(Component(*component) for component in fields["components"]),
+                int(fields["frame_step"]),
+                float(fields["seconds"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"{source}: not the label space of this version: {error}") from None
