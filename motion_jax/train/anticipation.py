@@ -28,9 +28,9 @@ from motion_jax.errors import UserError
 from motion_jax.evaluation import anticipation as metrics
 from motion_jax.train.loop import Callback, train
 from motion_jax.train.task import SCORE
+from motion_jax.train.workdir import SPACE
 from motion_jax.types import Array, Params, RateScales
 
-LABEL_SPACE = "labels.json"  # of a run: classes, and what its inputs are normalised with
 FEW_CLASSES = 10  # up to which top-1 chooses the checkpoint
 SCORED_S = 1.0  # s before the action
 FOCUS = 2.0  # gamma of the focal loss (Lin et al. 2017)
@@ -100,7 +100,7 @@ class Anticipation:
     @property
     def records(self) -> dict[str, str]:
         """The label space."""
-        return {LABEL_SPACE: self.space.to_json()}
+        return {SPACE: self.space.to_json()}
 
     @property
     def validates(self) -> bool:

@@ -53,7 +53,7 @@ class Observations(NamedTuple):
 
     inputs: tuple[np.ndarray, ...]  # [M, S, D_m] float32 of each modality, normalised
     label: np.ndarray  # [M] int32
-    current: np.ndarray  # [M, A] int32, label of what had begun last at each scored step; C: nothing had
+    current: np.ndarray  # [M, A] int32, label of what had begun last before it, at each scored step; C: nothing
     left_out: int  # segments that too little lies before
 
 
@@ -86,7 +86,8 @@ def observe(
             rows = frames // labels.frame_step
             found.append(tuple(array[rows] for array in arrays))
             numbers.append(segment.label)
-            currents.append([_current(sequence, frame, len(space.classes)) for frame in frames[clock.encoding :]])
+            earlier = [other for other in sequence.segments if other.start < segment.start]
+            currents.append([_last_begun(earlier, frame, len(space.classes)) for frame in frames[clock.encoding :]])
     if not found:
         needed = f", {clock.alpha * clock.steps:g} s before it begins" * (not clock.within)
         raise UserError(f"no segment can be observed{needed}: {left_out} segments in {len(sequences)} sequences")
@@ -94,6 +95,6 @@ def observe(
     return Observations(inputs, np.array(numbers, np.int32), np.array(currents, np.int32), left_out)
 
 
-def _current(sequence: Sequence, frame: int, nothing: int) -> int:
-    begun = [segment.label for segment in sequence.segments if segment.start <= frame]
+def _last_begun(segments: Several[Segment], frame: int, nothing: int) -> int:
+    begun = [segment.label for segment in segments if segment.start <= frame]
     return begun[-1] if begun else nothing
