@@ -85,7 +85,7 @@ def test_markov_is_what_was_counted_by_hand():
     training = Observations((), label, np.array([[0], [0], [0], [3]], np.int32), 0)
     found = Markov.of(training, 3).probabilities(np.array([[0], [1], [3]]))[:, 0]
     prior = np.array([0.5, 0.25, 0.25])
-    np.testing.assert_allclose(found, [(prior + [2, 1, 0]) / 4, prior, (prior + [0, 0, 1]) / 2])
+    np.testing.assert_allclose(found, [np.add(prior, [2, 1, 0]) / 4, prior, np.add(prior, [0, 0, 1]) / 2])
     np.testing.assert_allclose(frequencies(label, 3), prior)
 
 
