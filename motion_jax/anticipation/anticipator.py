@@ -38,6 +38,8 @@ class Anticipator(NamedTuple):
     train_scores: TrainScores
     clock: Clock
     """When it observes."""
+    shifts: int = 1
+    """How often each segment is observed in training (see `observe`)."""
     last_stage: int = 0
     """The update with which the last stage of training begins: before it, no score says what the network is worth."""
     weights: Any = None

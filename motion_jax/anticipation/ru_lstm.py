@@ -78,6 +78,7 @@ class RuLstmConfig(ModelConfig):
     alpha: float = 0.25  # s from step to step
     encoding: int = 6  # steps before the first score
     anticipation: int = 8  # A, steps with a score
+    shifts: int = 1  # how often each segment is observed in training, up to half a step earlier and later
     fusion: str = "none"  # of several labels.inputs: one of FUSIONS
     pretrain_steps: int = 0  # updates of sequence-completion pre-training, with which training begins
     branch_steps: int = 0  # of matt: updates that follow, in which each branch learns by itself
@@ -92,6 +93,7 @@ class RuLstmConfig(ModelConfig):
         positive("model.alpha", self.alpha)
         at_least("model.encoding", self.encoding, 0)
         at_least("model.anticipation", self.anticipation, 1)
+        at_least("model.shifts", self.shifts, 1)
         one_of("model.fusion", self.fusion, FUSIONS)
         at_least("model.pretrain_steps", self.pretrain_steps, 0)
         at_least("model.branch_steps", self.branch_steps, 0)
@@ -135,6 +137,7 @@ def make(config: RuLstmConfig, experiment: Experiment, space: LabelSpace) -> Ant
         scores=network.scores,
         train_scores=network.train_scores,
         clock=config.clock,
+        shifts=config.shifts,
         last_stage=stages,
         weights=network.weights if config.fusion == "matt" else None,
     )

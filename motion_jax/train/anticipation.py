@@ -90,7 +90,7 @@ class Anticipation:
         training, labels = dataset.split("train"), experiment.labels
         space = label_space(dataset, training, labels)
         anticipator = make(experiment, space)
-        seen = observe(training, anticipator.clock, space, labels, dataset.fps)
+        seen = observe(training, anticipator.clock, space, labels, dataset.fps, anticipator.shifts)
         validation = dataset.split("validation")
         held_out = observe(validation, anticipator.clock, space, labels, dataset.fps) if validation else None
         data = Examples(tuple(map(jnp.asarray, seen.inputs)), jnp.asarray(seen.label))

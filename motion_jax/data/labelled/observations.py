@@ -38,13 +38,16 @@ class Clock(NamedTuple):
             return tuple((self.encoding + step + 1) / self.steps for step in range(self.anticipation))
         return tuple(self.alpha * (self.anticipation - step) for step in range(self.anticipation))
 
-    def frames(self, segment: Segment, fps: float) -> np.ndarray:
-        """`[S]` numbers of the newest frame, at `fps` as segments are, that each step has seen; below 0: before all."""
+    def frames(self, segment: Segment, fps: float, shift: float = 0.0) -> np.ndarray:
+        """`[S]` numbers of the newest frame, at `fps` as segments are, that each step has seen; below 0: before all.
+
+        All steps are later by `shift` of a step, -1 to 1.
+        """
         if self.within:
             length = segment.end - segment.start
-            seen = [segment.start + length * (step + 1) / self.steps - 1 for step in range(self.steps)]
-            return np.maximum(np.floor(seen), segment.start).astype(np.int64)
-        before = self.alpha * fps * np.arange(self.steps, 0, -1)
+            seen = segment.start + length * (np.arange(1, self.steps + 1) + shift) / self.steps - 1
+            return np.floor(seen + 1e-6).clip(segment.start, segment.end - 1).astype(np.int64)
+        before = self.alpha * fps * (np.arange(self.steps, 0, -1) - shift)
         return np.floor(segment.start - before + 1e-6).astype(np.int64)  # 1e-6: 0.1 * 30 is 3 frames, not 3.0000001
 
 
@@ -58,7 +61,12 @@ class Observations(NamedTuple):
 
 
 def observe(
-    sequences: Several[Sequence], clock: Clock, space: LabelSpace, labels: LabelsConfig, fps: float
+    sequences: Several[Sequence],
+    clock: Clock,
+    space: LabelSpace,
+    labels: LabelsConfig,
+    fps: float,
+    shifts: int = 1,
 ) -> Observations:
     """Every segment that enough lies before, in order.
 
@@ -68,6 +76,7 @@ def observe(
         space: of the run; its rate is that of `labels.frame_step`.
         labels: as the run was trained with.
         fps: of `sequences` and their segments.
+        shifts: how often each is observed, with steps up to half a step earlier and later, evenly.
 
     Raises:
         UserError: the clock is finer than the frames that a network reads, or no segment can be observed.
@@ -79,15 +88,15 @@ def observe(
     for sequence in sequences:
         arrays = inputs_of(sequence, space, labels, fps)
         for segment in sequence.segments:
-            frames = clock.frames(segment, fps)
-            if frames[0] < 0:
+            shifted = [clock.frames(segment, fps, (number + 0.5) / shifts - 0.5) for number in range(shifts)]
+            if min(frames[0] for frames in shifted) < 0:
                 left_out += 1
                 continue
-            rows = frames // labels.frame_step
-            found.append(tuple(array[rows] for array in arrays))
-            numbers.append(segment.label)
             earlier = [other for other in sequence.segments if other.start < segment.start]
-            currents.append([_last_begun(earlier, frame, len(space.classes)) for frame in frames[clock.encoding :]])
+            for frames in shifted:
+                found.append(tuple(array[frames // labels.frame_step] for array in arrays))
+                numbers.append(segment.label)
+                currents.append([_last_begun(earlier, frame, len(space.classes)) for frame in frames[clock.encoding :]])
     if not found:
         needed = f", {clock.alpha * clock.steps:g} s before it begins" * (not clock.within)
         raise UserError(f"no segment can be observed{needed}: {left_out} segments in {len(sequences)} sequences")
