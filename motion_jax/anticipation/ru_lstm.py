@@ -28,7 +28,8 @@ from motion_jax.nn.deferred_grad import Compute, Operand, compute_of, product
 from motion_jax.nn.dense import Dense, dense_weights, init_dense
 from motion_jax.nn.dropout import check_rate, dropout
 from motion_jax.nn.mlp import init_mlp, mlp_weights
-from motion_jax.nn.scans import scan, scan_repeated, scan_states
+from motion_jax.nn.rolling import scan_repeated, scan_states
+from motion_jax.nn.scans import scan
 from motion_jax.types import Array
 
 FUSIONS = ("none", "early", "late", "matt")

@@ -7,7 +7,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.cells import Cell, CellWeights, Gates, State, project, project_all
+from motion_jax.nn.cells import Cell, CellWeights, Gates, State, project_all
 from motion_jax.nn.deferred_grad import product, scan_deferred_grad
 from motion_jax.types import Array, Params
 
@@ -23,27 +23,6 @@ def scan(
     gates = project_all(cell, weights, inputs[::-1] if reverse else inputs)
     last, outputs = scan_deferred_grad(functools.partial(_step, cell), weights, initial, gates, weights.inputs.compute)
     return last, outputs[::-1] if reverse else outputs
-
-
-def scan_states(cell: Cell, weights: CellWeights, inputs: Array, initial: State) -> State:
-    """Runs one layer over `inputs` `[T, B, I]`; returns its state after every frame, whose leaves are `[T, B, H]`."""
-
-    def step(weights: CellWeights, state: State, gates: Gates) -> tuple[State, State]:
-        state, _ = _step(cell, weights, state, gates)
-        return state, state
-
-    gates = project_all(cell, weights, inputs)
-    return scan_deferred_grad(step, weights, initial, gates, weights.inputs.compute)[1]
-
-
-def scan_repeated(cell: Cell, weights: CellWeights, inputs: Array, count: int, initial: State) -> Array:
-    """Runs one layer `count` steps over the same `inputs` `[B, I]`, projected once; returns outputs `[count, B, H]`."""
-
-    def step(held: tuple[CellWeights, Gates], state: State, _: Array) -> tuple[State, Array]:
-        return _step(cell, held[0], state, held[1])
-
-    held, ticks = (weights, project(cell, weights, inputs)), jnp.zeros(count, inputs.dtype)
-    return scan_deferred_grad(step, held, initial, ticks, weights.inputs.compute)[1]
 
 
 def _step(cell: Cell, weights: CellWeights, state: State, gates: Gates) -> tuple[State, Array]:
