@@ -214,6 +214,22 @@ def model_config(name: str = DEFAULT_MODEL, **fields: Any) -> ModelConfig:
     return _build_model({"name": name, **fields}, "model.")
 
 
+def model_fields(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Every field of the model `name`, for a configuration whose group `model` holds `values` of this or another.
+
+    A field that both read keeps its value, unless that is the default of the model that it was written for: then it
+    has the other's default, for one name may mean different things (`predicted=0` is all frames at once to one model
+    and impossible to another), and what is usual for one is not for another.
+    """
+    known = model_configs()
+    fields, before = _defaults_of(known[name]), values.get("name", DEFAULT_MODEL)
+    if before == name:
+        return {**fields, **values, "name": name}  # with what no model reads, to be refused
+    usual = _defaults_of(known[before]) if before in known else {}
+    kept = {key: value for key, value in values.items() if key in fields and (key, value) not in usual.items()}
+    return {**fields, **kept, "name": name}
+
+
 @dataclasses.dataclass(frozen=True)
 class ComputeConfig:
     """How a network is computed, whichever it is. None of it changes what is computed beyond rounding."""
@@ -400,15 +416,14 @@ class Experiment:
     def changed(self, changes: Mapping[str, Any]) -> Experiment:
         """With other values of some fields, `{"model.hidden": 256, ...}`.
 
-        Another `model.name` keeps what both models read; the other fields of the new one have their defaults.
+        Another `model.name` keeps what was set otherwise than by default and both models read (`model_fields`).
 
         Raises:
             UserError: an unknown field, one that the model does not read, a wrong type or an impossible value.
         """
         values = self.to_dict()
         if (name := changes.get("model.name", self.model.name)) in model_configs() and name != self.model.name:
-            read = _names_of(model_configs()[name])
-            values["model"] = {field: value for field, value in values["model"].items() if field in read}
+            values["model"] = model_fields(values["model"], name)
         for path, value in changes.items():
             *groups, last = path.split(".")
             group: Any = functools.reduce(lambda part, key: part.setdefault(key, {}), groups, values)
@@ -455,6 +470,10 @@ def _build_model(values: Mapping[str, Any], path: str) -> ModelConfig:
 
 def _names_of(cls: type) -> set[str]:
     return {field.name for field in dataclasses.fields(cls)}
+
+
+def _defaults_of(cls: type) -> dict[str, Any]:
+    return {field.name: field.default for field in dataclasses.fields(cls)}
 
 
 def _build(cls: type, values: Mapping[str, Any], path: str) -> Any:

@@ -18,7 +18,6 @@ from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.geometry.fit_rotations import fit_rotations
-from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def fit(predictor: Predictor, motion: Motion, start: int | None = None, retarget
     for warning in motion.warnings:
         logging.warning("%s: %s", motion.source, warning)
     merged = fit_root(motion, predictor.space.skeleton)
-    onto = _fitted(predictor.space, merged, retargeted)
+    onto = fit_body(predictor.space.skeleton, merged, retargeted)
     return Fitted(motion, merged, onto, _recorded(predictor, onto, start), _last_read(predictor, motion, start))
 
 
@@ -106,7 +105,7 @@ def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: b
     """
     space, stride = predictor.space, predictor.experiment.data.stride
     body = space.skeleton.of_angles
-    onto = _fitted(dataclasses.replace(space, skeleton=body), fit_root(motion, body), retargeted)
+    onto = fit_body(body, fit_root(motion, body), retargeted)
     rows = resample(dataclasses.replace(onto, places=None), space.fps * stride).frames
     rows = (differentiate_root(rows)[1:] if body.root_is_difference else rows)[::stride]
     if space.skeleton.positions:
@@ -135,8 +134,13 @@ def as_motion(predictor: Predictor, future: np.ndarray) -> Motion:
     return Motion(body, frames, space.fps, source="the prediction")
 
 
-def _fitted(space: PoseSpace, motion: Motion, retargeted: bool) -> Motion:
-    body = dataclasses.replace(space.skeleton.of_angles, root_is_difference=False)  # as the motions of files
+def fit_body(skeleton: Skeleton, motion: Motion, retargeted: bool) -> Motion:
+    """A motion on the body that a model was trained on, with an absolute root.
+
+    Raises:
+        UserError: it is another body, and not to be retargeted or not to be by its joints' names.
+    """
+    body = dataclasses.replace(skeleton.of_angles, root_is_difference=False)  # as the motions of files
     if (found := body.mismatch(motion.skeleton)) and not retargeted:
         raise UserError(
             f"{motion.source}: its skeleton is not {body.name!r}, which the model was trained on: {found}; --retarget "

@@ -162,6 +162,10 @@ def test_a_refit_trains_anew_on_all_clips_and_goes_on_in_either_part(
             _stop_at(patch, step, steps)
             with pytest.raises(Interrupted):
                 fit(experiment, dataset, run)
+        if steps == 20:  # of the selection
+            with pytest.raises(UserError, match=r"^--workdir=\S+/run: .* lies in \S+/run/selection, .* goes on"):
+                load_predictor(run)
+            assert load_predictor(run / "selection").step == 10
     assert fit(Workdir(run).read_started_experiment(), dataset, run) == 10
     plain = configure(report_every=5, steps=10, data={"validation": "none"})
     monkeypatch.setattr(Forecasting, "measure", lambda _, params, step: {})

@@ -20,10 +20,10 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
     """The space of a run: mean and standard deviation of each column over the frames of `training`.
 
     Raises:
-        UserError: a sequence lacks an input that `labels.inputs` names.
+        UserError: there is no training segment, or a sequence lacks an input that `labels.inputs` names.
     """
-    if not training:
-        raise UserError(f"data set {dataset.name!r} has no training sequences")
+    if not any(sequence.segments for sequence in training):
+        raise UserError(f"data set {dataset.name!r} has no training segments")
     names = labels.input_names
     totals: list[tuple[int, np.ndarray, np.ndarray]] = []  # of each modality: rows, mean, sum of squares about it
     for sequence in training:
@@ -37,7 +37,18 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
         modalities.append(Modality(name, mean.astype(np.float32), std.astype(np.float32)))
     fps = dataset.fps / labels.frame_step
     skeleton = dataset.skeleton if any(name in MODALITIES for name in names) else None
-    return LabelSpace(dataset.classes, tuple(modalities), fps, skeleton, dataset.bodies, dataset.components)
+    lengths = [segment.end - segment.start for sequence in training for segment in sequence.segments]
+    seconds = labels.window / fps if labels.window else float(np.median(lengths)) / dataset.fps
+    return LabelSpace(
+        dataset.classes,
+        tuple(modalities),
+        fps,
+        skeleton,
+        dataset.bodies,
+        dataset.components,
+        labels.frame_step,
+        seconds,
+    )
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:

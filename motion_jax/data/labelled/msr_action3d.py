@@ -120,7 +120,7 @@ def parse_frames(text: str, metres: bool = True) -> tuple[np.ndarray, list[str]]
     if not len(rows):
         raise UserError(f"|is cut off in its first frame: it has {len(lines)} of {len(_ROWS)} rows")
     places = rows[:, :3].reshape(-1, len(_ROWS), 3)[:, _ROWS]
-    zero = ~places.any(axis=(1, 2))
+    zero = ~np.asarray(places.any(axis=(1, 2)))
     if zero.mean() > _EMPTY:
         raise UserError(f"|{zero.sum()} of its {len(zero)} frames are all zeros: there is no body in them")
     if zero.any():

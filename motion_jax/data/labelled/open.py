@@ -190,7 +190,8 @@ def of_clips(dataset: Dataset, data: DataConfig) -> LabelledSet:
         arrays = {"positions": places[number], "angles": clip.frames} if places else {"positions": clip.frames}
         segment = Segment(0, len(clip.frames), classes.index(clip.action))
         split = "validation" if id(clip) in held else clip.split
-        sequences.append(Sequence(arrays, (segment,), clip.subject, split, clip.source))
+        source = clip.name if clip.source == "synthetic" else clip.source
+        sequences.append(Sequence(arrays, (segment,), clip.subject, split, source))
     return LabelledSet(dataset.name, tuple(sequences), classes, dataset.fps, dataset.key, dataset.skeleton.of_positions)
 
 

@@ -53,7 +53,7 @@ def smooth(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """
     del skeleton
     smoothed = positions.copy()
-    there = positions.any(axis=(2, 3))
+    there = np.asarray(positions.any(axis=(2, 3)))
     for body in range(positions.shape[1]):
         edges = np.flatnonzero(np.diff(np.concatenate([[False], there[:, body], [False]]).astype(int)))
         for begin, end in edges.reshape(-1, 2):

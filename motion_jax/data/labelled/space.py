@@ -32,6 +32,8 @@ class LabelSpace:
     skeleton: Skeleton | None  # None where no input is of joints
     bodies: int = 1
     components: tuple[Component, ...] = ()
+    frame_step: int = 1  # frames of the recordings to one of the network's
+    seconds: float = 0.0  # what an example showed in training: the median segment, or a window
 
     @property
     def width(self) -> int:
@@ -76,6 +78,8 @@ class LabelSpace:
                 "skeleton": self.skeleton.to_dict() if self.skeleton else None,
                 "bodies": self.bodies,
                 "components": self.components,
+                "frame_step": self.frame_step,
+                "seconds": self.seconds,
             }
         )
 
@@ -94,6 +98,8 @@ class LabelSpace:
                 Skeleton.from_dict(fields["skeleton"]) if fields["skeleton"] else None,
                 int(fields["bodies"]),
                 tuple(Component(*component) for component in fields["components"]),
+                int(fields["frame_step"]),
+                float(fields["seconds"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"{source}: not the label space of this version: {error}") from None

@@ -1,0 +1,116 @@
+"""Labels recordings: what is being done in them, over sliding windows.
+
+motion-jax recognise --workdir=runs/hbrnn --input=walk.bvh
+motion-jax recognise --workdir=runs/hbrnn --input=recordings --csv=labels.csv --json=labels.json
+motion-jax recognise --workdir=runs/hbrnn --input='recordings/*.bvh' --seconds=2 --hop=0.5 --retarget
+
+Motion files (.bvh .amc .htr .bva, and .npz that convert wrote) may have any rate. Without --seconds a window is as long
+as what the network was trained on. Of several files, one that cannot be used is named and passed over, and the exit
+status is then 2.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from absl import flags
+
+from motion_jax.commands import cli
+from motion_jax.data.formats import FORMATS, read_motion
+from motion_jax.data.input_files import find_inputs
+from motion_jax.data.motion.rates import check_rate
+from motion_jax.errors import UserError
+from motion_jax.inference.recogniser import Label, Recogniser, load_recogniser
+from motion_jax.runtime.files import check_writable, write_text
+
+_WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
+_INPUT = flags.DEFINE_string(
+    "input", None, "A file, a folder or a pattern, or several, separated by commas.", required=True
+)
+_JSON = cli.define_path("json", "", "Write the labels here, with the probability of every class.")
+_CSV = cli.define_path("csv", "", "Write one line a window here.")
+_SECONDS = flags.DEFINE_float("seconds", None, "s of a window; none: as long as what was trained on.")
+_HOP = flags.DEFINE_float("hop", None, "s between the beginnings of two windows; none: half a window.")
+_INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the motion files, where they do not say them.")
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
+_RETARGET = flags.DEFINE_bool("retarget", False, "Put other bodies on the model's by the names of their joints.")
+_STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be used.")
+
+COLUMNS = ("file", "start_s", "end_s", "label", "probability")
+READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
+
+
+def main(_: list[str]) -> None:
+    """Checks the paths, loads, labels each file, writes."""
+    check_rate(_INPUT_FPS.value, "--input_fps")
+    for flag in (_JSON, _CSV):
+        if flag.value:
+            check_writable(flag.value)
+    inputs = find_inputs(_INPUT.value, READABLE)
+    recogniser = load_recogniser(_WORKDIR.value, _CHECKPOINT.value)
+    recogniser.window(_SECONDS.value)  # refused before anything is read
+    found: dict[Path, list[Label]] = {}
+    failed = 0
+    for path in inputs.files:
+        try:
+            motion = read_motion(path, fps=_INPUT_FPS.value)
+            found[path] = recogniser.label(motion, _SECONDS.value, _HOP.value, retargeted=_RETARGET.value)
+        except UserError as error:
+            if _STRICT.value or not inputs.several:
+                raise
+            failed += 1
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            continue
+        for label in found[path]:
+            span = f"{label.start_s:8.2f} {label.end_s:8.2f} s"
+            print(f"{path}  {span}  {label.label}  {label.probability:.3f}", flush=True)
+    if _CSV.value:
+        write_text(_CSV.value, _csv(found))
+        print(f"wrote {_CSV.value}")
+    if _JSON.value:
+        write_text(_JSON.value, _json(found, recogniser))
+        print(f"wrote {_JSON.value}")
+    if failed:
+        raise UserError(f"--input={_INPUT.value}: {failed} of {len(inputs.files)} files failed, named above")
+
+
+def _csv(found: Mapping[Path, list[Label]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for path, labels in found.items():
+        for one in labels:
+            writer.writerow([path, f"{one.start_s:.6g}", f"{one.end_s:.6g}", one.label, f"{one.probability:.6g}"])
+    return text.getvalue()
+
+
+def _json(found: Mapping[Path, list[Label]], recogniser: Recogniser) -> str:
+    files = [
+        {
+            "file": str(path),
+            "windows": [
+                {
+                    "start_s": one.start_s,
+                    "end_s": one.end_s,
+                    "label": one.label,
+                    "probability": one.probability,
+                    "probabilities": one.probabilities.tolist(),
+                }
+                for one in labels
+            ],
+        }
+        for path, labels in found.items()
+    ]
+    record = {
+        "task": "recognition",
+        "model": recogniser.experiment.name,
+        "step": recogniser.step,
+        "classes": list(recogniser.space.classes),
+        "files": files,
+    }
+    return json.dumps(record, indent=1) + "\n"

@@ -1,0 +1,64 @@
+"""Restoring: the parameters of a run, whichever its task."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from motion_jax.config import Experiment
+from motion_jax.data.labelled.space import LabelSpace
+from motion_jax.errors import UserError
+from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.optimizer import make_optimizer
+from motion_jax.train.step import abstract_state
+from motion_jax.train.workdir import Workdir
+from motion_jax.types import Params
+
+
+def check_checkpoint(name: str) -> None:
+    """Raises `UserError` where there is no such choice of a checkpoint."""
+    if name not in ("auto", "best", "last"):
+        raise UserError(f"checkpoint={name!r}: must be auto, best or last")
+
+
+def read_run(folder: Workdir, task: str) -> Experiment:
+    """The configuration of a run. Raises `UserError` where it is of another task, or none."""
+    experiment = folder.read_experiment()
+    if (found := experiment.model.TASK) != task:
+        raise UserError(f"--workdir={folder.path}: a run of {found} (model {experiment.model.name!r}), not of {task}")
+    return experiment
+
+
+def read_labelled_run(folder: Workdir, task: str) -> tuple[Experiment, LabelSpace]:
+    """The configuration and the label space of a run. Raises `UserError` where it is of another task, or none."""
+    experiment = read_run(folder, task)
+    try:
+        text = folder.space.read_text("utf-8")
+    except OSError as error:
+        raise UserError(f"{folder.space}: cannot be read: {error.strerror}") from None
+    return experiment, LabelSpace.from_json(text, str(folder.space))
+
+
+def restore_params(folder: Workdir, model: Any, experiment: Experiment, checkpoint: str) -> tuple[int, Params]:
+    """The updates done and the parameters that predict.
+
+    Args:
+        folder: of the run.
+        model: what has the run's `init`.
+        experiment: of the run.
+        checkpoint: "best" (by validation), "last", or "auto": best where one was chosen, else last.
+
+    Raises:
+        UserError: there is no such checkpoint, or only damaged ones.
+    """
+    check_checkpoint(checkpoint)
+    sources = {"auto": (folder.best, folder.last), "best": (folder.best,), "last": (folder.last,)}
+    abstract = abstract_state(model, make_optimizer(experiment), ema=experiment.train.ema > 0)
+    for source in filter(Path.is_dir, sources[checkpoint]):
+        with closing(Checkpoints(source)) as checkpoints:
+            restored = checkpoints.restore(abstract)
+        if restored:
+            step, state = restored
+            return step, state.averaged
+    raise UserError(f"--workdir={folder.path}: holds no finished checkpoint ({checkpoint}); has the run saved one yet?")
