@@ -110,7 +110,8 @@ class LabelsConfig:
 
     inputs: str = "positions"  # names of MODALITIES, or of a clip's feature arrays, separated by commas
     preprocess: str = "center"  # names of PREPROCESSING in the order in which they are done, separated by commas
-    table: str = ""  # of recordings with segments: a CSV file with the columns file, start, end, label
+    table: str = ""  # of recordings with segments: CSV files with the columns file, start, end, label (docs/labels.md)
+    fold: int = 1  # of a data set with published folds (SBU has five): which of them is the test
     frame_step: int = 1  # keep frames 0, frame_step, 2 frame_step, ...
     window: int = 0  # frames that an example of a longer segment shows, after frame_step; 0: segments stay whole
     hop: int = 0  # frames between the windows of a segment; 0: half a window
@@ -128,6 +129,7 @@ class LabelsConfig:
                 raise UserError(f"labels.preprocess={self.preprocess!r}: {name!r} must be one of {allowed}")
         if not self.input_names:
             raise UserError(f"labels.inputs={self.inputs!r}: must name at least one of {', '.join(MODALITIES)}")
+        at_least("labels.fold", self.fold, 1)
         at_least("labels.frame_step", self.frame_step, 1)
         at_least("labels.window", self.window, 0)
         at_least("labels.hop", self.hop, 0)

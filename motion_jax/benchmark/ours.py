@@ -103,7 +103,7 @@ def _build_infer(case: Case) -> Built:
 
 def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     if case.one_shot:
-        return _one_shot_gradients(case)
+        return _one_shot_gradients(dataclasses.replace(case, work="train", per_dispatch=1))
     model = make(case.experiment(), case.space())
     history, future = map(jnp.asarray, case.windows(case.batch))
     forced = forcing_of_mode("free_running", case.batch, case.target)
@@ -115,6 +115,7 @@ def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     return float(value), {name: np.asarray(leaf) for name, leaf in named_leaves(gradient).items()}
 
 
+@functools.lru_cache(maxsize=4)  # training and inference of a case are compared with the same
 def _one_shot_gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     """Loss and prediction; of float32 the gradients in float64, because those of attention and of batch statistics are
     small differences of large numbers, in which two libraries round differently. Without dropout: no two draw the same.

@@ -61,6 +61,7 @@ def _build_plain(case: Case, implementation: str) -> Built:
 
 PEERS = {
     "torch": Peer(("torch_strong", "torch_tutorial"), _build_torch, _serves_one_net, needs_torch=True),
+    "torch_strong": Peer(("torch_strong",), _build_torch, _serves_one_net, needs_torch=True),
     "torch_compile": Peer(("torch_compile",), torch_peer.build, _serves_compiled, needs_torch=True),
     "flax": Peer(("flax",), flax_peer.build, _serves_recurrent_net),
     "plain": Peer(("motion_jax_plain",), _build_plain, lambda case: ""),

@@ -105,8 +105,10 @@ def make_net(case: Case, form: str) -> Any:
             self.read_out = nn.Linear(2 * config.hidden, len(space.classes))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            for network in self.layers:
-                x, (h, _) = network(x)
+            *lower, last = self.layers
+            for network in lower:
+                x = network(x)[0]
+            h = last(x)[1][0]
             return self.read_out(self.dropout(torch.cat([h[0], h[1]], dim=-1)))
 
         def recurrent(self) -> Iterator[tuple[str, Any]]:

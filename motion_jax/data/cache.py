@@ -17,7 +17,7 @@ from absl import logging
 
 from motion_jax.config import DataConfig
 from motion_jax.data.audit import audit, audit_tree, audit_use
-from motion_jax.data.datasets import DatasetSpec, Generated, find_dataset
+from motion_jax.data.datasets import DatasetSpec, Generated, LabelledFiles, find_dataset
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.finite import check_clips
 from motion_jax.data.layouts import Layout, choose_actions, find_tree
@@ -57,6 +57,11 @@ def open_dataset(config: DataConfig) -> Dataset:
             that cannot be written. Where the usual place cannot be, nothing is cached, which is warned of.
     """
     spec = check_source(config)
+    if isinstance(spec.files, LabelledFiles):
+        raise UserError(
+            f"data.name={spec.name!r}: it holds labelled sequences, which recognition and anticipation read and "
+            f"forecasting does not"
+        )
     opened = _open_root(spec, config) if config.root else _open_generated(spec, config)
     dataset = _choose(opened.dataset, config.actions)
     used = dataclasses.replace(config, allow_duplicates=config.allow_duplicates or opened.accepted)
@@ -74,7 +79,8 @@ def check_source(config: DataConfig) -> DatasetSpec:
         UserError: no data set has that name, or `root` is empty and the data cannot be made.
     """
     spec = find_dataset(config.name, "data.name")
-    if not config.root and not isinstance(spec.files, Generated):
+    made = isinstance(spec.files, Generated) or (isinstance(spec.files, LabelledFiles) and spec.files.made)
+    if not config.root and not made:
         raise UserError(
             f"data.root is empty: data.name={spec.name!r} needs --config.data.root=DIR, the folder that holds its "
             f"files. This data cannot be shipped or downloaded for you; data.name='synthetic' needs no folder."
@@ -107,7 +113,7 @@ def _open_root(spec: DatasetSpec, config: DataConfig) -> _Opened:
 def _open_tree(layout: Layout, config: DataConfig, root: Path) -> _Opened:
     hashes = hash_tree(layout, root, config.actions)
     key = content_key(layout, choose_actions(config.actions, layout.actions), hashes)
-    place = _place(config)
+    place = cache_place(config)
 
     def build() -> Path:
         tree = read_tree(layout, root, config.actions)
@@ -122,7 +128,7 @@ def _open_tree(layout: Layout, config: DataConfig, root: Path) -> _Opened:
 def _open_generated(spec: DatasetSpec, config: DataConfig) -> _Opened:
     files = spec.files
     assert isinstance(files, Generated)  # `check_source`
-    entry = _place(config) / _generated_key(spec.name, files, config.synthetic_seed)
+    entry = cache_place(config) / _generated_key(spec.name, files, config.synthetic_seed)
 
     def build() -> Path:
         logging.info("making the %s data set, once; it will be kept in %s", spec.name, entry)
@@ -147,14 +153,14 @@ def _open_entry(entry: Path, build: Callable[[], Path], origin: Path) -> _Opened
     return _Opened(read_prepared(entry), read_manifest(entry), origin, accepted=False)
 
 
-def _place(config: DataConfig) -> Path:
+def cache_place(config: DataConfig) -> Path:
     """Where cache entries lie: the temporary folder where no home folder can be told."""
     try:
         return cache_folder(config.cache)
     except UserError as error:
         if config.cache:
             raise
-        _warn_uncached(error)
+        warn_uncached(error)
         return temporary_folder()
 
 
@@ -168,13 +174,14 @@ def _write_entry(
     except UserError as error:
         if config.cache:
             raise UserError(f"{error} (data.cache names another place for parsed data)") from None
-        _warn_uncached(error)
+        warn_uncached(error)
         entry = temporary_folder() / entry.name
         write_dataset(dataset, entry, hashes, findings)
     return entry
 
 
-def _warn_uncached(error: UserError) -> None:
+def warn_uncached(error: UserError) -> None:
+    """Tells that what was parsed is not kept."""
     logging.warning("parsed data cannot be kept: %s; each run parses anew", error)
 
 

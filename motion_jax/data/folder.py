@@ -19,6 +19,7 @@ from motion_jax.data.formats import Motion, read_motion
 from motion_jax.data.layouts import choose_actions
 from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.motion import moving_joints
+from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.root_differences import differentiate_root
@@ -43,6 +44,7 @@ class Folder:
     hashes: dict[str, str]  # sha256 of every file that was read, by its path below the root
     findings: tuple[Finding, ...]
     split: str  # how the test was chosen, in a sentence
+    lengths: dict[str, tuple[int, float]]  # frames and frames a second of every file that was read, as it has them
 
 
 def read_folder(
@@ -113,6 +115,7 @@ def read_folder(
         hashes=reading.hashes,
         findings=sort_findings(findings),
         split=how,
+        lengths=reading.lengths,
     )
 
 
@@ -154,6 +157,7 @@ class _Reading:
         self.clips: list[Clip] = []  # whose frames lie in `spool`
         self.rows: list[slice] = []
         self.hashes: dict[str, str] = {}
+        self.lengths: dict[str, tuple[int, float]] = {}
         self.findings: list[Finding] = []
         self.fitting = 0  # files whose joints are the body's
         self.strangers: list[Skeleton] = []  # bodies of the files whose joints are not
@@ -184,6 +188,7 @@ class _Reading:
             short = f"{len(frames)} frames at {files.fps:g} per second: {self.options.shortest} are needed"
             self.findings.append(self.options.left_out(file.path, short))
             return
+        self.lengths[file.path] = len(motion.frames), nominal_rate(motion.fps)
         self.hashes[file.path] = hashlib.sha256(path.read_bytes()).hexdigest()
         self.rows.append(self.spool.append(frames))
         nothing = np.zeros((0, frames.shape[1]), np.float32)

@@ -70,7 +70,7 @@ class Manifest:
     def to_json(self) -> str:
         """Text that `from_json` reads back exactly."""
         fields = dataclasses.asdict(self) | {"skeleton": self.skeleton.to_dict()}
-        return json.dumps({**fields, "digest": _digest(fields)}, indent=1) + "\n"
+        return json.dumps({**fields, "digest": digest(fields)}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str) -> Manifest:
@@ -86,7 +86,7 @@ class Manifest:
                     f"{source}: a prepared data set of format {fields['format']!r}; this version reads {FORMAT}: "
                     f"run motion-jax prepare again, with --overwrite"
                 )
-            if fields.pop("digest") != _digest(fields):
+            if fields.pop("digest") != digest(fields):
                 raise UserError(f"{source}: damaged or edited: its content does not match its digest")
             manifest = cls(**(fields | _records(fields)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -117,7 +117,8 @@ def _records(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _digest(fields: dict[str, Any]) -> str:
+def digest(fields: dict[str, Any]) -> str:
+    """sha256 of plain values."""
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
@@ -181,17 +182,17 @@ def write_dataset(
     if not dataset.clips:
         raise UserError(f"{folder}: data set {dataset.name!r} has no clips to write")
     check_target(folder)
-    beside = _beside(folder)
+    draft = beside(folder)
     try:
-        beside.mkdir(parents=True)
-        digest = _write_frames(beside / FRAMES, dataset.clips)
-        manifest = _manifest(dataset, digest, sources, findings, split)
-        (beside / MANIFEST).write_text(manifest.to_json(), "utf-8")
-        _put_in_place(beside, folder)
+        draft.mkdir(parents=True)
+        written = _write_frames(draft / FRAMES, dataset.clips)
+        manifest = _manifest(dataset, written, sources, findings, split)
+        (draft / MANIFEST).write_text(manifest.to_json(), "utf-8")
+        put_in_place(draft, folder)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def check_target(folder: Path | str) -> None:
@@ -267,7 +268,7 @@ def _map_frames(path: Path, manifest: Manifest) -> np.ndarray:
         raise UserError(f"{path}: cannot be read: {error}") from None
 
 
-def _put_in_place(finished: Path, folder: Path) -> None:
+def put_in_place(finished: Path, folder: Path) -> None:
     """Moves `finished` to `folder`; whoever comes last wins. Readers keep what they have mapped."""
     for _ in range(_ATTEMPTS):
         try:
@@ -276,13 +277,13 @@ def _put_in_place(finished: Path, folder: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-        aside = _beside(folder)
+        aside = beside(folder)
         with contextlib.suppress(FileNotFoundError):  # another process has moved it first
             folder.replace(aside)
         shutil.rmtree(aside, ignore_errors=True)
     finished.replace(folder)
 
 
-def _beside(folder: Path) -> Path:
+def beside(folder: Path) -> Path:
     """A new name in the same file system, so that a move is one step."""
     return folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")

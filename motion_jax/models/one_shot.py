@@ -83,14 +83,18 @@ def loss_of_trajectory(loss: Loss, frames: Array, truth: Array, batch: Batch) ->
 
 def predict_in_turns(predict: PredictWindow, params: Any, history: Array, length: int) -> Array:
     """`[B, T, n]`, free-running, in as many turns as T takes."""
-    first = predict(params, history)
-    turns = math.ceil(length / first.shape[1])
-    frames = [first]
+    return each_in_turns(lambda params, window: predict(params, window)[None], params, history, length)[0]
+
+
+def each_in_turns(predict: PredictWindow, params: Any, history: Array, length: int) -> Array:
+    """`[M, B, T, n]` of a `predict` to `[M, B, P, n]`: what M members predict, each after the mean of all."""
+    frames = [predict(params, history)]
+    turns = math.ceil(length / frames[0].shape[2])
     window = history
     for _ in range(turns - 1):
-        window = jnp.concatenate([window, frames[-1]], axis=1)[:, -history.shape[1] :]
+        window = jnp.concatenate([window, frames[-1].mean(0)], axis=1)[:, -history.shape[1] :]
         frames.append(predict(params, window))
-    return jnp.concatenate(frames, axis=1)[:, :length]
+    return jnp.concatenate(frames, axis=2)[:, :, :length]
 
 
 def with_code(frames: Array, code: Array) -> Array:

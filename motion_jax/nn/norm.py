@@ -51,10 +51,21 @@ def standardise(x: Array) -> tuple[Array, Array]:
     return centred * factor, factor
 
 
-def standardise_reverse(values: Array, factor: Array, d: Array) -> Array:
-    """The gradient `[..., C]` of what `standardise` made `values` and `factor` of, where that of `values` is `d`."""
-    along = jnp.mean(d * values, axis=-1, keepdims=True)
-    return (d - jnp.mean(d, axis=-1, keepdims=True) - values * along) * factor
+def layer_norm_reverse(params: LayerNorm, values: Array, factor: Array, d: Array) -> tuple[LayerNorm, Array]:
+    """The gradients of scale and shift, and of what `standardise` made `values` and `factor` of, `[..., C]`.
+
+    Where that of `values * scale + shift` is `d`. Every sum is a product of a matrix and a vector: on a CPU these are
+    computed as fast as memory is read, which the compiler's own sums, fused with what they add up, are not.
+    """
+    rows, along = d.reshape(-1, d.shape[-1]), (d * values).reshape(-1, d.shape[-1])
+    ones, scale = jnp.ones(len(rows), d.dtype), params.scale / d.shape[-1]
+    norm = LayerNorm(_vector_product(ones, along), _vector_product(ones, rows))
+    mean, mean_along = (_vector_product(x, scale).reshape(factor.shape) for x in (rows, along))
+    return norm, (d * params.scale - mean - values * mean_along) * factor
+
+
+def _vector_product(x: Array, y: Array) -> Array:
+    return jnp.matmul(x, y, precision=jax.lax.Precision.HIGHEST)
 
 
 def batch_norm(params: BatchNorm, x: Array, train: bool, mask: Array | None = None) -> tuple[Array, BatchNorm]:
@@ -78,10 +89,15 @@ def batch_norm(params: BatchNorm, x: Array, train: bool, mask: Array | None = No
     count = x.size // x.shape[-1] if mask is None else jnp.sum(mask)
     mean = jnp.mean(x, axis=axes, where=where)
     variance = jnp.mean((x - mean) ** 2, axis=axes, where=where)
-    unbiased = variance * (count / jnp.maximum(count - 1, 1))
-    moved = [old + MOMENTUM * (new - old) for old, new in zip(params.running, (mean, unbiased), strict=True)]
-    running = jax.lax.stop_gradient(Running(*moved))
+    running = moved_running(params.running, Running(mean, variance), count)
     return _normalised(params, x, mean, variance), params._replace(running=running)
+
+
+def moved_running(running: Running, batch: Running, count: int | Array) -> Running:
+    """`running` after a batch of `count` numbers a channel with biased variance; it carries no gradient."""
+    unbiased = batch.variance * (count / jnp.maximum(count - 1, 1))
+    moved = [old + MOMENTUM * (new - old) for old, new in zip(running, (batch.mean, unbiased), strict=True)]
+    return jax.lax.stop_gradient(Running(*moved))
 
 
 def _normalised(params: BatchNorm, x: Array, mean: Array, variance: Array) -> Array:

@@ -88,8 +88,8 @@ def make(config: DeepLstmConfig, experiment: Experiment, space: LabelSpace) -> C
             init_layer(k, CELL, inputs, hidden, bidirectional=True)
             for k, inputs in zip(keys[:3], (space.width, config.feed_forward, config.feed_forward), strict=True)
         )
-        between = tuple(init_dense(k, 2 * hidden, config.feed_forward) for k in keys[3:5])
-        return DeepLstmParams((first, *upper), between, init_dense(keys[5], 2 * hidden, len(space.classes)))
+        one, two = (init_dense(k, 2 * hidden, config.feed_forward) for k in keys[3:5])
+        return DeepLstmParams((first, *upper), (one, two), init_dense(keys[5], 2 * hidden, len(space.classes)))
 
     def outputs(params: DeepLstmParams, x: Array, mask: Array, keys: Array | None) -> Array:
         """Those of the last layer, `[T, B, 2 H]`; `keys` of dropout, None in prediction."""

@@ -120,7 +120,7 @@ def make(config: HbrnnConfig, experiment: Experiment, space: LabelSpace) -> Clas
             pairs = zip(jax.random.split(k, len(inputs)), inputs, strict=True)
             layers.append(tuple(init_layer(k, cell, i, hidden, bidirectional=config.bidirectional) for k, i in pairs))
             below = [directions * hidden] * len(inputs)
-        return HbrnnParams(tuple(layers), init_dense(keys[-1], *below, len(space.classes)))
+        return HbrnnParams(tuple(layers), init_dense(keys[-1], below[0], len(space.classes)))
 
     def outputs(params: HbrnnParams, frames: Array, mask: Array) -> Array:
         """Those of the last layer, `[T, B, directions * body_hidden]`."""
@@ -147,7 +147,9 @@ def make(config: HbrnnConfig, experiment: Experiment, space: LabelSpace) -> Clas
     return Classifier(init, scores, train_scores if noise else None, embed, whole_batch=config.weight_noise > 0)
 
 
-def _reading(config: HbrnnConfig, space: LabelSpace) -> tuple[list[np.ndarray], tuple]:
+def _reading(
+    config: HbrnnConfig, space: LabelSpace
+) -> tuple[list[np.ndarray], tuple[tuple[tuple[int, ...], ...], ...]]:
     """The columns that each network of the first layer reads, and of every layer which inputs its networks join."""
     if not config.hierarchy:
         return [np.arange(space.width)], (((0,),),) * len(_NETWORKS)
@@ -155,14 +157,15 @@ def _reading(config: HbrnnConfig, space: LabelSpace) -> tuple[list[np.ndarray], 
     for part in PARTS:
         if not columns[part]:
             raise UserError(
-                f"model.name='hbrnn': no joint of the body is of the part {part!r}: set model.hierarchy=False"
+                f"model.hierarchy=True: no joint of the body is of the part {part!r}; set model.hierarchy=False"
             )
     first = tuple((n,) for n in range(len(PARTS)))
     return [np.array(columns[part]) for part in PARTS], (first, *FUSIONS)
 
 
 def _joined(below: list[Array], numbers: tuple[int, ...]) -> Array:
-    return jnp.concatenate([below[n] for n in numbers], axis=-1) if len(numbers) > 1 else below[numbers[0]]
+    parts = [below[n] for n in numbers]
+    return jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def _run_layer(

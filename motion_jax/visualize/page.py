@@ -70,7 +70,8 @@ def encode(comparison: Comparison) -> dict[str, Any]:
 
     Of a scene: `truth` the places of S + T frames, `[S+T, J, 3]` int16, each step `unit_mm`; `root` `[S+T, 12]`
     float32, nine of the turn and three of the move (see `poses.Track`). Of a model's prediction: the same of T
-    frames, its errors `[T]` float32, and its attention's weights `[T, columns]` uint16, the largest being `peak`.
+    frames, its errors `[T]` float32, its attention's weights `[T, columns]` uint16, the largest being `peak`, and what
+    the model's radii are multiplied by, `[T, J]` float32, where they follow the motion.
     """
     scenes = [_scene(comparison, scene) for scene in comparison.scenes]
     looks = styles(zip(comparison.models, comparison.is_baseline, strict=True))
@@ -124,6 +125,7 @@ def _prediction(prediction: Prediction, track: Track, past: int, unit: float) ->
         "euler_error_rad": _base64(prediction.euler_error_rad, "<f4"),
         "mpjpe_mm": _base64(prediction.mpjpe_mm, "<f4"),
         "attention": None if prediction.attention is None else _attention(prediction.attention),
+        "spread": None if prediction.spread is None else _base64(prediction.spread, "<f4"),
     }
 
 

@@ -157,7 +157,7 @@ def test_impossible_cases():
 
 WRONG = {
     "--attention=additive,wrong": "--attention=additive,wrong: 'wrong' is not one of none, linear",
-    "--peer=tensorflow": "--peer=tensorflow: 'tensorflow' is not one of torch, torch_compile, flax, plain",
+    "--peer=tensorflow": "--peer=tensorflow: 'tensorflow' is not one of torch, torch_strong, torch_compile, flax",
     "--model=other": "--model=other: 'other' is not one of seq2seq, simlpe, his_rep_itself, dct_mixer",
     "--work=train,test": "--work=train,test: 'test' is not one of train, infer",
     "--hidden=16,x": "--hidden=16,x: positive whole numbers separated by commas, like 16,128",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from motion_jax.data.datasets import cmu, folder, h36m, synthetic
-from motion_jax.data.datasets.spec import DatasetSpec, Drawing, Generated, MotionFiles
+from motion_jax.data.datasets import cmu, feature_arrays, folder, h36m, msr_action3d, ntu, sbu, synthetic
+from motion_jax.data.datasets.spec import DatasetSpec, Drawing, Generated, LabelledFiles, MotionFiles
 from motion_jax.data.layouts import Layout
 from motion_jax.errors import UserError
 from motion_jax.runtime.plugins import load_plugin, plugin_names
 
 __all__ = [
-    "DATASETS", "LAYOUTS", "PLUGINS", "DatasetSpec", "Drawing", "Generated", "MotionFiles", "dataset_names",
-    "find_dataset", "register_dataset",
+    "DATASETS", "LAYOUTS", "PLUGINS", "DatasetSpec", "Drawing", "Generated", "LabelledFiles", "MotionFiles",
+    "dataset_names", "find_dataset", "register_dataset",
 ]  # fmt: skip
 
 PLUGINS = "motion_jax.datasets"  # the entry-point group by which other packages add data sets
 
 DATASETS: dict[str, DatasetSpec] = {
-    spec.name: spec for spec in (synthetic.SPEC, synthetic.PEOPLE, h36m.SPEC, cmu.SPEC, folder.SPEC)
+    spec.name: spec for spec in (
+        synthetic.SPEC, synthetic.PEOPLE, h36m.SPEC, cmu.SPEC, folder.SPEC, synthetic.SESSIONS, msr_action3d.SPEC,
+        ntu.SPEC, sbu.SPEC, feature_arrays.SPEC,
+    )
 }  # fmt: skip
 LAYOUTS: dict[str, Layout] = {spec.name: spec.files for spec in DATASETS.values() if isinstance(spec.files, Layout)}
 """The text trees among this package's: the width of a row tells whose a single file is."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from motion_jax.data.layouts import Layout
 from motion_jax.errors import UserError
@@ -36,6 +37,20 @@ class Generated:
 
 
 @dataclasses.dataclass(frozen=True)
+class LabelledFiles:
+    """Labelled sequences (see `labelled.sequences`): recognition and anticipation read them, forecasting does not."""
+
+    read: Callable[[Any], Any]  # `labelled.reading.Request` -> `labelled.reading.Reading`, the whole set
+    code: tuple[Path, ...] = ()  # the files whose content decides what is read: another content, another cache entry
+    pattern: str = ""  # of names, with * and ?: the files that `read` reads; "": many and large, so that none is cached
+    made: bool = False  # by code, from data.synthetic_seed: there is no folder
+    action_sets: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """Published choices of classes: what `data.actions` may be beside names."""
+    folds: tuple[tuple[str, ...], ...] = ()  # subjects that `labels.fold` 1, 2, ... tests on
+    tables: bool = False  # whether `labels.table` may say what is in them
+
+
+@dataclasses.dataclass(frozen=True)
 class Drawing:
     """How the published test windows start in a clip: from row `first` to `margin` rows before its end, exclusive.
 
@@ -53,7 +68,7 @@ class DatasetSpec:
 
     name: str  # of data.name, of --dataset and of reports
     title: str  # in words
-    files: Layout | MotionFiles | Generated  # what its clips are read from: text in a published tree, recordings, code
+    files: Layout | MotionFiles | Generated | LabelledFiles  # what it is read from (docs/adding_a_data_set.md)
     split: str = ""  # how the test is chosen, in a sentence; "": as `files` says, and told when it is read
     drawing: Drawing = Drawing()
     validation: str = ""  # the subjects, or "trial N", that data.validation="auto" holds out; "": the last, of several

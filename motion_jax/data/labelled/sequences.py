@@ -24,7 +24,7 @@ class Sequence:
     """One recording: arrays of one length, and the segments that carry labels. Frames of no segment are unlabelled."""
 
     arrays: Mapping[str, np.ndarray]  # modality -> [F, D] float32: "positions" mm, "angles" rad, or features by name
-    segments: tuple[Segment, ...]  # in order, without overlap
+    segments: tuple[Segment, ...]  # by their starts; they overlap only in tables of verbs and nouns
     subject: str  # "" where the data does not say
     split: str  # "train" | "validation" | "test"
     source: str  # the file that it came from, or "synthetic"

@@ -50,6 +50,7 @@ function readPrediction(packed, truth, unit) {
     euler: unpack(packed.euler_error_rad, Float32Array),
     mm: unpack(packed.mpjpe_mm, Float32Array),
     attention: readAttention(packed.attention),
+    spread: packed.spread ? unpack(packed.spread, Float32Array) : null, // [T, J] what the model's radii are multiplied by
     joints: jointErrors(truth.places, track.places),
   };
 }
