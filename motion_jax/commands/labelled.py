@@ -31,7 +31,7 @@ class Compare(Protocol):
     """Reports of runs on the test split of `dataset`, seeds averaged; then those of baselines, if asked for."""
 
     def __call__(  # noqa: D102
-        self, runs: Sequence[Any], dataset: LabelledSet, baseline: bool, leave_out: bool, /
+        self, runs: Sequence[Any], dataset: LabelledSet, baseline: bool, leave_out: bool, checkpoint: str, /
     ) -> Reports: ...
 
 
@@ -92,7 +92,7 @@ class Labelled:
         """`fit`, and what was trained on the test split."""
         dataset = self._dataset(run.experiment)
         self._task.fit(run.experiment, dataset, run.folder)
-        return self._task.compare([self._task.load(run.folder, "auto")], dataset, False, False)
+        return self._task.compare([self._task.load(run.folder, "auto")], dataset, False, False, "auto")
 
     def baseline(self, run: Run) -> Reports:
         """What all members are compared with."""
