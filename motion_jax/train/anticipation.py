@@ -11,7 +11,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -74,8 +74,6 @@ class Anticipation:
     data_key: str
     class_weights: np.ndarray  # [C] of the loss
     held_out: Observations | None
-    whole_batch: ClassVar[bool] = False
-    rate_scales: ClassVar[RateScales | None] = None
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: LabelledSet) -> Anticipation:
@@ -101,6 +99,16 @@ class Anticipation:
     def records(self) -> dict[str, str]:
         """The label space."""
         return {SPACE: self.space.to_json()}
+
+    @property
+    def whole_batch(self) -> bool:
+        """The loss is a mean over rows."""
+        return False
+
+    @property
+    def rate_scales(self) -> RateScales | None:
+        """All parameters learn at one rate."""
+        return None
 
     @property
     def validates(self) -> bool:
