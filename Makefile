@@ -27,14 +27,14 @@ types: $(READY)
 	$(BIN)/pyright --pythonpath $(BIN)/python  # of its own it asks whichever python is on the path
 
 smoke: $(READY)
-	$(BIN)/python -m pytest -q -n auto $(SMOKE)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile $(SMOKE)
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
 
 # What `make test` leaves out: the slow tests, among them that of the wheel, with programs compiled as users compile them.
 test-all: $(READY)
-	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false $(BIN)/python -m pytest -q -n auto -m slow
+	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false $(BIN)/python -m pytest -q -n auto --dist loadfile -m slow
 
 docs: $(VENV)-docs/.ready
 	$(VENV)-docs/bin/mkdocs build --strict --quiet

@@ -126,6 +126,15 @@ class RateScales(Protocol):
     def __call__(self, params: Any, /) -> Any: ...  # noqa: D102
 
 
+class Members(Protocol):
+    """What each of M members predicts free-running, `[M, B, T, N]`, whose mean is the prediction.
+
+    `history` is `[B, S, N]`, `length` T.
+    """
+
+    def __call__(self, params: Any, history: Array, length: int, /) -> Array: ...  # noqa: D102
+
+
 class Model(NamedTuple):
     """A model is two pure functions, `init` and `apply`; the others are for models that need them."""
 
@@ -143,3 +152,5 @@ class Model(NamedTuple):
     """Where some parameters learn at another rate than the others."""
     whole_batch: bool = False
     """Whether `train_loss` must see the whole batch, as batch statistics do; else its parts are computed apart."""
+    members: Members | None = None
+    """Where the prediction is a mean of several, what each of them is."""

@@ -98,7 +98,7 @@ def test_nobody_imports_commands_or_configs(folder):
 
 
 def test_models_are_imported_only_where_they_are_made():
-    """Loop, judge and pictures know no model: they are handed one."""
+    """Loop, evaluation and pictures know no model: they are handed one."""
     allowed = {"models", "inference", "train", "benchmark", "export", "commands"}
     users = {_room(path) for path in _files() if "models" in _imports(path)}
     assert users <= allowed

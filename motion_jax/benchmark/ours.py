@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from motion_jax.benchmark import classifiers
 from motion_jax.benchmark.case import CLIP_FRAMES, PREDICTION, Built, Case, clips
 from motion_jax.data.packed_clips import pack_clips
 from motion_jax.inference.predictor import Predictor
@@ -50,6 +51,8 @@ def _shaken(leaf: Array) -> Array:
 
 def build(case: Case) -> Built:
     """Compiles the case."""
+    if case.recogniser:
+        return classifiers.build(case)
     return _build_train(case) if case.work == "train" else _build_infer(case)
 
 
@@ -100,7 +103,7 @@ def _build_infer(case: Case) -> Built:
 
 def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     if case.one_shot:
-        return _one_shot_gradients(case)
+        return _one_shot_gradients(dataclasses.replace(case, work="train", per_dispatch=1))
     model = make(case.experiment(), case.space())
     history, future = map(jnp.asarray, case.windows(case.batch))
     forced = forcing_of_mode("free_running", case.batch, case.target)
@@ -112,6 +115,7 @@ def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     return float(value), {name: np.asarray(leaf) for name, leaf in named_leaves(gradient).items()}
 
 
+@functools.lru_cache(maxsize=4)  # training and inference of a case are compared with the same
 def _one_shot_gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     """Loss and prediction; of float32 the gradients in float64, because those of attention and of batch statistics are
     small differences of large numbers, in which two libraries round differently. Without dropout: no two draw the same.

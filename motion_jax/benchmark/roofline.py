@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-SIDE = {"cpu": 2048, "gpu": 8192, "tpu": 8192}  # of the matmul's square operands
-COPIED = {"cpu": 1 << 29, "gpu": 1 << 32, "tpu": 1 << 31}  # bytes, far more than a cache holds
+SIDE = {"cpu": 1024, "gpu": 8192, "tpu": 8192}  # of the matmul's square operands
+COPIED = {"cpu": 1 << 28, "gpu": 1 << 32, "tpu": 1 << 31}  # bytes, far more than a cache holds
 REPETITIONS = 10
 OPERANDS = {"float32": jnp.float32, "tf32": jnp.float32, "bf16": jnp.bfloat16}
 MODES = {"float32": "highest", "tf32": "default", "bf16": "default"}  # of float32 operands, a GPU's default is TF32

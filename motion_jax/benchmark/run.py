@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from motion_jax.benchmark import ours
 from motion_jax.benchmark.case import PREDICTION, Built, Case
+from motion_jax.benchmark.counts import flops
 from motion_jax.benchmark.peers import PEERS
 from motion_jax.benchmark.roofline import Ceilings
 from motion_jax.benchmark.rows import row
@@ -20,6 +22,7 @@ AGREEMENT = {"float32": 1e-4, "tf32": 1e-2, "bf16": 1e-1}
 and what is rounded differs between libraries.
 """  # fmt: skip
 AGREEMENT_ONE_SHOT = 1e-5  # of float32: nothing is fed back into the loss
+DISPATCHED = 5e10  # floating-point operations of a dispatch, half a second's of a core
 NEGLIGIBLE = 1e-5  # of the largest gradient: a leaf below it is compared as if it were that large
 
 Gradients = tuple[float, dict[str, np.ndarray]]
@@ -28,18 +31,23 @@ Gradients = tuple[float, dict[str, np.ndarray]]
 def measure(case: Case, peers: Sequence[str], seconds: float, ceilings: Ceilings) -> list[dict[str, Any]]:
     """A row an implementation; the library's first, each peer's with `ratio`, its median over the library's.
 
+    Of models that predict many frames at once K is smaller where that many updates are more than `DISPATCHED`, but 2.
     A peer that does not serve the case is told in one line and left out.
 
     Raises:
         UserError: a peer does not compute the library's loss and gradients, so a ratio would mean nothing.
     """
+    if case.one_shot and case.per_dispatch > 1:
+        case = dataclasses.replace(case, per_dispatch=min(case.per_dispatch, max(2, int(DISPATCHED / flops(case)))))
     built: dict[str, Built] = {"motion_jax": ours.build(case)}
     mine = built["motion_jax"].gradients() if peers else None
-    for peer in map(PEERS.__getitem__, peers):
+    for peer in map(PEERS.__getitem__, peers):  # `torch` holds what `torch_strong` is: built once
         if lacking := peer.serves(case):
             print(f"skipped {', '.join(peer.implementations)}: {lacking}; asked for {case}")
             continue
         for name in peer.implementations:
+            if name in built:
+                continue
             built[name] = peer.build(case, name)
             assert mine is not None
             check_same(case, name, mine, built[name].gradients())

@@ -34,7 +34,8 @@ from motion_jax.runtime.files import check_writable, write_text
 _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by commas.") for name, default, text in (
     ("batch", "16", "Batch sizes"), ("hidden", "256", "Hidden widths"), ("source", "50", "Observed frames"),
     ("target", "25", "Predicted frames"), ("layers", "1", "Recurrent layers"),
-    ("per_dispatch", "10", "K, updates to a dispatch in training"), ("unroll", "1", "Steps of a loop compiled as one"),
+    ("per_dispatch", "10", "K, updates to a dispatch in training, at most"),
+    ("unroll", "1", "Steps of a loop compiled as one"),
 )}  # fmt: skip
 _NAMES = {name: (flags.DEFINE_string(name, default, f"{', '.join(allowed)}; several separated by commas."), allowed)
           for name, default, allowed in (

@@ -20,7 +20,7 @@ from ml_collections import config_flags
 
 from motion_jax.commands import usage
 from motion_jax.commands.shipped import find_config
-from motion_jax.config import DEFAULT_MODEL, Experiment, model_configs
+from motion_jax.config import DEFAULT_MODEL, Experiment, model_configs, model_fields
 from motion_jax.errors import UserError
 from motion_jax.runtime import streams
 from motion_jax.runtime.backend import check_backend
@@ -226,17 +226,11 @@ def _check_overrides(argv: list[str]) -> None:
 
 
 def _model_fields(values: Mapping[str, Any], name: str | None, any_model: bool) -> ml_collections.ConfigDict:
-    """The group `model` with all the fields of its model, or of the one that is named instead, or of every model.
-
-    What the configuration sets stays, where the model reads it.
-    """
+    """The group `model` with all the fields of its model, or of the one that is named instead, or of every model."""
     name = str(name or values.get("name", DEFAULT_MODEL))
     if name not in model_configs():
         return ml_collections.ConfigDict({**values, "name": name})  # refused where the experiment is made
-    chosen = list(model_configs().values()) if any_model else [model_configs()[name]]
-    known: dict[str, Any] = {field.name: field.default for config in chosen for field in dataclasses.fields(config)}
-    kept = values if name == values.get("name", DEFAULT_MODEL) else {k: v for k, v in values.items() if k in known}
-    return ml_collections.ConfigDict({**known, **kept, "name": name})
+    return ml_collections.ConfigDict((_of_every_model() if any_model else {}) | model_fields(values, name))
 
 
 def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
@@ -251,8 +245,11 @@ def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
 
 def _all_fields() -> dict[str, Any]:
     """Of every group, and of every model."""
-    models = {field.name: field.default for config in model_configs().values() for field in dataclasses.fields(config)}
-    return {**Experiment().to_dict(), "model": models}
+    return {**dataclasses.asdict(Experiment()), "model": _of_every_model()}
+
+
+def _of_every_model() -> dict[str, Any]:
+    return {field.name: field.default for config in model_configs().values() for field in dataclasses.fields(config)}
 
 
 def _check_key(name: str) -> None:

@@ -5,6 +5,8 @@ motion-jax prepare --dataset=cmu --source=cmu_mocap --audit_only
 motion-jax prepare --dataset=synthetic --out=made --text     (files in the layout of Human3.6M)
 motion-jax prepare --dataset=folder --source=recordings --out=prepared/own --pattern={subject}/{action}_{trial}
 motion-jax prepare --dataset=folder --source=subjects --out=prepared/cmu_all     (CMU's tree of .asf and .amc)
+motion-jax prepare --dataset=msr_action3d --source=MSRAction3DSkeletonReal3D --out=prepared/msr
+motion-jax prepare --dataset=folder --source=recordings --table=labels.csv --out=prepared/labelled
 """
 
 from __future__ import annotations
@@ -17,12 +19,23 @@ from typing import NamedTuple
 from absl import flags
 
 from motion_jax.commands import cli
-from motion_jax.config import DataConfig
+from motion_jax.config import DataConfig, LabelsConfig
 from motion_jax.data.audit import audit_tree, audit_use
 from motion_jax.data.cache import open_dataset
-from motion_jax.data.datasets import DatasetSpec, Generated, MotionFiles, dataset_names, find_dataset, h36m
+from motion_jax.data.datasets import (
+    DatasetSpec,
+    Generated,
+    LabelledFiles,
+    MotionFiles,
+    dataset_names,
+    find_dataset,
+    h36m,
+)
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.folder import read_folder
+from motion_jax.data.labelled.open import chosen, hold_out, read_source, with_classes
+from motion_jax.data.labelled.prepared import check_labelled_target, is_prepared_labelled, write_labelled
+from motion_jax.data.labelled.summary import describe_labelled
 from motion_jax.data.layouts import Layout
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.data.prepared import check_target, is_prepared, read_manifest, write_dataset
@@ -39,6 +52,7 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a prepared data set 
 _ACTIONS = flags.DEFINE_string("actions", "all", "all, or names separated by commas.")
 _DUPLICATES = flags.DEFINE_bool("allow_duplicates", False, "Accept a file that is in both train and test.")
 _AUDIT_ONLY = flags.DEFINE_bool("audit_only", False, "Report, and write nothing.")
+_TABLE = flags.DEFINE_string("table", "", "CSV of what the recordings show: file,start,end,label (docs/labels.md).")
 _STRICT = flags.DEFINE_bool("strict", False, "Stop at what would be passed over or left out.")
 _TEXT = flags.DEFINE_bool("text", False, "Write synthetic data as text files in the layout of Human3.6M.")
 _PATTERN = flags.DEFINE_string("pattern", None, "Paths without suffix, with {subject}, {action}, {trial}.")
@@ -57,6 +71,9 @@ def main(_: list[str]) -> None:
     spec = find_dataset(_DATASET.value, "--dataset")
     _check_flags(spec)
     config = DataConfig(spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value)
+    if isinstance(spec.files, LabelledFiles) or _TABLE.value:
+        _prepare_labelled(spec, config)
+        return
     try:
         source = _read(spec, config)
     except UserError as error:  # it names the fields that the flags fill
@@ -73,6 +90,25 @@ def main(_: list[str]) -> None:
     print(f"wrote {Path(_OUT.value).absolute()}")
 
 
+def _prepare_labelled(spec: DatasetSpec, config: DataConfig) -> None:
+    labels = LabelsConfig(table=_TABLE.value)
+    described = dataclasses.replace(spec, files=_described(spec.files)) if isinstance(spec.files, MotionFiles) else spec
+    try:
+        reading = read_source(described, config, labels, _STRICT.value)
+        shown = hold_out(chosen(spec, reading.dataset, config, labels), config, spec.validation)
+    except UserError as error:
+        flagged = re.sub(r"^data\.(root|actions)=", _flag_of_field, str(error))
+        raise UserError(re.sub(r"^labels\.table=", "--table=", flagged)) from None
+    print(describe_labelled(shown, reading, spec.split or reading.split))
+    raise_errors(reading.findings, _SOURCE.value)
+    if _AUDIT_ONLY.value:
+        return
+    chosen_alone = shown.classes != reading.dataset.classes
+    kept = with_classes(reading.dataset, shown.classes) if chosen_alone else reading.dataset
+    write_labelled(reading._replace(dataset=kept), _OUT.value)
+    print(f"wrote {Path(_OUT.value).absolute()}")
+
+
 class _Source(NamedTuple):
     """What was read, and what is known of it."""
 
@@ -84,7 +120,10 @@ class _Source(NamedTuple):
 
 
 def _check_flags(spec: DatasetSpec) -> None:
-    made = isinstance(spec.files, Generated)
+    labelled = isinstance(spec.files, LabelledFiles) or bool(_TABLE.value)
+    made = isinstance(spec.files, Generated) or (isinstance(spec.files, LabelledFiles) and spec.files.made)
+    if _TABLE.value and not (isinstance(spec.files, MotionFiles) or getattr(spec.files, "tables", False)):
+        raise UserError(f"--table={_TABLE.value}: it is for recordings and feature arrays, not --dataset={spec.name}")
     if made == bool(_SOURCE.value):
         wanted = "stay empty: it is made, not read" if made else "name the folder that holds its files"
         raise UserError(f"--source={_SOURCE.value!r}: with --dataset={spec.name} it must {wanted}")
@@ -93,7 +132,9 @@ def _check_flags(spec: DatasetSpec) -> None:
     if not _AUDIT_ONLY.value:
         if not _OUT.value:
             raise UserError("--out is missing: it must name the folder to write; --audit_only needs none")
-        check_target(_OUT.value)
+        (check_labelled_target if labelled else check_target)(_OUT.value)
+        if is_prepared_labelled(_OUT.value) and not _OVERWRITE.value:
+            raise UserError(f"--out={_OUT.value}: a prepared labelled set is there already; --overwrite replaces it")
         if is_prepared(_OUT.value) and not (_OVERWRITE.value or _TEXT.value):
             raise UserError(f"--out={_OUT.value}: {_prepared_before()} is there already; --overwrite replaces it")
     for flag in _OF_RECORDINGS:
@@ -122,6 +163,7 @@ def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
         return _Source(tree.root, tree.dataset(), tree.hashes, audit_tree(tree, config, _STRICT.value), spec.split)
     if isinstance(spec.files, Generated):
         return _Source(Path(), open_dataset(config), {}, (), spec.split)
+    assert isinstance(spec.files, MotionFiles)  # `main`
     # What the test windows of the usual size need is the least that a file must hold.
     shortest = (config.source_length + config.target_length) * config.stride + 1
     folder = read_folder(

@@ -3,6 +3,7 @@
 motion-jax visualize --workdir=runs/bi_enc_50,runs/uni_enc_50 --output=page.html
 motion-jax visualize --workdir=runs/bi_enc_50 --action=walking --window=3 --png=strip.png --gif=walking.gif
 motion-jax visualize --workdir=runs --attention=attention.pdf --curves=errors.pdf --training=training.pdf
+motion-jax visualize --workdir=runs/hbrnn --output=labels.html     (true and predicted labels of test recordings)
 
 Zero-velocity is always among the models. The page shows --windows of each action, pictures and animations the first.
 """
@@ -17,18 +18,22 @@ from absl import flags
 
 from motion_jax.commands import cli
 from motion_jax.data.cache import open_dataset
+from motion_jax.data.labelled.open import open_labelled
 from motion_jax.errors import UserError
 from motion_jax.experiments.compare import compare
-from motion_jax.experiments.runs import find_runs, open_runs
+from motion_jax.experiments.runs import find_runs, is_run, open_runs
 from motion_jax.inference.predictor import Predictor
+from motion_jax.inference.recogniser import load_recogniser
 from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
 from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.attention import attention_map, check_attention
 from motion_jax.visualize.comparison import Comparison, make_comparison
 from motion_jax.visualize.curves import action_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.page import write_page
+from motion_jax.visualize.label_page import make_label_page, recogniser_band
+from motion_jax.visualize.page import write_html, write_page
 from motion_jax.visualize.strip import motion_strip
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
@@ -45,6 +50,7 @@ _ATTENTION = cli.define_path("attention", "", "Draw the attention's weights here
 _ROOT = cli.define_path("root", "", "Folder of the data, if it has moved since training.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
 
+LABELLED = 4  # recordings of a labelled set that its page shows, to a --windows
 SCENES = (_OUTPUT, _PNG, _GIF, _MP4, _ATTENTION)  # what needs predictions
 
 
@@ -57,6 +63,9 @@ def main(_: list[str]) -> None:
         training_curves([run for folder in folders for run in find_runs(folder)], paths["training"])
         print(f"wrote {paths['training']}")
     if not paths.keys() - {"training"}:
+        return
+    if any(_task(folder) != "forecasting" for folder in folders if is_run(folder)):
+        _write_labels(folders, paths)
         return
     runs = open_runs(folders, _CHECKPOINT.value)
     if "attention" in paths:
@@ -81,6 +90,32 @@ def _check_outputs(paths: Mapping[str, Path]) -> None:
             check_animation(path, f".{name}")
         else:
             check_drawable(path)
+
+
+def _task(folder: Path) -> str:
+    return Workdir(folder).read_experiment().model.TASK
+
+
+def _write_labels(folders: list[Path], paths: Mapping[str, Path]) -> None:
+    """The page of labels; runs of recognition have no other picture than that and their training's curves."""
+    if other := [name for name in paths if name not in ("output", "training")]:
+        raise UserError(
+            f"--{other[0]}={paths[other[0]]}: shows predictions; runs of recognition have --output and --training"
+        )
+    runs = [load_recogniser(folder, _CHECKPOINT.value) for folder in folders]
+    data = runs[0].experiment.data
+    data = dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data
+    if len(names := {run.experiment.data.name for run in runs}) > 1:
+        raise UserError(f"--workdir: runs that are shown together need one data set, not {', '.join(sorted(names))}")
+    dataset = open_labelled(data, runs[0].experiment.labels)
+    wanted = _ACTION.value
+    if unknown := [name for name in wanted if name not in dataset.classes]:
+        raise UserError(f"--action={unknown[0]}: no class of {dataset.name!r}; there are {', '.join(dataset.classes)}")
+    shown = [recording for recording in dataset.split("test")
+             if not wanted or {dataset.classes[s.label] for s in recording.segments} & set(wanted)]  # fmt: skip
+    some = shown[: LABELLED * _WINDOWS.value]
+    size = write_html(make_label_page(dataset, some, [recogniser_band(run) for run in runs]), paths["output"])
+    print(f"wrote {paths['output']}: {len(some)} of {len(shown)} test recordings, {size / 1e6:.2f} MB")
 
 
 def _open(runs: list[Predictor]) -> Dataset:

@@ -1,6 +1,6 @@
 """What a careful person would check in a data set before a week of training on it.
 
-`audit_tree` looks at the files alone; `audit_use` at what a configuration asks of them, so that it can judge a cached
+`audit_tree` looks at the files alone; `audit_use` at what a configuration asks of them, so that it serves a cached
 set too. Both only collect: `raise_errors` stops.
 """
 

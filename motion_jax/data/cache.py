@@ -38,7 +38,7 @@ class _Opened:
     dataset: Dataset
     manifest: Manifest
     origin: Path
-    judged: bool  # the user had it prepared, and accepted then the duplicates that it has
+    accepted: bool  # the user had it prepared, and accepted then the duplicates that it has
 
 
 def open_dataset(config: DataConfig) -> Dataset:
@@ -64,7 +64,7 @@ def open_dataset(config: DataConfig) -> Dataset:
         )
     opened = _open_root(spec, config) if config.root else _open_generated(spec, config)
     dataset = _choose(opened.dataset, config.actions)
-    used = dataclasses.replace(config, allow_duplicates=config.allow_duplicates or opened.judged)
+    used = dataclasses.replace(config, allow_duplicates=config.allow_duplicates or opened.accepted)
     found = audit_use(used, dataset.clips, opened.manifest.sources)
     findings = sort_findings({*opened.manifest.findings, *found})
     raise_errors(findings, opened.origin)
@@ -100,7 +100,7 @@ def _open_root(spec: DatasetSpec, config: DataConfig) -> _Opened:
         dataset = read_prepared(root)
         if dataset.name != spec.name:
             raise UserError(f"data.root={config.root!r} is a prepared {dataset.name!r} data set, not {spec.name!r}")
-        return _Opened(dataset, read_manifest(root), origin=Path(), judged=True)
+        return _Opened(dataset, read_manifest(root), origin=Path(), accepted=True)
     if isinstance(spec.files, Layout):
         return _open_tree(spec.files, config, root)
     written = f" (motion-jax prepare --dataset={spec.name} writes one)"
@@ -146,11 +146,11 @@ def _generated_key(name: str, files: Generated, seed: int) -> str:
 def _open_entry(entry: Path, build: Callable[[], Path], origin: Path) -> _Opened:
     if is_prepared(entry):
         try:
-            return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
+            return _Opened(read_prepared(entry), read_manifest(entry), origin, accepted=False)
         except UserError as error:
             logging.warning("a cache entry that cannot be used is made again: %s", error)
     entry = build()
-    return _Opened(read_prepared(entry), read_manifest(entry), origin, judged=False)
+    return _Opened(read_prepared(entry), read_manifest(entry), origin, accepted=False)
 
 
 def cache_place(config: DataConfig) -> Path:

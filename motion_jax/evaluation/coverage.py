@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from motion_jax.errors import UserError
-from motion_jax.evaluation.conformal import STILL_MM, Radii
+from motion_jax.evaluation.conformal import GRID, STILL_MM, Radii
 
 DRAWS = 2000  # of the bootstrap
 INTERVAL = (2.5, 97.5)  # percentiles
@@ -44,7 +44,13 @@ class Coverage(NamedTuple):
         return {"level": self.level, **rows, **alone, "recordings": self.recordings, "windows": self.windows}
 
 
-def measure_coverage(distances: np.ndarray, radii: Radii, recordings: ArrayLike, draws: int = DRAWS) -> list[Coverage]:
+def measure_coverage(
+    distances: np.ndarray,
+    radii: Radii,
+    recordings: ArrayLike,
+    draws: int = DRAWS,
+    measure: np.ndarray | None = None,
+) -> list[Coverage]:
     """How often distances lie within radii, one record a level.
 
     Args:
@@ -52,6 +58,7 @@ def measure_coverage(distances: np.ndarray, radii: Radii, recordings: ArrayLike,
         radii: whose T may be longer: the first frames are taken.
         recordings: `[W]` of which recording each window is.
         draws: bootstrap samples of recordings, drawn with replacement; the same ones for the same number of recordings.
+        measure: `[W, T, J]` mm, what was measured of each window, where the radii have a scale.
 
     Joints that do not move in the model's frames (no radius reaches 1 um) are left out: they are always covered.
 
@@ -66,12 +73,14 @@ def measure_coverage(distances: np.ndarray, radii: Radii, recordings: ArrayLike,
     names, index = np.unique(np.asarray(recordings), return_inverse=True)
     generator = np.random.default_rng(SEED)
     drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)  # [draws, R]
+    factor, whole = factors(radii, measure, length)
+    factor = factor[..., moving] if factor.shape[-1] > 1 else factor
     found = []
     for number, level in enumerate(radii.levels):
-        radius, band = (part[number, :length][:, moving] for part in (radii.radius, radii.band_radius))
+        radius, band = (part[number, :length][:, moving] * factor for part in (radii.radius, radii.band_radius))
         hit = (inside <= radius).mean(-1)  # [W, T]
         hit_band = (inside <= band).all(1).mean(-1)  # [W]
-        pose = np.where(np.isnan(distances), np.inf, distances).mean(-1) <= radii.pose_radius[number, :length]
+        pose = np.where(np.isnan(distances), np.inf, distances).mean(-1) <= radii.pose_radius[number, :length] * whole
         low, high = _interval(hit, index, drawn)
         band_low, band_high = _interval(hit_band[:, None], index, drawn)
         found.append(
@@ -83,13 +92,49 @@ def measure_coverage(distances: np.ndarray, radii: Radii, recordings: ArrayLike,
                 band=float(hit_band.mean()),
                 band_interval=(float(band_low[0]), float(band_high[0])),
                 pose=pose.mean(0),
-                sharpness=radius.mean(-1),
-                band_sharpness=band.mean(-1),
+                sharpness=radius.mean((0, -1)),
+                band_sharpness=band.mean((0, -1)),
                 recordings=len(names),
                 windows=len(distances),
             )
         )
     return found
+
+
+def factors(radii: Radii, measure: np.ndarray | None, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """By what the radii of windows differ from the usual ones: `[W, T, J]` of joints, `[W, T]` of poses.
+
+    `[1, 1, 1]` and `[1, 1]` of radii that follow nothing. Raises `UserError` where a measure is lacking.
+    """
+    if radii.scale is None:
+        return np.ones((1, 1, 1)), np.ones((1, 1))
+    if measure is None:
+        raise UserError(f"coverage: radii of scale {radii.scale.name} need what was measured of each window")
+    return radii.scale.factor(measure[:, :length]), radii.scale.pose_factor(measure[:, :length])
+
+
+def distance_crps(distances: np.ndarray, radii: Radii, measure: np.ndarray | None = None) -> np.ndarray | None:
+    """CRPS of the distances that the radii predict, `[W, T]` mm, a mean over moving joints; 0 is best.
+
+    What is forecast is the distance e >= 0, mm, of a joint at a horizon from the place where it was predicted. Its
+    distribution F is the conformal predictive one, of Q = 20 equal steps: with q_k the radius of the window at the
+    level (k + .5) / Q, F(x) = #{k: q_k <= x} / Q. The score of an e that came is the integral of
+    (F(x) - [x >= e])^2 dx, which `crps_quantiles` gives exactly for steps: twice the mean pinball loss of the q_k.
+
+    It is about the distance, not the place: of two models the one with the smaller errors has the smaller score, and of
+    two scales for one model the sharper at equal calibration. Without a distribution, of a fixed distance of 0, it is
+    the mean distance itself.
+
+    Returns:
+        None where radii were saved without a distribution, or of too few draws for its last step.
+    """
+    if radii.distribution is None or not np.isfinite(radii.distribution).all():
+        return None
+    length, moving = distances.shape[1], moving_joints(radii)
+    factor, _ = factors(radii, measure, length)
+    factor = factor[..., moving] if factor.shape[-1] > 1 else factor
+    steps = radii.distribution[:, None, :length][..., moving] * factor  # [Q, W, T, J]
+    return crps_quantiles(GRID, steps, distances[..., moving]).mean(-1)
 
 
 def moving_joints(radii: Radii) -> np.ndarray:
@@ -103,6 +148,9 @@ def describe(radii: Radii, frames: Sequence[int]) -> str:
     people = f", {radii.subjects} subjects" if radii.subjects else ""
     lines = [f"radii from {radii.windows} windows of {radii.recordings} held-out recordings{people}, by {radii.by}"]
     lines += [radii.note] * bool(radii.note)
+    if radii.scale is not None:
+        floors = ", ".join(f"{radii.scale.floor[frame - 1]:g}" for frame in frames)
+        lines += [f"they follow {radii.scale.name} above a floor of {floors} of its mean; of a usual window:"]
     lines += ["ms".rjust(10) + "".join(f"{1000 * frame / radii.fps:8.0f}" for frame in frames)]
     for level, radius in zip(radii.levels, radii.radius[:, :, moving], strict=True):
         values = "".join(f"{radius[frame - 1].mean():8.1f}" for frame in frames)

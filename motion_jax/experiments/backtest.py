@@ -19,6 +19,7 @@ from motion_jax.evaluation.coverage import Coverage, measure_coverage
 from motion_jax.evaluation.evaluate import Selection, predict_windows
 from motion_jax.evaluation.metrics import find_metric
 from motion_jax.experiments.coverage import INTERVAL
+from motion_jax.inference.calibration import measure_windows
 from motion_jax.inference.continuation import model_windows
 from motion_jax.inference.predictor import Predictor
 from motion_jax.runtime.files import user_path
@@ -149,9 +150,16 @@ def backtest(
         raise UserError(f"--input: {bad} of {len(predicted)} predictions are not finite")
     distances = joint_distances(body, predicted, truth)
     radii, which = predictor.radii, "of the run"
+    scale = predictor.scale_of() if hold_out else radii.scale_name if radii else "constant"
+    measure = measure_windows(predictor, selection.history, selection.codes, scale)
+    measured = None if measure is None else measure[held]
     if hold_out:
         radii, which = _of_the_others(
-            predictor, distances[~held], recordings.owners[~held], check_levels(levels or LEVELS)
+            predictor,
+            distances[~held],
+            None if measure is None else measure[~held],
+            recordings.owners[~held],
+            check_levels(levels or LEVELS),
         )
     still = np.broadcast_to(history[:, -1:], truth.shape)
     frames = predictor.experiment.eval.frame_numbers
@@ -174,22 +182,37 @@ def backtest(
         fps=predictor.space.fps,
         errors=errors,
         recordings=each,
-        coverage=measure_coverage(distances[held], radii, recordings.owners[held]) if radii else [],
+        coverage=measure_coverage(distances[held], radii, recordings.owners[held], measure=measured) if radii else [],
         radii=which if radii else "",
         passed_over=recordings.passed_over,
     )
 
 
 def _of_the_others(
-    predictor: Predictor, distances: np.ndarray, owners: np.ndarray, levels: tuple[float, ...]
+    predictor: Predictor,
+    distances: np.ndarray,
+    measure: np.ndarray | None,
+    owners: np.ndarray,
+    levels: tuple[float, ...],
 ) -> tuple[Radii, str]:
     for level in levels:
         if len(distances) < (needed := least_count(level)):
             raise UserError(f"--levels: {level:g} needs {needed} windows to calibrate on: {len(distances)} are left")
     names = tuple(dict.fromkeys(owners.tolist()))
-    shapes = radii_of(distances, levels)
-    body, counts = predictor.space.skeleton, (len(distances), len(names), 0)
-    radii = Radii(levels, *shapes, body.joints, predictor.space.fps, "window", *counts, names, {}, weights="")
+    sizes = radii_of(distances, levels, None, predictor.scale_of(), measure)
+    radii = Radii(
+        levels,
+        **sizes._asdict(),
+        joints=predictor.space.skeleton.joints,
+        fps=predictor.space.fps,
+        by="window",
+        windows=len(distances),
+        recordings=len(names),
+        subjects=0,
+        clips=names,
+        data={},
+        weights="",
+    )
     return radii, f"calibrated on {len(distances)} windows of {len(names)} recordings of the others"
 
 

@@ -12,8 +12,9 @@ from motion_jax.data.protocols import protocol_windows
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import joint_distances
-from motion_jax.evaluation.coverage import Coverage, measure_coverage, moving_joints
+from motion_jax.evaluation.coverage import Coverage, distance_crps, measure_coverage, moving_joints
 from motion_jax.evaluation.evaluate import predict_windows, select
+from motion_jax.inference.calibration import measure_windows
 from motion_jax.inference.predictor import Predictor
 from motion_jax.types import Dataset
 
@@ -29,6 +30,7 @@ class CoverageReport:
     frames: tuple[int, ...]  # that are shown, 1-based
     fps: float
     average: list[Coverage]  # all windows of the actions that were trained on
+    crps: np.ndarray | None  # [T] mm, of the distances from what was predicted (`distance_crps`), same windows
     actions: dict[str, list[Coverage]]
     unseen: tuple[str, ...]  # actions without a training clip: in `actions`, in no average
     calibration: dict[str, Any]  # what the radii are from
@@ -47,7 +49,8 @@ class CoverageReport:
                 name: [found.to_dict(self.frames) for found in levels] for name, levels in self.actions.items()
             },
             "unseen_actions": list(self.unseen),
-            "crps": None,  # the model predicts no distribution
+            "crps": None if self.crps is None else [round(float(self.crps[frame - 1]), 5) for frame in self.frames],
+            "crps_of": "distance from the predicted place, mm, mean over moving joints and windows",
             "calibration": self.calibration,
             "data": self.data,
         }
@@ -71,19 +74,27 @@ def measure_run(run: Predictor, dataset: Dataset) -> list[CoverageReport]:
         owners = np.array([dataset.clips[window.clip].name for chosen in windows.values() for window in chosen])
         predicted = predict_windows(run.predict_raw, selection, "free_running", experiment.eval.batch)
         distances = joint_distances(run.space.skeleton, predicted, selection.truth)
+        measure = measure_windows(run, selection.history, selection.codes, radii.scale_name)
+
+        def of(rows: np.ndarray | slice) -> np.ndarray | None:
+            return None if measure is None else measure[rows]  # noqa: B023
+
         actions = {
-            action: measure_coverage(distances[rows], radii, owners[rows]) for action, rows in selection.actions.items()
+            action: measure_coverage(distances[rows], radii, owners[rows], measure=of(rows))
+            for action, rows in selection.actions.items()
         }
         unseen = tuple(action for action in actions if action not in trained)
         rows = [np.arange(len(owners))[part] for action, part in selection.actions.items() if action not in unseen]
         known = np.concatenate(rows or [np.arange(len(owners))])
+        crps = distance_crps(distances[known], radii, of(known))
         reports.append(
             CoverageReport(
                 model=experiment.name,
                 protocol=protocol,
                 frames=experiment.eval.frame_numbers,
                 fps=run.space.fps,
-                average=measure_coverage(distances[known], radii, owners[known]),
+                average=measure_coverage(distances[known], radii, owners[known], measure=of(known)),
+                crps=None if crps is None else crps.mean(0),
                 actions=actions,
                 unseen=unseen,
                 calibration=calibration_of(run),
@@ -96,7 +107,7 @@ def measure_run(run: Predictor, dataset: Dataset) -> list[CoverageReport]:
 def calibration_of(run: Predictor) -> dict[str, Any]:
     """What the radii of a run are from, for reports."""
     radii = run.calibrated()
-    names = ("by", "windows", "recordings", "subjects", "weights", "note")
+    names = ("by", "scale_name", "windows", "recordings", "subjects", "weights", "note")
     moving = int(moving_joints(radii).sum())
     return {name: getattr(radii, name) for name in names} | {"joints": moving, "data": radii.data["name"]}
 
@@ -114,6 +125,8 @@ def _table(report: CoverageReport) -> str:
     times = [f"{1000 * frame / report.fps:.0f} ms" for frame in report.frames]
     header = ["", *times, "whole horizon"]
     rows = [row for found in report.average for row in _rows("", found, report.frames)]
+    if report.crps is not None:
+        rows.append(["CRPS of distances", *(f"{report.crps[frame - 1]:.2f} mm" for frame in report.frames), ""])
     for action, levels in report.actions.items():
         name = action + (" (unseen)" if action in report.unseen else "")
         rows += [[f"{name} {found.level:.0%}", *_shares(found, report.frames)] for found in levels]

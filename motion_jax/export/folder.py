@@ -53,6 +53,8 @@ def write_export(
 ) -> Card:
     """Writes the files, `model.json`, `example.npz`, README.md and, of a calibrated run, `radii.json`.
 
+    Beside StableHLO, radii that follow the motion come with `measure.stablehlo`, which gives what they are scaled by.
+
     Args:
         predictor: the model.
         folder: new or empty.
@@ -95,6 +97,10 @@ def _fill(predictor: Predictor, folder: Path, formats: list[str], platforms: tup
     if predictor.radii is not None:
         (folder / RADII).write_text(predictor.radii.to_json(), "utf-8")
         names.append(RADII)
+        if predictor.radii.scale is not None and "stablehlo" in formats:
+            blob = stablehlo.export_stablehlo(predictor, platforms, predictor.radii.scale.name)
+            (folder / stablehlo.MEASURE).write_bytes(blob)
+            names.append(stablehlo.MEASURE)
     files = [folder / name for name in names]
     card = make_card(predictor, files, platforms if "stablehlo" in formats else (), checks)
     (folder / CARD).write_text(card.to_json(), "utf-8")

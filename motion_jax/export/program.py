@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.export import symbolic_shape
 
+from motion_jax.inference.measure import make_measure
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
 from motion_jax.models.raw import prepare_params, raw_program
@@ -68,6 +69,20 @@ def program(predictor: Predictor, **changes: Any) -> Callable[..., Array]:
         return run(weights, (history, future, codes, forcing_of_mode("free_running", batch, length)), 1)
 
     return predict
+
+
+def measure_program(predictor: Predictor, scale: str) -> Callable[..., Array]:
+    """What a scale measures: `(history [B, S, D], action [B]) -> [B, T, J]` mm, as `program` else."""
+    space = predictor.space
+    compute = dataclasses.replace(predictor.experiment.compute, fast=False, cuda_graphs=False)
+    plain = make(dataclasses.replace(predictor.experiment, compute=compute), space)
+    measure = make_measure(scale, plain, space, predictor.target_length)
+    weights = prepare_params(plain, predictor.params)
+
+    def run(history: Array, action: Array | None = None) -> Array:
+        return measure(weights, history, _codes(len(space.actions), history, action))
+
+    return run
 
 
 def example_of(predictor: Predictor, batch: int = 3, seed: int = 0) -> dict[str, np.ndarray]:

@@ -83,6 +83,13 @@ def _rest(card: Card) -> str:
             f"calibrated on, that share of joints lies within it of the prediction, at each frame by itself, the "
             f"root's columns 0-5 set to zero; `band_radius` holds over all T frames at once, `pose_radius` [L, T] for "
             f"the mean over joints. null is infinite. `load_exported(...).radii` of motion_jax reads it.",
+            "",
+            "Where `scale` is not null, radii follow the motion, and these are of a usual window. Of another, those of "
+            "joints are multiplied by (measure / `scale.mean` + `scale.floor`) / (1 + `scale.floor`), each [T, J] or "
+            "[T]; that of the mean over joints by the same of means over joints. "
+            f"`{stablehlo.MEASURE}`, where it is here, takes what the model takes and gives the measure, [B, T, J] mm; "
+            '"speed" is how far the joint was from its last place, on average over the observed frames but the last. '
+            f"`load_exported(...).radius({', '.join(known.name for known in card.inputs)})` does all this.",
         ]
     lines = [
         "## Frames",

@@ -13,21 +13,25 @@ from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
 from motion_jax.export.card import CARD, RADII, Card, read_card
 from motion_jax.export.packages import check_installed
-from motion_jax.export.program import inputs_of, program, specs
+from motion_jax.export.program import inputs_of, measure_program, program, specs
 from motion_jax.inference.predictor import Predictor
 
 FILE = "model.stablehlo"
+MEASURE = "measure.stablehlo"  # of a calibrated run whose radii follow the motion
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def export_stablehlo(predictor: Predictor, platforms: Sequence[str] = ("cpu", "cuda", "tpu")) -> bytes:
-    """The model as `jax.export.deserialize` reads it.
+def export_stablehlo(
+    predictor: Predictor, platforms: Sequence[str] = ("cpu", "cuda", "tpu"), measure: str = ""
+) -> bytes:
+    """The model, or what the scale `measure` of its radii measures, as `jax.export.deserialize` reads it.
 
     JAX promises that it can be read for at least six months by later versions, and for three weeks by earlier ones.
 
     Args:
         predictor: the model.
         platforms: of PLATFORMS, where it shall run; none of them need be at hand.
+        measure: "speed" or "members"; empty: the model.
 
     Raises:
         UserError: flatbuffers is not installed, or a platform is unknown.
@@ -36,7 +40,8 @@ def export_stablehlo(predictor: Predictor, platforms: Sequence[str] = ("cpu", "c
     check_installed("stablehlo")
     from jax import export
 
-    exported = export.export(jax.jit(program(predictor)), platforms=tuple(platforms))(*specs(inputs_of(predictor)))
+    run = measure_program(predictor, measure) if measure else program(predictor)
+    exported = export.export(jax.jit(run), platforms=tuple(platforms))(*specs(inputs_of(predictor)))
     return bytes(exported.serialize())
 
 
@@ -52,11 +57,25 @@ class Exported:
 
     call: Callable[..., np.ndarray]
     card: Card
-    radii: Radii | None  # in mm around the joints, of a calibrated run
+    radii: Radii | None  # in mm around the joints, of a calibrated run; with a scale, of a usual window
+    measure: Callable[..., np.ndarray] | None = None  # what the scale measures, [B, T, J] mm; None without
 
     def __call__(self, *arrays: object) -> np.ndarray:
         """Predicts."""
         return self.call(*arrays)
+
+    def radius(self, *arrays: object) -> np.ndarray:
+        """Radii around what a call predicts of the same arrays, `[B, L, T, J]` mm.
+
+        Raises:
+            UserError: as a call, or the run was not calibrated when it was exported.
+        """
+        if self.radii is None:
+            raise UserError("this export has no radii: motion-jax calibrate the run, and export it anew")
+        if self.measure is None:
+            batch = len(np.asarray(arrays[0])) if arrays else 0
+            return np.broadcast_to(self.radii.radius, (batch, *self.radii.radius.shape))
+        return self.radii.sized(self.measure(*arrays))[0]
 
 
 def load_exported(path: Path | str) -> Exported:
@@ -80,6 +99,14 @@ def load_exported(path: Path | str) -> Exported:
     radii = None
     if RADII in card.files:
         radii = Radii.from_json(card.read(folder / RADII).decode(), str(folder / RADII))
+    measure = _opened(card, folder / MEASURE, card.read(folder / MEASURE)) if MEASURE in card.files else None
+    if radii is not None and radii.scale is not None and measure is None:
+        raise UserError(f"{folder / RADII}: its radii follow {radii.scale.name}, which needs {MEASURE}")
+    return Exported(_opened(card, folder / FILE, blob), card, radii, measure)
+
+
+def _opened(card: Card, path: Path, blob: bytes) -> Callable[..., np.ndarray]:
+    """A program of the folder, which checks what it is given."""
     check_installed("stablehlo")
     from jax import export
 
@@ -88,9 +115,9 @@ def load_exported(path: Path | str) -> Exported:
         exported.mlir_module()  # what a later JAX wrote fails here, else only at the first call
     except Exception as error:  # its bytes are those that were written, so JAX is of another age
         writer = card.versions.get("jax", "unknown")
-        raise UserError(f"{folder / FILE}: JAX {jax.__version__} does not read what JAX {writer} wrote") from error
+        raise UserError(f"{path}: JAX {jax.__version__} does not read what JAX {writer} wrote") from error
     call = jax.jit(exported.call)
-    return Exported(lambda *arrays: np.asarray(call(*_checked(card, arrays))), card, radii)
+    return lambda *arrays: np.asarray(call(*_checked(card, arrays)))
 
 
 def _checked(card: Card, arrays: tuple) -> list[np.ndarray]:

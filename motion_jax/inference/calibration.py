@@ -42,6 +42,7 @@ def calibrate(
     levels: Sequence[float] = LEVELS,
     by: str = "window",
     windows: int = WINDOWS,
+    scale: str = "auto",
 ) -> Radii:
     """Radii of a predictor, from evenly spaced windows of the clips that `data.validation` held out; test clips never.
 
@@ -52,6 +53,7 @@ def calibrate(
         levels: between 0 and 1.
         by: of `conformal.GROUPS`, what counts as one draw.
         windows: about how many, the same number from every recording.
+        scale: of `scale.SCALES`, what radii follow; "auto": members of a model that has some, else speed.
 
     Raises:
         UserError: nothing was held out, the clips are too short or name no subjects, a level is impossible, there are
@@ -60,6 +62,7 @@ def calibrate(
     levels = check_levels(levels)
     if by not in GROUPS:
         raise UserError(f"by={by!r}: must be one of {', '.join(GROUPS)}")
+    scale = predictor.scale_of(scale)
     measured, note = _measured(predictor)
     data = measured.experiment.data
     clips = split_clips(represented(dataset, data), data).validation
@@ -70,18 +73,17 @@ def calibrate(
         )
     if by == "subject" and not all(clip.subject for clip in clips):
         raise UserError(f"by=subject: the recordings of {dataset.name!r} name no subjects: use by=recording")
-    distances, owners = clip_distances(measured, clips, windows)
+    distances, measure, owners = measured_windows(measured, clips, windows, scale)
     if bad := int(np.count_nonzero(~np.isfinite(distances).all((1, 2)))):
         raise UserError(f"calibration: {bad} of {len(distances)} predictions are not finite: train anew")
-    groups = None if by == "window" else [clip.name if by == "recording" else clip.subject for clip in owners]
-    _check_enough(levels, by, len(distances) if groups is None else len(set(groups)))
-    radius, band, pose = radii_of(distances, levels, groups)
+    groups = None if by == "window" else [clip.subject if by == "subject" else clip.name for clip in owners]
+    draws = by in ("recording", "subject")
+    _check_enough(levels, by if draws else "window", len(set(groups or ())) if draws else len(distances))
+    sizes = radii_of(distances, levels, groups, scale, measure, by == "balanced")
     used = tuple(dict.fromkeys(clip.name for clip in owners))
     return Radii(
         levels=levels,
-        radius=radius,
-        band_radius=band,
-        pose_radius=pose,
+        **sizes._asdict(),
         joints=measured.space.skeleton.joints,
         fps=measured.space.fps,
         by=by,
@@ -95,8 +97,10 @@ def calibrate(
     )
 
 
-def clip_distances(predictor: Predictor, clips: Sequence[Clip], windows: int) -> tuple[np.ndarray, list[Clip]]:
-    """Joint distances `[W, T, J]`, mm, on evenly spaced windows of clips, and the clip of each window.
+def measured_windows(
+    predictor: Predictor, clips: Sequence[Clip], windows: int, scale: str
+) -> tuple[np.ndarray, np.ndarray | None, list[Clip]]:
+    """Evenly spaced windows of clips: joint distances `[W, T, J]`, what a scale measures (`measure_windows`), clips.
 
     Truths are as reports score them: columns that the model drops are at their mean. Raises `UserError` if all clips
     are too short.
@@ -109,7 +113,20 @@ def clip_distances(predictor: Predictor, clips: Sequence[Clip], windows: int) ->
     codes = np.stack([space.one_hot(clip.action) for clip in owners])
     selection = Selection(through_space(space, history).astype(np.float32), truth.astype(np.float32), truth, codes, {})
     predicted = predict_windows(predictor.predict_raw, selection, "free_running", predictor.experiment.eval.batch)
-    return joint_distances(space.skeleton, predicted, truth), owners
+    measure = measure_windows(predictor, selection.history, codes, scale)
+    return joint_distances(space.skeleton, predicted, truth), measure, owners
+
+
+def measure_windows(predictor: Predictor, history: np.ndarray, codes: np.ndarray, scale: str) -> np.ndarray | None:
+    """`[W, S, D]` and `[W, A]` to what a scale measures, `[W, T, J]` mm, in calls of one shape; None of "constant"."""
+    if scale == "constant":
+        return None
+    count, batch = len(history), min(len(history), predictor.experiment.eval.batch)
+    parts = []
+    for begin in range(0, count, batch):
+        rows = np.minimum(np.arange(begin, begin + batch), count - 1)  # the last fills up the last call
+        parts.append(np.asarray(predictor.measure_raw(history[rows], codes[rows], scale), np.float64))
+    return np.concatenate(parts)[:count]
 
 
 def calibrate_run(
@@ -118,6 +135,7 @@ def calibrate_run(
     by: str = "window",
     windows: int = WINDOWS,
     dataset: Dataset | None = None,
+    scale: str = "auto",
 ) -> Radii:
     """Calibrates a run that `load_predictor` opened, and keeps the radii in its folder as `radii.json`.
 
@@ -127,7 +145,7 @@ def calibrate_run(
         raise UserError("calibration: this predictor is not of a run's folder: use calibrate(predictor, dataset)")
     if dataset is None:
         dataset = open_dataset(predictor.experiment.data)
-    radii = calibrate(predictor, dataset, levels, by, windows)
+    radii = calibrate(predictor, dataset, levels, by, windows, scale)
     write_text(Workdir(predictor.workdir).radii, radii.to_json())
     predictor.radii = radii
     return radii

@@ -22,6 +22,7 @@ from motion_jax.evaluation.conformal import Radii, joint_places
 from motion_jax.inference import continuation
 from motion_jax.inference.calibration import read_radii
 from motion_jax.inference.forecast import Forecast
+from motion_jax.inference.measure import check_scale, make_measure
 from motion_jax.inference.restore import check_checkpoint, read_run, restore_params
 from motion_jax.models import make
 from motion_jax.models.raw import prepare_params, raw_predict
@@ -47,7 +48,7 @@ class _Call(NamedTuple):
     asked: int  # B, of which the last fills up the rest
     single: bool  # asked without a batch dimension
 
-    def answer(self, padded: Array) -> np.ndarray:
+    def answer(self, padded: Array | np.ndarray) -> np.ndarray:
         """`[P, ...]` without what was filled up."""
         result = np.asarray(padded)[: self.asked]
         return result[0] if self.single else result
@@ -83,6 +84,8 @@ class Predictor:
         self._weights = prepare_params(model, params)
         self._shared: dict[int, Params] = {}  # the same, by the number of devices that hold them
         self._predict = raw_predict(model, space, experiment)
+        self._model = model
+        self._measures: dict[str, Callable[..., Array]] = {}  # compiled, by the name of a scale
         self._attention = _attention(model, space) if model.attend else None
 
     def __repr__(self) -> str:
@@ -116,6 +119,8 @@ class Predictor:
     def radius(self) -> np.ndarray:
         """`[L, T, J]` mm at the levels of `radii`: within it of its prediction lies each joint, at each frame.
 
+        Where radii follow the motion, those of a usual window; `forecast` has a window's own.
+
         Raises:
             UserError: the run is not calibrated; the message says how.
         """
@@ -131,7 +136,43 @@ class Predictor:
         future = self(history, action)
         batch = future[None] if future.ndim == 2 else future
         places = joint_places(self.space.skeleton, batch)
-        return Forecast(future, places[0] if future.ndim == 2 else places, radii)
+        measure = None if radii.scale is None else self.measure(history, action)
+        return Forecast(future, places[0] if future.ndim == 2 else places, radii, measure)
+
+    def measure(
+        self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None, scale: str = ""
+    ) -> np.ndarray:
+        """What radii are scaled by: `[T, J]` or `[B, T, J]` mm, of a scale that is not "constant".
+
+        Args:
+            history: as of a call.
+            action: as of a call.
+            scale: of `evaluation.scale.SCALES`; empty: that of the run's radii.
+
+        Raises:
+            UserError: as a call, the radii follow nothing, or the model has no members.
+        """
+        name = check_scale(scale or self.calibrated().scale_name, self._model, self.experiment.model.name)
+        if name == "constant":
+            raise UserError("scale=constant: radii that follow nothing measure nothing")
+        call = self._call(history, action)
+        return call.answer(self.measure_raw(call.history, call.codes, name))
+
+    def measure_raw(self, history: np.ndarray, codes: np.ndarray, scale: str) -> Array:
+        """`[B, S, D]` and `[B, A]` to what "speed" or "members" measures, `[B, T, J]` mm."""
+        if scale not in self._measures:
+            self._measures[scale] = jax.jit(make_measure(scale, self._model, self.space, self.target_length))
+        return self._measures[scale](self._weights, history, codes)
+
+    def scale_of(self, name: str = "auto") -> str:
+        """The name of a scale, "auto" resolved. Raises `UserError` for one that this model does not have."""
+        return check_scale(name, self._model, self.experiment.model.name)
+
+    def radii_of_rows(self, history: np.ndarray, codes: np.ndarray) -> Radii | None:
+        """The run's radii as those of one window, `[1, S, D]` and `[1, A]`; None where it is not calibrated."""
+        if self.radii is None or self.radii.scale is None:
+            return self.radii
+        return self.radii.of_window(np.asarray(self.measure_raw(history, codes, self.radii.scale.name)[0]))
 
     def calibrated(self) -> Radii:
         """The run's radii. Raises `UserError` where there are none for these parameters, and says how to make them."""
@@ -220,7 +261,10 @@ class Predictor:
         """
         if batch < 1:
             raise UserError(f"batch={batch}: must be at least 1")
-        self.continue_rows(np.zeros((batch, self.source_length, self.space.columns), np.float32))
+        zeros = np.zeros((batch, self.source_length, self.space.columns), np.float32)
+        self.continue_rows(zeros)
+        if self.radii is not None and self.radii.scale is not None:
+            self.measure(zeros)
 
     def predict_raw(self, history: np.ndarray, future: np.ndarray, codes: np.ndarray, mode: str) -> Array:
         """`[B, S, D]`, `[B, T, D]`, `[B, A]` and a mode to `[B, T, D]`: the `evaluate.Predict` of this model."""

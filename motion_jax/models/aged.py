@@ -1,4 +1,4 @@
-"""AGED: a residual encoder-decoder that two discriminators judge by whole sequences.
+"""AGED: a residual encoder-decoder whose loss is also that of two discriminators of whole sequences.
 
 Source: Gui, Wang, Liang and Moura, "Adversarial geometry-aware human motion prediction", ECCV 2018. In the thesis: the
 rows "AGED w/ adv+geo" (Tables 8-15). The paper's other rows are fields: without adversaries `model.adversarial = 0`,
@@ -51,10 +51,10 @@ class Discriminators(NamedTuple):
 
 
 class AGEDParams(NamedTuple):
-    """Both players; `judges` is None without adversaries."""
+    """Both players; `judges`, the discriminators, is None without adversaries."""
 
     predictor: Seq2SeqParams
-    judges: Discriminators | None
+    judges: Discriminators | None  # the name that checkpoints know them by
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +84,11 @@ def make(config: AgedConfig, experiment: Experiment, space: PoseSpace) -> Model:
     loss, compute = make_loss(experiment.train.loss, space), compute_of(experiment.compute)
 
     def init(key: Array) -> AGEDParams:
-        predictor_key, judges_key = jax.random.split(key)
-        judges = init_discriminators(judges_key, len(space.kept), config.hidden) if config.adversarial else None
-        return AGEDParams(predictor.init(predictor_key), judges)
+        predictor_key, discriminators_key = jax.random.split(key)
+        discriminators = (
+            init_discriminators(discriminators_key, len(space.kept), config.hidden) if config.adversarial else None
+        )
+        return AGEDParams(predictor.init(predictor_key), discriminators)
 
     def prepare(params: AGEDParams) -> Seq2SeqWeights:
         return prepare_predictor(params.predictor)
@@ -136,19 +138,22 @@ def discriminate(params: Discriminator, sequence: Array, compute: Compute) -> Ar
     return product(last, dense_weights(params.verdict, compute))[:, 0]
 
 
-def generator_loss(judges: Discriminators, history: Array, guess: Array, compute: Compute) -> Array:
+def generator_loss(pair: Discriminators, history: Array, guess: Array, compute: Compute) -> Array:
     """Mean of -log D over predicted frames `[B, T, P]` after `[B, S, P]`, of both discriminators."""
     whole = jnp.concatenate([history, guess], axis=1)
-    logits = jnp.stack([discriminate(judges.fidelity, guess, compute), discriminate(judges.continuity, whole, compute)])
+    logits = jnp.stack([discriminate(pair.fidelity, guess, compute), discriminate(pair.continuity, whole, compute)])
     return jnp.sum(jnp.mean(jax.nn.softplus(-logits), axis=1))
 
 
-def discriminator_loss(judges: Discriminators, true: Batch, guess: Array, compute: Compute) -> Array:
+def discriminator_loss(pair: Discriminators, true: Batch, guess: Array, compute: Compute) -> Array:
     """Mean of -log D(recorded) - log(1 - D(predicted)), of both discriminators."""
     futures = jnp.concatenate([true.future, guess])  # one pass for both kinds
     wholes = jnp.concatenate([jnp.concatenate([true.history] * 2), futures], axis=1)
     logits = jnp.stack(
-        [discriminate(judges.fidelity, futures, compute), discriminate(judges.continuity, wholes, compute)]
+        [
+            discriminate(pair.fidelity, futures, compute),
+            discriminate(pair.continuity, wholes, compute),
+        ]
     )
     recorded, predicted = jnp.split(logits, 2, axis=1)
     return jnp.sum(jnp.mean(jax.nn.softplus(-recorded) + jax.nn.softplus(predicted), axis=1))

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, one_of
 from motion_jax.errors import UserError
-from motion_jax.models.one_shot import loss_of_window, one_shot
+from motion_jax.models.one_shot import each_in_turns, loss_of_window, one_shot, with_code
 from motion_jax.models.simlpe import check_predicted
 from motion_jax.nn.deferred_grad import compute_of, product
 from motion_jax.nn.dense import Dense, dense_weights
@@ -103,8 +103,16 @@ def make(config: DctMixerConfig, experiment: Experiment, space: PoseSpace) -> Mo
         x = product(x, dense_weights(params.after, compute))
         return jnp.swapaxes(inverse_dct_time(x, frames, compute), 0, 1) + history[:, -1:]
 
+    def predict_each(params: DctMixerParams, history: Array) -> Array:
+        return jax.lax.map(lambda member: predict_member(member, history), params)
+
     def predict(params: DctMixerParams, history: Array) -> Array:
-        return jnp.mean(jax.lax.map(lambda member: predict_member(member, history), params), axis=0)
+        return jnp.mean(predict_each(params, history), axis=0)
+
+    def members(params: DctMixerParams, history: Array, length: int) -> Array:
+        """In turns each reads what all have predicted, as the prediction itself is made."""
+        frames = each_in_turns(predict_each, params, history[..., :count], length)
+        return jax.vmap(with_code, (0, None))(frames, history[..., count:])
 
     of_member = loss_of_window(predict_member, experiment, space)
 
@@ -113,4 +121,4 @@ def make(config: DctMixerConfig, experiment: Experiment, space: PoseSpace) -> Mo
         losses = jax.lax.map(lambda member: of_member(member, batch, keys, step)[0], params)
         return jnp.mean(losses), params
 
-    return Model(init, one_shot(predict, space), train_loss=train_loss)
+    return Model(init, one_shot(predict, space), train_loss=train_loss, members=members if config.members > 1 else None)

@@ -23,7 +23,7 @@ from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_l
 from motion_jax.errors import UserError
 from motion_jax.losses import make_loss
 from motion_jax.models.learn_traj_dep import padded_dct
-from motion_jax.models.one_shot import one_shot, with_code
+from motion_jax.models.one_shot import loss_of_trajectory, one_shot, true_trajectory
 from motion_jax.nn.dct import dct_matrix
 from motion_jax.nn.deferred_grad import Compute, compute_of, make_operand, product
 from motion_jax.nn.dense import uniform
@@ -110,10 +110,7 @@ def make(config: HisRepItselfConfig, experiment: Experiment, space: PoseSpace) -
     def train_loss(params: Any, batch: Batch, keys: Array, step: Array) -> tuple[Array, Any]:
         del step
         frames, moved = trajectory(params, batch.history[..., :nodes], train=True, keys=keys)
-        future = batch.future[:, : config.predicted]
-        truth = jnp.concatenate([batch.history[:, -observed:], future], axis=1)
-        frames = with_code(frames[:, : truth.shape[1]], batch.history[..., nodes:])
-        return loss(frames, truth, batch.last), moved
+        return loss_of_trajectory(loss, frames, true_trajectory(batch, observed), batch), moved
 
     return Model(init, one_shot(predict, space), train_loss=train_loss, whole_batch=True)
 

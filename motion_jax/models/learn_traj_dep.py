@@ -19,7 +19,7 @@ import numpy as np
 
 from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, at_most
 from motion_jax.losses import make_loss
-from motion_jax.models.one_shot import one_shot, with_code
+from motion_jax.models.one_shot import loss_of_trajectory, one_shot, true_trajectory
 from motion_jax.nn.dct import dct_matrix
 from motion_jax.nn.deferred_grad import compute_of
 from motion_jax.nn.dropout import check_rate
@@ -76,9 +76,7 @@ def make(config: LearnTrajDepConfig, experiment: Experiment, space: PoseSpace) -
     def train_loss(params: Any, batch: Batch, keys: Array, step: Array) -> tuple[Array, Any]:
         del step
         frames, moved = trajectory(params, batch.history[..., :nodes], train=True, keys=keys)
-        truth = jnp.concatenate([batch.history[:, -observed:], batch.future], axis=1)
-        frames = with_code(frames[:, : truth.shape[1]], batch.history[..., nodes:])
-        return loss(frames, truth, batch.last), moved
+        return loss_of_trajectory(loss, frames, true_trajectory(batch, observed), batch), moved
 
     return Model(init, one_shot(predict, space), train_loss=train_loss, whole_batch=True)
 

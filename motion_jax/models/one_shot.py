@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
-from motion_jax.losses import make_loss
+from motion_jax.losses import Loss, make_loss
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Apply, Array, Batch, Params, TrainLoss
 
@@ -63,16 +63,38 @@ def loss_of_window(predict: PredictWindow, experiment: Experiment, space: PoseSp
     return train_loss
 
 
+def true_trajectory(batch: Batch, observed: int) -> Array:
+    """`[B, L + T, N]`: the last L = `observed` frames of the history, and the future."""
+    return jnp.concatenate([batch.history[:, -observed:], batch.future], axis=1)
+
+
+def loss_of_trajectory(loss: Loss, frames: Array, truth: Array, batch: Batch) -> Array:
+    """The loss, a scalar, of observed frames that are given back and predicted ones behind them.
+
+    Args:
+        loss: the configured one, which reads the action's columns too.
+        frames: `[B, F, n]`, without these.
+        truth: `[B, F', N]`, with them; of F and F' frames, the fewer are measured.
+        batch: whose action is held.
+    """
+    frames = with_code(frames[:, : truth.shape[1]], batch.history[..., frames.shape[2] :])
+    return loss(frames, truth[:, : frames.shape[1]], batch.last)
+
+
 def predict_in_turns(predict: PredictWindow, params: Any, history: Array, length: int) -> Array:
     """`[B, T, n]`, free-running, in as many turns as T takes."""
-    first = predict(params, history)
-    turns = math.ceil(length / first.shape[1])
-    frames = [first]
+    return each_in_turns(lambda params, window: predict(params, window)[None], params, history, length)[0]
+
+
+def each_in_turns(predict: PredictWindow, params: Any, history: Array, length: int) -> Array:
+    """`[M, B, T, n]` of a `predict` to `[M, B, P, n]`: what M members predict, each after the mean of all."""
+    frames = [predict(params, history)]
+    turns = math.ceil(length / frames[0].shape[2])
     window = history
     for _ in range(turns - 1):
-        window = jnp.concatenate([window, frames[-1]], axis=1)[:, -history.shape[1] :]
+        window = jnp.concatenate([window, frames[-1].mean(0)], axis=1)[:, -history.shape[1] :]
         frames.append(predict(params, window))
-    return jnp.concatenate(frames, axis=1)[:, :length]
+    return jnp.concatenate(frames, axis=2)[:, :, :length]
 
 
 def with_code(frames: Array, code: Array) -> Array:

@@ -31,7 +31,7 @@ from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_l
 from motion_jax.losses import make_loss
 from motion_jax.models.joint_grid import joint_grid
 from motion_jax.models.learn_traj_dep import padded_dct
-from motion_jax.models.one_shot import one_shot, with_code
+from motion_jax.models.one_shot import loss_of_trajectory, one_shot, true_trajectory
 from motion_jax.nn.dct import dct_matrix
 from motion_jax.nn.deferred_grad import Compute, compute_of, contract, make_operand, product
 from motion_jax.nn.dense import Dense, dense_weights, init_dense, uniform
@@ -147,11 +147,11 @@ def make(config: PgbigConfig, experiment: Experiment, space: PoseSpace) -> Model
     def train_loss(params: Any, batch: Batch, keys: Array, step: Array) -> tuple[Array, Any]:
         del step
         stages, moved = trajectories(params, batch.history[..., :columns], keys)
-        target = jnp.concatenate([batch.history[:, -observed:], batch.future], axis=1)
+        target = true_trajectory(batch, observed)
         average = average_so_far(observed, length)
         losses = []
         for frames in stages[::-1]:
-            losses.append(loss(with_code(frames, batch.history[..., columns:]), target, batch.last))
+            losses.append(loss_of_trajectory(loss, frames, target, batch))
             target = jnp.einsum("st,btn->bsn", average, target)
         return jnp.mean(jnp.stack(losses)), moved
 

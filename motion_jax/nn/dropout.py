@@ -17,7 +17,7 @@ from motion_jax.types import Array
 LEVELS = 1 << 16  # of the random numbers that masks are made of
 
 
-def dropout(keys: Array | None, site: int, rate: float, x: Array, axis: int = 0) -> Array:
+def dropout(keys: Array | None, site: int | Array, rate: float, x: Array, axis: int = 0) -> Array:
     """x `[..., B, ...]` with each number zero with probability `rate`, and the others divided by 1 - `rate`.
 
     The probability, and what is divided by, are those of the multiple of 1 / 65536 next to `rate`.
@@ -31,10 +31,23 @@ def dropout(keys: Array | None, site: int, rate: float, x: Array, axis: int = 0)
     """
     if keys is None or not rate:
         return x
-    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
-    dropped = min(round(rate * LEVELS), LEVELS - 1)
-    kept = jax.vmap(lambda key: _draw(jax.random.fold_in(key, site), shape) >= dropped)(keys)
-    return jnp.where(jnp.moveaxis(kept, 0, axis), x * (LEVELS / (LEVELS - dropped)), 0)
+    return jnp.where(kept(keys, site, rate, x.shape, axis), x * scale_of_kept(rate), 0)
+
+
+def kept(keys: Array, site: int | Array, rate: float, shape: tuple[int, ...], axis: int = 0) -> Array:
+    """What `dropout` leaves of an array of `shape`, as bool."""
+    row = (*shape[:axis], *shape[axis + 1 :])
+    mask = jax.vmap(lambda key: _draw(jax.random.fold_in(key, site), row) >= _levels_dropped(rate))(keys)
+    return jnp.moveaxis(mask, 0, axis)
+
+
+def scale_of_kept(rate: float) -> float:
+    """What `dropout` multiplies by what it leaves."""
+    return LEVELS / (LEVELS - _levels_dropped(rate))
+
+
+def _levels_dropped(rate: float) -> int:
+    return min(round(rate * LEVELS), LEVELS - 1)
 
 
 def _draw(key: Array, shape: tuple[int, ...]) -> Array:

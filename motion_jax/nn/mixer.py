@@ -16,8 +16,9 @@ import jax.numpy as jnp
 
 from motion_jax.nn.dct import dct_matrix
 from motion_jax.nn.deferred_grad import Compute, Operand, contract, make_operand, product
+from motion_jax.nn.deferred_grad.products import einsum
 from motion_jax.nn.dense import Dense, init_dense
-from motion_jax.nn.norm import LayerNorm, init_layer_norm, layer_norm, standardise, standardise_reverse
+from motion_jax.nn.norm import LayerNorm, init_layer_norm, layer_norm, layer_norm_reverse, standardise
 from motion_jax.types import Array
 
 TINY = 1e-8  # gain of weights that are to begin next to zero: each block, and the network, then adds almost nothing
@@ -112,13 +113,12 @@ def _mix_reverse(residuals: tuple[MixerWeights, Normalised, Array], d: Array) ->
     def step(carry: tuple[Array, Array], block: Any) -> tuple[tuple[Array, Array], MixerWeights]:
         (d, y), (weights, (values, factor)) = carry, block
         x = y - (values * weights.norm.scale + weights.norm.shift)  # what the block read; not kept
-        norm = LayerNorm(jnp.sum(d * values, axis=(0, 1)), jnp.sum(d, axis=(0, 1)))
-        d_mixed = standardise_reverse(values, factor, d * weights.norm.scale)
-        d_time, pull = _pulled("sbc,so->obc", x, weights.time, d_mixed)
+        norm, d_mixed = layer_norm_reverse(weights.norm, values, factor, d)
+        d_time, pull = _time_gradients(x, weights.time, d_mixed)
         d_x = d + pull
         d_columns = None
         if weights.columns is not None:
-            d_columns, pull = _pulled("sbi,io->sbo", x, weights.columns, d_mixed)
+            d_columns, pull = _column_gradients(x, weights.columns, d_mixed)
             d_x = d_x + pull
         return (d_x, x), MixerWeights(d_time, norm, d_columns)
 
@@ -129,10 +129,22 @@ def _mix_reverse(residuals: tuple[MixerWeights, Normalised, Array], d: Array) ->
 _mix.defvjp(_mix_forward, _mix_reverse)
 
 
-def _pulled(equation: str, x: Array, operand: Operand, d: Array) -> tuple[Operand, Array]:
-    """The gradients of `contract(equation, x, operand)`, of the operand and of x, where its own is `d`."""
-    _, pull = jax.vjp(lambda operand, x: contract(equation, x, operand), operand, x)
-    return pull(d)
+def _time_gradients(x: Array, operand: Operand, d: Array) -> tuple[Operand, Array]:
+    """Of `mix_time`: of the operand and of x, `[S, B, C]`, where that of the result is `d`.
+
+    As products of matrices `[S, B C]`, as they lie in memory: of arrays of three axes the compiler turns some first.
+    """
+    rows, d_rows, compute = x.reshape(len(x), -1), d.reshape(len(d), -1), operand.compute
+    array = einsum("sp,op->so", rows, d_rows, compute, d.dtype).astype(operand.array.dtype)
+    return operand.replace(array=array), einsum("so,op->sp", operand.array, d_rows, compute, x.dtype).reshape(x.shape)
+
+
+def _column_gradients(x: Array, operand: Operand, d: Array) -> tuple[Operand, Array]:
+    """Of `product`, the same way, and of its bias."""
+    rows, d_rows, compute = x.reshape(-1, x.shape[-1]), d.reshape(-1, d.shape[-1]), operand.compute
+    array = einsum("pi,po->io", rows, d_rows, compute, d.dtype).astype(operand.array.dtype)
+    pull = einsum("po,io->pi", d_rows, operand.array, compute, x.dtype).reshape(x.shape)
+    return operand.replace(array=array, bias=jnp.sum(d_rows, axis=0)), pull
 
 
 def mix_time(x: Array, weights: Operand) -> Array:

@@ -51,13 +51,24 @@ def standardise(x: Array) -> tuple[Array, Array]:
     return centred * factor, factor
 
 
-def standardise_reverse(values: Array, factor: Array, d: Array) -> Array:
-    """The gradient `[..., C]` of what `standardise` made `values` and `factor` of, where that of `values` is `d`."""
-    along = jnp.mean(d * values, axis=-1, keepdims=True)
-    return (d - jnp.mean(d, axis=-1, keepdims=True) - values * along) * factor
+def layer_norm_reverse(params: LayerNorm, values: Array, factor: Array, d: Array) -> tuple[LayerNorm, Array]:
+    """The gradients of scale and shift, and of what `standardise` made `values` and `factor` of, `[..., C]`.
+
+    Where that of `values * scale + shift` is `d`. Every sum is a product of a matrix and a vector: on a CPU these are
+    computed as fast as memory is read, which the compiler's own sums, fused with what they add up, are not.
+    """
+    rows, along = d.reshape(-1, d.shape[-1]), (d * values).reshape(-1, d.shape[-1])
+    ones, scale = jnp.ones(len(rows), d.dtype), params.scale / d.shape[-1]
+    norm = LayerNorm(_vector_product(ones, along), _vector_product(ones, rows))
+    mean, mean_along = (_vector_product(x, scale).reshape(factor.shape) for x in (rows, along))
+    return norm, (d * params.scale - mean - values * mean_along) * factor
 
 
-def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNorm]:
+def _vector_product(x: Array, y: Array) -> Array:
+    return jnp.matmul(x, y, precision=jax.lax.Precision.HIGHEST)
+
+
+def batch_norm(params: BatchNorm, x: Array, train: bool, mask: Array | None = None) -> tuple[Array, BatchNorm]:
     """x `[..., C]`, each channel normalised over all other axes; then scaled and shifted.
 
     Args:
@@ -65,6 +76,7 @@ def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNo
         x: of the whole batch where `train`.
         train: normalise with the statistics of x (the biased variance) and move the running ones towards them (with
             the unbiased variance, as PyTorch does); else normalise with the running ones.
+        mask: `[...]`, 1 where x takes part in its statistics, 0 where it is padding; None: everywhere.
 
     Returns:
         The result and `params`, whose `running` is that after this batch where `train`; it carries no gradient.
@@ -73,13 +85,19 @@ def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNo
         mean, variance = params.running
         return _normalised(params, x, mean, variance), params
     axes = tuple(range(x.ndim - 1))
-    count = x.size // x.shape[-1]
-    mean = jnp.mean(x, axis=axes)
-    variance = jnp.mean((x - mean) ** 2, axis=axes)
-    unbiased = variance * (count / max(count - 1, 1))
-    moved = [old + MOMENTUM * (new - old) for old, new in zip(params.running, (mean, unbiased), strict=True)]
-    running = jax.lax.stop_gradient(Running(*moved))
+    where = None if mask is None else mask[..., None] > 0
+    count = x.size // x.shape[-1] if mask is None else jnp.sum(mask)
+    mean = jnp.mean(x, axis=axes, where=where)
+    variance = jnp.mean((x - mean) ** 2, axis=axes, where=where)
+    running = moved_running(params.running, Running(mean, variance), count)
     return _normalised(params, x, mean, variance), params._replace(running=running)
+
+
+def moved_running(running: Running, batch: Running, count: int | Array) -> Running:
+    """`running` after a batch of `count` numbers a channel with biased variance; it carries no gradient."""
+    unbiased = batch.variance * (count / jnp.maximum(count - 1, 1))
+    moved = [old + MOMENTUM * (new - old) for old, new in zip(running, (batch.mean, unbiased), strict=True)]
+    return jax.lax.stop_gradient(Running(*moved))
 
 
 def _normalised(params: BatchNorm, x: Array, mean: Array, variance: Array) -> Array:

@@ -9,7 +9,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from motion_jax.errors import UserError
 
 SETTLE = 0.02  # s; OpenMP's threads spin for some ms after a call, on cores that a peer's next call needs
 SHORT = 0.2  # s; a call that takes less pays for the processor's waking up after a rest
+ENOUGH = 3.0  # times the time that was asked for: a slow call, or one of many operations beside one of few
+LEAST_SLOW = 3  # repetitions then
 WARM_UP = {"cpu": 2, "gpu": 5, "tpu": 5}  # calls: compilation, first allocations; a GPU also raises its clock
 
 
@@ -48,6 +50,8 @@ def interleave(
 ) -> dict[str, Samples]:
     """Runs every call in turn, A B A B ..., until each had `seconds` of time and `least` repetitions.
 
+    Where one had `ENOUGH` times that, `LEAST_SLOW` repetitions of each are enough.
+
     A call does `count[name]` operations and returns when they are finished. In turn, because a machine's speed drifts:
     ratios within one interleaved run hold where absolute times do not.
     """
@@ -55,7 +59,7 @@ def interleave(
         for _ in range(WARM_UP[jax.default_backend()]):
             call()
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
-    while any(len(t) < least or sum(wall for wall, _ in t) < seconds for t in taken.values()):
+    while _wants_more(list(taken.values()), seconds, least):
         for name, call in calls.items():
             if len(calls) > 1:
                 _take_over(call, taken[name][-1][0] if taken[name] else 0.0)
@@ -64,6 +68,13 @@ def interleave(
             taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
     return {name: Samples(*(1000 * np.array(column) / count[name] for column in zip(*t, strict=True)))
             for name, t in taken.items()}  # fmt: skip
+
+
+def _wants_more(taken: Sequence[list[tuple[float, float]]], seconds: float, least: int) -> bool:
+    spent = [sum(wall for wall, _ in repetitions) for repetitions in taken]
+    if any(0 < ENOUGH * seconds <= total for total in spent):
+        return any(len(repetitions) < min(least, LEAST_SLOW) for repetitions in taken)
+    return any(len(r) < least or total < seconds for r, total in zip(taken, spent, strict=True))
 
 
 def _take_over(call: Callable[[], object], last: float) -> None:

@@ -102,7 +102,7 @@ class Anticipation:
 
     @property
     def whole_batch(self) -> bool:
-        """The loss is a mean over rows."""
+        """No: the loss is a mean over observations."""
         return False
 
     @property

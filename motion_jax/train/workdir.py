@@ -44,7 +44,16 @@ class Workdir:
         self.selection = self.path / "selection"  # of a refit: the run, a whole one, that chose the number of steps
 
     def read_experiment(self) -> Experiment:
-        """The config that the run was started with. Raises `UserError` if the folder holds no run."""
+        """The config that the run was started with.
+
+        Raises:
+            UserError: the folder holds no run, or one with `train.refit` whose second training has not begun.
+        """
+        if self.selection.is_dir() and not self.config.exists():
+            raise UserError(
+                f"--workdir={self.path}: its run, one with train.refit, is still choosing the number of steps: that "
+                f"part lies in {self.selection}, a run of its own; the same command goes on with it"
+            )
         return Experiment.from_json(json.dumps(self._record()["experiment"]), str(self.config))
 
     def read_started_experiment(self) -> Experiment:

@@ -28,6 +28,7 @@ class Prediction:
     euler_error_rad: np.ndarray  # [T]; nan of positions, which have no angles
     mpjpe_mm: np.ndarray  # [T]
     attention: np.ndarray | None  # [T, S-1] weights of the observed frames but the last
+    spread: np.ndarray | None = None  # [T, J] by what the radii of this window differ from the model's usual ones
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,8 +151,12 @@ def _prediction(
     euler, mm = (metric(dataset.skeleton, future, selection.truth[index]) if metric.applies(dataset.skeleton)
                  else np.full(future.shape[:2], np.nan)
                  for metric in (METRICS["euler_error_rad"], METRICS["mpjpe_mm"]))  # fmt: skip
-    return [Prediction(*one) for one in zip(future, euler, mm, [None] * len(index) if attention is None else attention,
-                                       strict=True)]  # fmt: skip
+    scale = None if run.radii is None else run.radii.scale
+    names = [action for action, _ in rows.values()]
+    spread = None if scale is None else scale.factor(run.measure(selection.history[index], names))
+    nothing = [None] * len(index)
+    parts = (future, euler, mm, nothing if attention is None else attention, nothing if spread is None else spread)
+    return [Prediction(*one) for one in zip(*parts, strict=True)]
 
 
 def _sources(protocol: str, dataset: Dataset, run: Predictor, length: int) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,13 @@ WEIGHTS = 65535  # of an attention's weight, from 0 to the largest of its map
 
 def write_page(comparison: Comparison, path: str | Path) -> int:
     """Writes the page, whole or not at all, and returns its size in bytes. Raises `UserError` if it cannot."""
+    return write_html(make_page(comparison), path)
+
+
+def write_html(text: str, path: str | Path) -> int:
+    """Writes a page's text; as `write_page`."""
     check_writable(path)
-    path, content = Path(path), make_page(comparison).encode()
+    path, content = Path(path), text.encode()
     with written_atomically(path) as draft:
         draft.write_bytes(content)
     return len(content)
@@ -40,19 +46,23 @@ def write_page(comparison: Comparison, path: str | Path) -> int:
 
 def make_page(comparison: Comparison) -> str:
     """The page's text."""
-    script = "(() => {\n'use strict';\n" + "\n".join(_web(f"{name}.js") for name in SCRIPTS) + "})();\n"
+    title = f"{', '.join(comparison.models)}: predicted {comparison.data} motion"
+    return assemble("page.html", SCRIPTS, title, encode(comparison))
+
+
+def assemble(template: str, scripts: Sequence[str], title: str, data: dict[str, Any]) -> str:
+    """A page of its parts: a template and scripts by their names in web/, and what the scripts read."""
+    script = "(() => {\n'use strict';\n" + "\n".join(_web(f"{name}.js") for name in scripts) + "})();\n"
     style = _web("page.css")
     parts = {
-        "title": html.escape(f"{', '.join(comparison.models)}: predicted {comparison.data} motion"),
+        "title": html.escape(title),
         "style": style,
         "script": script,
-        "data": json.dumps(encode(comparison), separators=(",", ":")).replace(
-            "<", "\\u003c"
-        ),  # no name ends the element
+        "data": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),  # no name ends the element
         "style_hash": _hash(style),
         "script_hash": _hash(script),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], _web("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], _web(template))
 
 
 def encode(comparison: Comparison) -> dict[str, Any]:
@@ -60,7 +70,8 @@ def encode(comparison: Comparison) -> dict[str, Any]:
 
     Of a scene: `truth` the places of S + T frames, `[S+T, J, 3]` int16, each step `unit_mm`; `root` `[S+T, 12]`
     float32, nine of the turn and three of the move (see `poses.Track`). Of a model's prediction: the same of T
-    frames, its errors `[T]` float32, and its attention's weights `[T, columns]` uint16, the largest being `peak`.
+    frames, its errors `[T]` float32, its attention's weights `[T, columns]` uint16, the largest being `peak`, and what
+    the model's radii are multiplied by, `[T, J]` float32, where they follow the motion.
     """
     scenes = [_scene(comparison, scene) for scene in comparison.scenes]
     looks = styles(zip(comparison.models, comparison.is_baseline, strict=True))
@@ -70,7 +81,7 @@ def encode(comparison: Comparison) -> dict[str, Any]:
         "fps": comparison.fps,
         "past": len(comparison.scenes[0].history),
         "future": len(comparison.scenes[0].truth),
-        "skeleton": _skeleton(comparison.skeleton),
+        "skeleton": encode_skeleton(comparison.skeleton),
         "models": [
             {"name": name, "colour": colour, "radii": _radii(radii)}
             for (name, (colour, _)), radii in zip(looks.items(), comparison.radii or [None] * len(looks), strict=True)
@@ -97,8 +108,8 @@ def _scene(comparison: Comparison, scene: Scene) -> dict[str, Any]:
         "clip": scene.clip,
         "begin_s": round(scene.row / comparison.stride / comparison.fps, 2),
         "unit_mm": unit,
-        "truth": _places(truth, unit),
-        "root": _root(truth),
+        "truth": encode_places(truth, unit),
+        "root": encode_root(truth),
         "predictions": [
             _prediction(prediction, track, past, unit)
             for prediction, track in zip(scene.predictions, predictions, strict=True)
@@ -109,11 +120,12 @@ def _scene(comparison: Comparison, scene: Scene) -> dict[str, Any]:
 def _prediction(prediction: Prediction, track: Track, past: int, unit: float) -> dict[str, Any]:
     future = Track(*(part[past:] for part in track))
     return {
-        "places": _places(future, unit),
-        "root": _root(future),
+        "places": encode_places(future, unit),
+        "root": encode_root(future),
         "euler_error_rad": _base64(prediction.euler_error_rad, "<f4"),
         "mpjpe_mm": _base64(prediction.mpjpe_mm, "<f4"),
         "attention": None if prediction.attention is None else _attention(prediction.attention),
+        "spread": None if prediction.spread is None else _base64(prediction.spread, "<f4"),
     }
 
 
@@ -122,7 +134,8 @@ def _attention(weights: np.ndarray) -> dict[str, Any]:
     return {"columns": weights.shape[1], "peak": peak, "weights": _base64(np.rint(weights / peak * WEIGHTS), "<u2")}
 
 
-def _skeleton(skeleton: Skeleton) -> dict[str, Any]:
+def encode_skeleton(skeleton: Skeleton) -> dict[str, Any]:
+    """What the scripts read of a body."""
     return {
         "name": skeleton.name,
         "joints": skeleton.joints,
@@ -134,11 +147,13 @@ def _skeleton(skeleton: Skeleton) -> dict[str, Any]:
     }
 
 
-def _places(track: Track, unit: float) -> str:
+def encode_places(track: Track, unit: float) -> str:
+    """Places in steps of `unit` mm."""
     return _base64(np.rint(track.places / unit), "<i2")
 
 
-def _root(track: Track) -> str:
+def encode_root(track: Track) -> str:
+    """Turn and move of the root."""
     return _base64(np.concatenate([track.turns.reshape(-1, 9), track.moves], axis=1), "<f4")
 
 

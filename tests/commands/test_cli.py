@@ -155,8 +155,9 @@ def test_what_the_flags_say_is_what_is_done(program: Path, forked: Forked):
         ["--fail=interrupt"],
         ["--fail=bug"],
         ["--config=good.py", "--fail=warn"],
+        ["--config=ours", "--config.model.name=simlpe"],
     ]
-    none, good, named, interrupted, bug, warned = forked(PROGRAM, lines, program, HOME="/the/home")
+    none, good, named, interrupted, bug, warned, another = forked(PROGRAM, lines, program, HOME="/the/home")
     assert none.status == 2
     message = "error: --config: its get_config() must return a configuration; it returns None"
     assert none.complaints.splitlines()[-1] == message
@@ -166,6 +167,7 @@ def test_what_the_flags_say_is_what_is_done(program: Path, forked: Forked):
     assert bug.status == 1
     assert "Traceback" in bug.complaints
     assert "ZeroDivisionError" in bug.complaints
+    assert (another.status, another.complaints) == (0, "")  # not with predicted=0, which is usual of the first alone
     assert warned.complaints == "warning: of the program\nwarning: of a library\n"
 
 
@@ -253,7 +255,7 @@ def test_prepare_accepts_duplicates_when_told_so(tree: Path, forked: Forked):
 
 PREPARE = {
     "": "--dataset is missing: ",
-    "--dataset=h36": "--dataset=h36: value should be one of <synthetic|synthetic_people|h36m|cmu|folder>",
+    "--dataset=h36": "--dataset=h36: value should be one of <synthetic|synthetic_people|h36m|cmu|folder|",
     "--dataset=cmu --out=out": "--source='': with --dataset=cmu it must name the folder",
     "--dataset=cmu --source=tree": "--out is missing",
     "--dataset=cmu --source=absent --out=out": "--source='absent': no such folder",

@@ -314,7 +314,7 @@ def test_the_first_row_of_training_clips_is_dropped_on_demand(config: DataConfig
         np.testing.assert_array_equal(one.frames, other.frames[1 if other.split == "train" else 0 :])
 
 
-def test_the_audit_judges_cached_data_by_the_configuration_at_hand(config: DataConfig):
+def test_the_audit_checks_cached_data_by_the_configuration_at_hand(config: DataConfig):
     open_dataset(config)
     with pytest.raises(UserError, match=r"28 errors: .*eating_1\.txt: 170 frames at .*window of 50\+125 needs 175"):
         open_dataset(dataclasses.replace(config, target_length=125))

@@ -218,7 +218,7 @@ def test_a_folder_without_motion_is_refused(tmp_path, make, message):
         read(make(tmp_path))
 
 
-def test_it_is_prepared_split_and_judged_like_any_other(recordings, tmp_path):
+def test_it_is_prepared_split_and_audited_like_any_other(recordings, tmp_path):
     folder = read(recordings)
     write_dataset(folder.dataset, tmp_path / "out", folder.hashes, folder.findings)
     config = DataConfig(name="folder", root=str(tmp_path / "out"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from motion_jax.evaluation.conformal import (
     least_count,
     radii_of,
 )
-from motion_jax.evaluation.coverage import crps_gaussian, crps_quantiles, measure_coverage
+from motion_jax.evaluation.coverage import crps_gaussian, crps_quantiles, distance_crps, measure_coverage
+from motion_jax.evaluation.scale import FLOORS, Scale
 from motion_jax.skeletons.bodies import H36M
 
 LEVELS = (0.5, 0.9, 0.95)
@@ -30,10 +32,10 @@ def errors(rng, count):
     return pace * np.arange(1, FRAMES + 1)[:, None] * np.array([1.0, 10.0, 0.0])
 
 
-def radii(distances, by="window", groups=None):
-    radius, band, pose = radii_of(distances, LEVELS, groups)
-    names = tuple("abc")
-    return Radii(LEVELS, radius, band, pose, names, 25.0, by, len(distances), 1, 1, ("clip",), {"name": "x"}, "hash")
+def radii(distances, by="window", groups=None, scaled=()):
+    sizes, known = radii_of(distances, LEVELS, groups, *scaled), (25.0, by, len(distances), 1, 1, ("clip",))
+    extra = {"scale": sizes.scale, "distribution": sizes.distribution}
+    return Radii(LEVELS, *sizes[:3], ("a", "b", "c"), *known, {"name": "x"}, "hash", **extra)  # pyright: ignore
 
 
 def test_coverage_of_exchangeable_errors_is_the_level_within_binomial_bounds():
@@ -129,7 +131,7 @@ def test_radii_are_read_back_and_never_smaller():
     assert np.all(again.radius[finite] >= made.radius[finite] - 1e-9)
     assert np.all(again.radius[finite] <= made.radius[finite] + 1.1e-3)
     assert np.isinf(again.radius[~finite]).all()
-    for text in ("{}", "no json", made.to_json().replace('"format": 1', '"format": 7')):
+    for text in ("{}", "no json", made.to_json().replace('"format": 2', '"format": 7')):
         with pytest.raises(UserError, match=r"^radii\.json: "):
             Radii.from_json(text, "radii.json")
 
@@ -158,3 +160,101 @@ def test_crps_is_the_integral_that_defines_it():
     levels = (np.arange(2000) + 0.5) / 2000
     quantiles = np.interp(levels, below, x)
     assert crps_quantiles(levels, quantiles, np.float64(truth)) == pytest.approx(integral, abs=2e-3)
+
+
+def moving(rng, count):
+    """Errors that grow with a motion that is known, and that motion, `[n, T, J]` mm."""
+    pace = np.broadcast_to(rng.gamma(0.7, 30.0, size=(count, 1, JOINTS)), (count, FRAMES, JOINTS))
+    return (pace + 5) * rng.gamma(4.0, size=pace.shape), pace
+
+
+def test_radii_that_follow_the_motion_cover_at_the_level_and_are_smaller():
+    rng = np.random.default_rng(9)
+    (errors, pace), (later, now) = moving(rng, 3000), moving(rng, 3000)
+    alike, follow = radii(errors), radii(errors, scaled=("speed", pace))
+    groups = np.arange(3000) % 300
+    bound = 4 * np.sqrt(0.09 * 2 / 3000)
+    one, other = (measure_coverage(later, made, groups, 100, now)[1] for made in (alike, follow))
+    for found in (one, other):
+        assert np.all(np.abs(found.covered - 0.9) < bound)
+        assert abs(found.band - 0.9) < bound
+        assert np.all(np.abs(found.pose - 0.9) < bound)
+    assert np.all(other.sharpness < 0.8 * one.sharpness)
+    fast = now[:, 0, 0] > 60  # of those that move fast constant radii hold too few
+    held = [
+        np.mean(later[fast][..., 0] <= size) for size in (alike.radius[1][:, 0], follow.sized(now)[0][fast, 1][..., 0])
+    ]
+    assert held[0] + 0.08 < held[1] < 0.9
+    one, other = (distance_crps(later, made, now) for made in (alike, follow))
+    assert one is not None
+    assert other is not None
+    assert other.mean() < one.mean() < later.mean()
+
+
+def test_a_constant_measure_gives_the_plain_radii_and_larger_motion_larger_ones():
+    rng = np.random.default_rng(10)
+    distances, pace = moving(rng, 200)
+    plain, same = radii(distances), radii(distances, scaled=("speed", np.full_like(pace, 7.0)))
+    for name in ("radius", "band_radius", "pose_radius", "distribution"):
+        np.testing.assert_allclose(getattr(same, name), getattr(plain, name))
+    np.testing.assert_allclose(same.sized(np.full_like(pace, 7.0))[0][3], plain.radius)
+    follow, thrice = radii(distances, scaled=("speed", pace)), radii(3 * distances, scaled=("speed", 3 * pace))
+    assert follow.scale is not None
+    assert set(follow.scale.floor) <= set(FLOORS)
+    for before, after in zip(follow.sized(pace), thrice.sized(3 * pace), strict=True):
+        np.testing.assert_allclose(after, 3 * before, rtol=1e-5)
+    assert np.all(follow.sized(2 * pace)[0] > follow.sized(pace)[0])
+    assert np.all(follow.sized(0 * pace)[0] > 0)  # who stands still may begin to move
+    window = follow.of_window(pace[0])
+    np.testing.assert_array_equal(window.radius, follow.sized(pace)[0][0])
+    assert window.scale is None
+    again = Radii.from_json(follow.to_json(), "radii.json")
+    np.testing.assert_allclose(again.sized(pace)[0], follow.sized(pace)[0], rtol=1e-3)
+    with pytest.raises(UserError, match="need what is measured of it"):
+        follow.of_window(None)
+    with pytest.raises(UserError, match=r"coverage: radii of scale speed need"):
+        measure_coverage(distances, follow, np.arange(200), 2)
+
+
+def test_radii_of_the_first_format_are_read_as_constant():
+    made = radii(errors(np.random.default_rng(11), 50))
+    old = json.loads(made.to_json()) | {"format": 1}
+    del old["scale"], old["distribution"]
+    read = Radii.from_json(json.dumps(old), "radii.json")
+    assert (read.scale, read.distribution) == (None, None)
+    assert distance_crps(errors(np.random.default_rng(12), 5), read) is None
+    np.testing.assert_array_equal(read.radius, Radii.from_json(made.to_json(), "radii.json").radius)
+    broken = json.loads(made.to_json()) | {"scale": {"name": "speed", "mean": [[1.0]], "floor": [-1.0]}}
+    with pytest.raises(UserError, match=r"^radii\.json: damaged"):
+        Radii.from_json(json.dumps(broken), "radii.json")
+
+
+def test_the_score_of_distances_is_the_integral_over_steps():
+    rng = np.random.default_rng(13)
+    calibration, _ = moving(rng, 300)
+    distances, pace = moving(rng, 2)
+    made = radii(calibration)
+    assert made.distribution is not None
+    scale = Scale("speed", pace.mean(0), np.ones(FRAMES))
+    made = dataclasses.replace(made, scale=scale)
+    assert made.distribution is not None
+    steps = made.distribution[:, None] * scale.factor(pace)
+    x = np.linspace(0, 1.1 * max(steps.max(), distances.max()), 100_001)
+    integrals = np.empty(distances.shape)
+    for index in np.ndindex(distances.shape):
+        below = np.searchsorted(np.sort(steps[(slice(None), *index)]), x, side="right") / 20
+        integrals[index] = np.trapezoid((below - (x >= distances[index])) ** 2, x)
+    found = distance_crps(distances, made, pace)
+    assert found is not None
+    np.testing.assert_allclose(found, integrals.mean(-1), rtol=1e-3)
+
+
+def test_balanced_recordings_weigh_alike_however_long():
+    rng = np.random.default_rng(14)
+    long, short = rng.uniform(0, 1, 900), rng.uniform(10, 11, 100)
+    scores, groups = np.concatenate([long, short]), [0] * 900 + [1] * 100
+    assert conformal_quantile(scores, 0.6) < 1
+    assert 10 < conformal_quantile(scores, 0.6, groups, balanced=True) < 10.4
+    assert conformal_quantile(scores, 0.6, groups) == np.inf or conformal_quantile(scores, 0.6, groups) > 10.7
+    alike = conformal_quantile(scores, 0.6, range(1000), balanced=True)
+    assert alike == conformal_quantile(scores, 0.6)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.config import MODES, Experiment, TrainConfig
+from motion_jax.config import MODES, Experiment, TrainConfig, model_config
 from motion_jax.data.prepared import write_dataset
 from motion_jax.errors import UserError
 from motion_jax.evaluation.report import Report, read_json, write_json
@@ -46,6 +46,17 @@ def test_a_run_for_each_member_and_seed(tmp_path: Path):
     assert [run.experiment.train.seed for run in plan(TWO, {}, 3, tmp_path)] == [0, 1, 2] * 2
 
 
+def test_another_model_has_its_own_usual_values_and_what_was_set_or_is_named(tmp_path: Path):
+    """`predicted=0`, all frames of dct_mixer, is not what simlpe may have; its 24 layers are not what simlpe has."""
+    base = Experiment(model=model_config("dct_mixer", members=3))
+    members = {"usual": {"model.name": "simlpe"}, "named": {"model.name": "simlpe", "model.predicted": 5}}
+    usual, named = (run.experiment.model for run in plan(Sweep(base, members), {}, 1, tmp_path))
+    assert (usual, named) == (model_config("simlpe"), model_config("simlpe", predicted=5))
+    wide = dataclasses.replace(base, model=model_config("dct_mixer", layers=6, predicted=4))
+    (kept,) = plan(Sweep(wide, {"kept": {"model.name": "simlpe"}}), {}, 1, tmp_path)
+    assert kept.experiment.model == model_config("simlpe", layers=6, predicted=4)
+
+
 WRONG = {
     "a folder's name": ({"a/b": {}}, {}, r"member 'a/b': a name must be of letters"),
     "a hidden folder": ({"..": {}}, {}, r"member '\.\.': a name must be"),
@@ -62,6 +73,11 @@ WRONG = {
         {"a": {"model.name": "erd", "model.cell": "lstm"}},
         {},
         r"member 'a': model\.cell: model 'erd' does not read it \(aged, quaternet, res_sup, seq2seq do\)",
+    ),
+    "a value that only the base's model takes": (
+        {"a": {"model.name": "simlpe", "model.predicted": 0}},
+        {},
+        r"member 'a': model\.predicted=0: must be at least 1",
     ),
     "an impossible value": ({"a": {"model.cell": "gur"}}, {}, r"member 'a': model\.cell='gur': must be one of"),
     "what members differ in": ({"a": {"model.cell": "gru"}}, {"model.cell": "rnn"}, r"--config\.model\.cell: the mem"),

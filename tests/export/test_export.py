@@ -19,6 +19,7 @@ import pytest
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
+from motion_jax.evaluation.scale import Scale
 from motion_jax.export import export_onnx, export_stablehlo, folder, load_exported, write_export
 from motion_jax.export.card import CARD, make_card, read_card
 from motion_jax.export.check import check
@@ -151,7 +152,8 @@ def test_without_actions_history_is_all(tmp_path: Path):
     predictor = _predictor("zero_velocity", actions=())
     sizes = np.random.default_rng(0).uniform(9, 99, (2, T, 32)).round(2)
     named = (H36M.joints, 25.0, "window", 9, 3, 1, ("a",), {"name": "made"}, "hash")
-    predictor.radii = Radii((0.5, 0.9), sizes, 2 * sizes, sizes.mean(-1).round(2), *named)
+    scale = Scale("speed", np.where(np.arange(32) % 2, 50.0, 0.0) * np.ones((T, 1)), np.full(T, 2.0))
+    predictor.radii = Radii((0.5, 0.9), sizes, 2 * sizes, sizes.mean(-1).round(2), *named, scale=scale)
     card = write_export(predictor, tmp_path / "made", platforms=("cpu",), checked=False)
     example = _read_example(tmp_path / "made")
     assert ([known.name for known in card.inputs], sorted(example)) == (["history"], ["future", "history"])
@@ -159,6 +161,9 @@ def test_without_actions_history_is_all(tmp_path: Path):
     np.testing.assert_allclose(opened(example["history"]), example["future"], rtol=1e-6)
     assert opened.radii is not None
     assert opened.radii.to_json() == predictor.radii.to_json()
+    around = opened.radius(example["history"])
+    np.testing.assert_allclose(around, predictor.forecast(example["history"]).radius, rtol=1e-4)
+    assert np.ptp(around, axis=0).max() > 1  # windows differ
     assert "`radii.json`" in (tmp_path / "made" / "README.md").read_text()
     damaged = (tmp_path / "made" / "radii.json").read_text().replace("9", "8")
     (tmp_path / "made" / "radii.json").write_text(damaged)
@@ -302,7 +307,10 @@ def test_the_card(predictor: Predictor, exported: Path):
 
 
 @written_as_stablehlo
-def test_a_file_that_predicts_something_else_is_told(predictor: Predictor, copied: Path):
+@written_as_stablehlo
+def test_a_file_that_predicts_something_else_is_told(tmp_path: Path):
+    predictor, copied = _predictor("zero_velocity"), tmp_path / "made"
+    write_export(predictor, copied, platforms=("cpu",), checked=False)
     example = _read_example(copied)
     np.savez(copied / EXAMPLE, **(example | {"future": example["future"] + 1}))  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match=r"--format=stablehlo: its future is .* away from the original's"):

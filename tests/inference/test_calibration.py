@@ -89,14 +89,14 @@ def test_only_what_was_held_out_is_calibrated_on(calibrated: Predictor, dataset:
         calibrate(Predictor((), dataclasses.replace(calibrated.experiment, data=none), calibrated.space, 0), dataset)
 
 
-def test_draws_are_counted_by_recording_or_subject(still: Predictor, dataset: Dataset, calibrated: Predictor):
-    by = calibrate(still, dataset, (0.5, 0.9), "recording", windows=300)
-    assert (by.radius >= calibrated.calibrated().radius[:2] - 1e-9).all()
+def test_draws_are_counted_by_recording_or_subject(still: Predictor, dataset: Dataset):
+    alike, by = (calibrate(still, dataset, (0.5, 0.9), by, 300, "constant") for by in ("window", "recording"))
+    assert (by.radius >= alike.radius - 1e-9).all()
     with pytest.raises(UserError, match=r"0\.95 needs 19 recordings to calibrate on, 10 are held out: .*0\.909"):
         calibrate(still, dataset, (0.5, 0.95), "recording", windows=30)
     with pytest.raises(UserError, match=r"levels: 0\.9 needs 9 subjects to calibrate on, 2 are held out"):
         calibrate(still, dataset, (0.9,), "subject", windows=30)
-    with pytest.raises(UserError, match="by='person': must be one of window, recording, subject"):
+    with pytest.raises(UserError, match="by='person': must be one of window, balanced, recording"):
         calibrate(still, dataset, by="person")
 
 
@@ -108,7 +108,14 @@ def test_a_forecast_is_the_prediction_with_its_places_and_radii(calibrated: Pred
     one = calibrated.forecast(history[0], "walking")
     np.testing.assert_allclose(one.positions, forecast.positions[0], atol=1e-3)
     assert (one.levels, one.joints) == ((0.5, 0.9, 0.95), H36M.joints)
-    np.testing.assert_array_equal(one.at(0.9), calibrated.radius[1])
+    np.testing.assert_allclose(one.at(0.9), forecast.radius[0, 1], rtol=1e-4)
+    scale = calibrated.calibrated().scale
+    assert scale is not None
+    factor = scale.factor(calibrated.measure(history[0], "walking"))
+    np.testing.assert_allclose(one.at(0.9), calibrated.radius[1] * factor, rtol=1e-6)
+    constant = dataclasses.replace(calibrated.calibrated(), scale=None)
+    alike = Predictor((), calibrated.experiment, calibrated.space, 0, radii=constant)
+    np.testing.assert_array_equal(alike.forecast(history, "walking").radius, constant.radius)
     assert one.milliseconds.tolist() == [40.0, 80.0, 120.0]
     truth = dataset.clips[0].frames[None, S : S + T]
     apart = np.linalg.norm(one.positions - joint_places(H36M, truth)[0], axis=-1).mean(-1)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pickle
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -321,42 +319,16 @@ def test_a_file_without_frames_is_told(tmp_path: Path, name: str):
         read_frames(path, 3)
 
 
-FORKING = """
-import os, sys
-from motion_jax.commands import predict
-from motion_jax.commands import cli
-for line in sys.stdin:
-    if not os.fork():
-        os.dup2(1, 2)
-        sys.argv = ["predict", *line.split()]
-        cli.run(predict.main)
-    print("exit", os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
-    print("end", flush=True)
-"""
-"""Runs the command once a line; loading it takes longest, so every run is a copy of one process."""
-
-
 class Command:
-    def __init__(self, workdir: Path, folder: Path) -> None:
-        environment = os.environ | {
-            "PYTHONPATH": str(Path(__file__).absolute().parents[2]), "JAX_PLATFORMS": "cpu", "HOME": str(folder)
-        }  # fmt: skip
-        pipe = subprocess.PIPE
-        call = [sys.executable, "-c", FORKING]
-        self._workdir = workdir
-        self._process = subprocess.Popen(call, cwd=folder, env=environment, stdin=pipe, stdout=pipe, text=True)
+    def __init__(self, workdir: Path, folder: Path, forked: Callable[..., list[Any]]) -> None:
+        self._workdir, self._folder, self._forked = workdir, folder, forked
 
     def __call__(self, arguments: str) -> tuple[int, str]:
         """Exit status and output."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(f"--workdir={self._workdir} {arguments}\n")
-        self._process.stdin.flush()
-        *lines, status = iter(self._process.stdout.readline, "end\n")
-        return int(status.split()[1]), "".join(lines)
-
-    def close(self) -> None:
-        self._process.communicate()
+        code = "from motion_jax.commands import predict\ncli.run(predict.main)"
+        line = [f"--workdir={self._workdir}", *arguments.split()]
+        [(status, out, complaints)] = self._forked(code, [line], self._folder, HOME=str(self._folder))
+        return status, out + complaints
 
 
 @pytest.fixture(scope="module")
@@ -372,10 +344,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def command(workdir: Path, folder: Path) -> Iterator[Command]:
-    command = Command(workdir, folder)
-    yield command
-    command.close()
+def command(workdir: Path, folder: Path, forked: Callable[..., list[Any]]) -> Command:
+    return Command(workdir, folder, forked)
 
 
 def test_the_command_predicts_what_the_function_does(command: Command, predictor: Predictor, folder: Path):

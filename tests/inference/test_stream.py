@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -354,26 +354,31 @@ def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.path
 
 
-def _command(workdir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+Forked = Callable[..., list[Any]]  # see conftest.py
+
+
+def _command(forked: Forked, workdir: Path, *arguments: str) -> Any:
     """At home in the folder of the run."""
-    call = [sys.executable, "-m", "launch.stream", f"--workdir={workdir}", *arguments]
-    return subprocess.run(call, cwd=ROOT, env=os.environ | {"HOME": str(workdir)}, capture_output=True, text=True)
+    code = "from motion_jax.commands import stream\ncli.run(stream.main)"
+    return forked(code, [[f"--workdir={workdir}", *arguments]], ROOT, HOME=str(workdir))[0]
 
 
-def test_the_command_feeds_a_file(workdir: Path):
+def test_the_command_feeds_a_file(workdir: Path, forked: Forked):
     """--input_fps is the rate of its 60 frames, --rate that of the poses; `~` is the home folder."""
-    done = _command(workdir, "--input=~/walk.txt", "--action=walking", "--input_fps=100", "--rate=50", "--jitter_ms=1")
-    assert (done.returncode, done.stderr) == (0, "")
-    first, poses, *_ = done.stdout.splitlines()
+    done = _command(
+        forked, workdir, "--input=~/walk.txt", "--action=walking", "--input_fps=100", "--rate=50", "--jitter_ms=1"
+    )
+    assert (done.status, done.complaints) == (0, "")
+    first, poses, *_ = done.out.splitlines()
     assert first.endswith("walk.txt: 50 poses/s for 0.59 s to a model of 25 frames/s")
     assert poses.startswith("30 poses: taken ")
 
 
-def test_another_body_is_told(workdir: Path):
-    done = _command(workdir, f"--input={workdir / 'other.txt'}")
+def test_another_body_is_told(workdir: Path, forked: Forked):
+    done = _command(forked, workdir, f"--input={workdir / 'other.txt'}")
     expected = r"error: --input=\S+other.txt: does not fit --workdir=\S+: 38 joints where 32 .* --retarget .*\n"
-    assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(expected, done.stderr), done.stderr
+    assert (done.status, done.out) == (2, "")
+    assert re.fullmatch(expected, done.complaints), done.complaints
 
 
 def test_the_robots_example_of_the_guide(monkeypatch: pytest.MonkeyPatch):

@@ -59,16 +59,16 @@ def loss_and_grad_of(params: AGEDParams, windows: Batch):
 
 
 @quick
-def told(judges: Discriminators, poses: Batch, guess):
+def told(discriminators: Discriminators, poses: Batch, guess):
     """The discriminators' loss, its gradient for them, and both kinds of verdict of the fidelity discriminator."""
-    loss, gradient = jax.value_and_grad(discriminator_loss)(judges, poses, guess, DEFAULT)
-    return loss, gradient, [discriminate(judges.fidelity, frames, DEFAULT) for frames in (poses.future, guess)]
+    loss, gradient = jax.value_and_grad(discriminator_loss)(discriminators, poses, guess, DEFAULT)
+    return loss, gradient, [discriminate(discriminators.fidelity, frames, DEFAULT) for frames in (poses.future, guess)]
 
 
 @quick
-def fooled(judges: Discriminators, history, guess):
+def fooled(discriminators: Discriminators, history, guess):
     """The adversarial loss and its gradient for the predicted frames."""
-    return jax.value_and_grad(generator_loss, argnums=2)(judges, history, guess, DEFAULT)
+    return jax.value_and_grad(generator_loss, argnums=2)(discriminators, history, guess, DEFAULT)
 
 
 def parameters() -> AGEDParams:
@@ -87,22 +87,22 @@ def test_each_player_gets_the_gradient_of_its_own_loss():
     params, loss = parameters(), make_loss("geodesic", SPACE)
 
     @quick
-    def predictor(own, judges):
+    def predictor(own, discriminators):
         def value(own):
             prediction = MODEL.apply(AGEDParams(own, None), *WINDOWS[:2], FREE)
-            adversarial = generator_loss(judges, POSES.history, prediction[..., :P], DEFAULT)
+            adversarial = generator_loss(discriminators, POSES.history, prediction[..., :P], DEFAULT)
             return loss(prediction, WINDOWS.future) + 0.6 * adversarial, (prediction, adversarial)
 
         return jax.value_and_grad(value, has_aux=True)(own)
 
     (value, (prediction, adversarial)), of_predictor = predictor(params.predictor, params.judges)
-    _, of_judges, _ = told(params.judges, POSES, prediction[..., :P])
+    _, of_discriminators, _ = told(params.judges, POSES, prediction[..., :P])
     learned, gradient = loss_and_grad_of(params, WINDOWS)
     np.testing.assert_allclose(learned, value, rtol=1e-5)
     assert adversarial > 0.1
     assert_equal(gradient.predictor, of_predictor)
-    assert_equal(gradient.judges, of_judges)
-    assert all(np.abs(leaf).max() > 1e-6 for leaf in jax.tree.leaves(of_judges))
+    assert_equal(gradient.judges, of_discriminators)
+    assert all(np.abs(leaf).max() > 1e-6 for leaf in jax.tree.leaves(of_discriminators))
 
 
 def test_discriminators_learn_to_tell_and_predictions_follow_their_gradient_to_fool_them():
@@ -111,35 +111,35 @@ def test_discriminators_learn_to_tell_and_predictions_follow_their_gradient_to_f
     frames = np.linspace(-1, 1, S + T)[:, None] * way
     poses = Batch(*np.split(frames.astype(np.float32), [S], axis=1))
     guess = np.broadcast_to(2 + poses.history[:, -1:], poses.future.shape) - poses.future
-    judges = init_discriminators(jax.random.key(3), P, H)
+    discriminators = init_discriminators(jax.random.key(3), P, H)
     optimizer = optax.adam(0.02)
-    state, update = optimizer.init(judges), quick(optimizer.update)
+    state, update = optimizer.init(discriminators), quick(optimizer.update)
     losses = []
     for _ in range(60):
-        loss, gradient, _ = told(judges, poses, guess)
+        loss, gradient, _ = told(discriminators, poses, guess)
         change, state = update(gradient, state)
-        judges = jax.tree.map(np.add, judges, change)
+        discriminators = jax.tree.map(np.add, discriminators, change)
         losses.append(float(loss))
     assert abs(losses[0] - 4 * np.log(2)) < 0.5  # two of two kinds, at chance
     assert losses[-1] < 0.1 * losses[0]
-    _, _, (recorded, predicted) = told(judges, poses, guess)
+    _, _, (recorded, predicted) = told(discriminators, poses, guess)
     assert recorded.min() > 0 > predicted.max()
 
-    before, gradient = fooled(judges, poses.history, guess)
+    before, gradient = fooled(discriminators, poses.history, guess)
     assert (np.abs(gradient).max(axis=(1, 2)) > 1e-6).all()
     nearer = guess - 0.1 * gradient / np.abs(gradient).max()
-    after, _ = fooled(judges, poses.history, nearer)
-    _, _, (_, later) = told(judges, poses, nearer)
+    after, _ = fooled(discriminators, poses.history, nearer)
+    _, _, (_, later) = told(discriminators, poses, nearer)
     assert after < before
     assert later.sum() > predicted.sum()
 
 
 def test_continuity_reads_the_past_and_fidelity_does_not():
     """Other pasts behind the same predictions: only one of the two terms changes."""
-    judges = parameters().judges
-    mute = jax.tree.map(np.zeros_like, judges.continuity)
-    for judged, changes in ((judges, True), (judges._replace(continuity=mute), False)):
-        losses = [fooled(judged, history, POSES.future)[0] for history in (POSES.history, POSES.history[::-1])]
+    discriminators = parameters().judges
+    mute = jax.tree.map(np.zeros_like, discriminators.continuity)
+    for pair, changes in ((discriminators, True), (discriminators._replace(continuity=mute), False)):
+        losses = [fooled(pair, history, POSES.future)[0] for history in (POSES.history, POSES.history[::-1])]
         assert (abs(losses[0] - losses[1]) > 1e-5) == changes
 
 

@@ -14,10 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from motion_jax.data.labelled.sequences import LabelledSet, Segment, Sequence
+from motion_jax.data.positions import to_positions
+from motion_jax.skeletons.bodies import H36M
 from motion_jax.visualize.comparison import Comparison
-from motion_jax.visualize.page import write_page
+from motion_jax.visualize.label_page import Band, Span, make_label_page
+from motion_jax.visualize.page import write_html, write_page
 
 S, T = 50, 25
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -199,6 +204,29 @@ def test_controls_act(browser: Browser, page: Path):
     browser.click("document.getElementById('later')")
     assert browser.evaluate("document.getElementById('window').value") == "1"
     assert browser.evaluate(text("about")) != where
+    assert faults(browser) == []
+
+
+def test_the_page_of_labels_follows_its_recordings(browser: Browser, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    turns = rng.normal(0, 0.1, (50, H36M.columns)).astype(np.float32)
+    places = to_positions(H36M, turns)
+    sequences = tuple(
+        Sequence({"positions": places[:frames], "angles": turns[:frames]}, (Segment(0, 10, 1),), "", "test", name)
+        for name, frames in (("first", 25), ("second", 50))
+    )
+    dataset = LabelledSet("made", sequences, ("sit", "walk"), 25.0, "key", H36M.of_positions)
+    page = tmp_path / "labels.html"
+    write_html(make_label_page(dataset, sequences, [Band("net", lambda _: [Span(0.0, 1.0, 0, 0.5)])]), page)
+    browser.show(page, 1280, 800, prefers_reduced_motion="reduce")
+    cells = "[...row.cells].map((cell) => cell.textContent)"
+    rows = f"[...document.querySelectorAll('#labels tbody tr')].map((row) => {cells})"
+    assert browser.evaluate(rows) == [["Truth", "walk", "\u2013"], ["net", "sit", "0.50"]]
+    for name, slots in (("first", "24"), ("second", "49")):
+        assert browser.evaluate(text("title")) == name
+        assert browser.evaluate("document.getElementById('timeline').ariaValueMax") == slots
+        browser.click("document.getElementById('later')")
+        browser.wait("new Promise(requestAnimationFrame).then(() => true)")
     assert faults(browser) == []
 
 

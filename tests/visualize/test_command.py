@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -87,12 +89,10 @@ def test_every_output_is_written_and_told(run: Path, tmp_path: Path):
     assert "2 windows, 2 models" in done.stdout
 
 
-def test_mistakes_cost_one_line_and_no_time(tmp_path: Path):
+def test_mistakes_cost_one_line_and_no_time(tmp_path: Path, forked: Callable[..., list[Any]]):
     missing = f"--workdir={tmp_path / 'absent'}"
-    for flags, message in (
-        ((), "nothing to write: give --output=page.html"),
-        (("--output=page.html",), "holds no trained run"),
-    ):
-        done = command(tmp_path, missing, *flags)
-        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-        assert message in done.stderr
+    mistakes = {(missing,): "nothing to write: give --output=page.html",
+                (missing, "--output=page.html"): "holds no trained run"}  # fmt: skip
+    for done, message in zip(forked(PROGRAM, list(mistakes), tmp_path), mistakes.values(), strict=True):
+        assert (done.status, len(done.complaints.splitlines())) == (2, 1)
+        assert message in done.complaints

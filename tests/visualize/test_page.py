@@ -67,6 +67,12 @@ def test_radii_decode_to_what_was_put_in(comparison: Comparison):
     found = unpack(first["radii"]["mm"], "<f4", 2, T, len(comparison.skeleton.joints))
     np.testing.assert_allclose(found, radii.radius, rtol=1e-6)
     assert second["radii"] is None
+    (scene, *others), spread = comparison.scenes, np.linspace(0.5, 2, T * 32).reshape(T, 32)
+    scaled = dataclasses.replace(scene.predictions[0], spread=spread)
+    scene = dataclasses.replace(scene, predictions=(scaled, *scene.predictions[1:]))
+    packed = data_of(make_page(dataclasses.replace(comparison, scenes=(scene, *others))))["scenes"][0]["predictions"]
+    np.testing.assert_allclose(unpack(packed[0]["spread"], "<f4", T, 32), spread, rtol=1e-6)
+    assert packed[1]["spread"] is None
     without = data_of(make_page(dataclasses.replace(comparison, radii=())))
     assert [model["radii"] for model in without["models"]] == [None, None]
 

@@ -6,11 +6,10 @@ import dataclasses
 import itertools
 import json
 import math
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -380,13 +379,11 @@ print(os.environ["MPLBACKEND"], dict.__getitem__(matplotlib.rcParams, "backend")
 
 
 @pytest.mark.parametrize("backend", ["foo", "module://no_such_package.backend", "svg"])
-def test_a_backend_that_is_not_there_stops_no_drawing(backend: str, tmp_path: Path):
+def test_a_backend_that_is_not_there_stops_no_drawing(backend: str, tmp_path: Path, forked: Callable[..., list[Any]]):
     """One that is there stays the user's."""
-    environment = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": str(Path(__file__).absolute().parents[2])}
-    command = [sys.executable, "-c", DRAWING, str(tmp_path)]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    named, used = done.stdout.split(maxsplit=1)
+    [done] = forked(DRAWING, [[str(tmp_path)]], tmp_path, MPLBACKEND=backend)
+    assert (done.status, done.complaints) == (0, "")
+    named, used = done.out.split(maxsplit=1)
     assert named == backend
     assert (used.strip() == backend) == (backend == "svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "a.pdf", "a.png", "a.svg"]

@@ -35,8 +35,8 @@ _GENERIC = ("full", "trimmed", "features", "data")  # folders between a modality
 def read(request: Request) -> Reading:
     """Reads all clips below `request.root`, and the table where one is given; else classes are told by the paths.
 
-    Paths have the forms of recordings (`SUBJECT/ACTION_1.npz` and others; see `path_pattern`). The test is what the table says, else the last subject, else the last clip of every class that
-    has several.
+    Paths have the forms of recordings (`SUBJECT/ACTION_1.npz` and others; see `path_pattern`). The test is what the
+    table says, else the last subject, else the last clip of every class that has several.
 
     Raises:
         UserError: there are no arrays, one is not `[F, D]` or of another width than the first, rates differ, LMDB is

@@ -6,10 +6,12 @@ from collections.abc import Sequence as Several
 
 import numpy as np
 
-from motion_jax.config import LabelsConfig
+from motion_jax.config import MODALITIES, LabelsConfig
+from motion_jax.data.labelled.preprocess import preprocess
 from motion_jax.data.labelled.sequences import LabelledSet, Sequence
 from motion_jax.data.labelled.space import LabelSpace, Modality
 from motion_jax.errors import UserError
+from motion_jax.skeletons.skeleton import Skeleton
 
 STILL = 1e-4  # of the largest standard deviation: a column that moves less is constant, and is not magnified
 
@@ -22,16 +24,19 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
     """
     if not any(sequence.segments for sequence in training):
         raise UserError(f"data set {dataset.name!r} has no training segments")
-    raw = [raw_inputs(sequence, labels, dataset.fps) for sequence in training]
+    names = labels.input_names
+    totals: list[tuple[int, np.ndarray, np.ndarray]] = []  # of each modality: rows, mean, sum of squares about it
+    for sequence in training:
+        arrays = raw_inputs(sequence, labels, dataset.fps, dataset.skeleton, dataset.bodies)
+        parts = [(len(rows), rows.mean(axis=0, dtype=np.float64), _squares(rows)) for rows in arrays]
+        totals = [_joined(one, two) for one, two in zip(totals, parts, strict=True)] if totals else parts
     modalities = []
-    for number, name in enumerate(labels.input_names):
-        rows = np.concatenate([arrays[number] for arrays in raw]).astype(np.float64)
-        mean, std = rows.mean(axis=0), rows.std(axis=0)
+    for name, (count, mean, squares) in zip(names, totals, strict=True):
+        std = np.sqrt(squares / count)
         std = np.where(std > STILL * std.max(initial=0.0), std, 1.0)
         modalities.append(Modality(name, mean.astype(np.float32), std.astype(np.float32)))
     fps = dataset.fps / labels.frame_step
-    of_joints = all(name in ("positions", "angles", "velocities") for name in labels.input_names)
-    skeleton = dataset.skeleton if of_joints else None
+    skeleton = dataset.skeleton if any(name in MODALITIES for name in names) else None
     lengths = [segment.end - segment.start for sequence in training for segment in sequence.segments]
     seconds = labels.window / fps if labels.window else float(np.median(lengths)) / dataset.fps
     return LabelSpace(
@@ -46,6 +51,20 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
     )
 
 
+def _squares(rows: np.ndarray) -> np.ndarray:
+    return rows.var(axis=0, dtype=np.float64) * len(rows)
+
+
+def _joined(
+    one: tuple[int, np.ndarray, np.ndarray], two: tuple[int, np.ndarray, np.ndarray]
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """Count, mean and sum of squares of two sets of rows together (Chan 1979): no set is held in memory as a whole."""
+    count = one[0] + two[0]
+    apart = two[1] - one[1]
+    mean = one[1] + apart * (two[0] / count)
+    return count, mean, one[2] + two[2] + apart**2 * (one[0] * two[0] / count)
+
+
 def inputs_of(sequence: Sequence, space: LabelSpace, labels: LabelsConfig, fps: float) -> tuple[np.ndarray, ...]:
     """`[F', D_m]` float32 of each modality, preprocessed, normalised, every `labels.frame_step`-th frame.
 
@@ -55,19 +74,29 @@ def inputs_of(sequence: Sequence, space: LabelSpace, labels: LabelsConfig, fps: 
         labels: as the run was trained with.
         fps: of the sequence.
     """
-    arrays = raw_inputs(sequence, labels, fps)
+    arrays = raw_inputs(sequence, labels, fps, space.skeleton, space.bodies)
     return tuple((array - m.mean) / m.std for array, m in zip(arrays, space.modalities, strict=True))
 
 
-def raw_inputs(sequence: Sequence, labels: LabelsConfig, fps: float) -> list[np.ndarray]:
-    """The same before it is normalised. Velocities are differences of positions, mm/s."""
+def raw_inputs(
+    sequence: Sequence, labels: LabelsConfig, fps: float, skeleton: Skeleton | None, bodies: int = 1
+) -> list[np.ndarray]:
+    """The same before it is normalised.
+
+    Positions are preprocessed (`labels.preprocess`); velocities are differences of those, mm/s; angles and features are
+    as they are.
+    """
     found = []
+    places: np.ndarray | None = None
     for name in labels.input_names:
         source = "positions" if name == "velocities" else name
         if source not in sequence.arrays:
             there = ", ".join(sequence.arrays)
             raise UserError(f"labels.inputs={labels.inputs!r}: {sequence.source} has no {source!r}; it has {there}")
         array = sequence.arrays[source]
+        if source == "positions" and skeleton is not None:
+            places = preprocess(array, skeleton, bodies, labels) if places is None else places
+            array = places
         if name == "velocities":
             array = np.gradient(array, axis=0) * fps if len(array) > 1 else np.zeros_like(array)
         found.append(np.ascontiguousarray(array[:: labels.frame_step], np.float32))

@@ -100,6 +100,10 @@ def parse_frames(text: str, metres: bool = True) -> tuple[np.ndarray, list[str]]
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise UserError("|is empty")
+    odd = []
+    if len(lines) > 1 and not text.endswith("\n") and len(lines[-1].split()) < len(lines[0].split()):
+        odd.append("is cut off within its last row")
+        lines = lines[:-1]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -110,14 +114,13 @@ def parse_frames(text: str, metres: bool = True) -> tuple[np.ndarray, list[str]]
         raise UserError(f"1|has {rows.shape[1]} columns: x y z and a confidence, or x y z, must be there")
     if not np.isfinite(rows).all():
         raise UserError(f"{int(np.argwhere(~np.isfinite(rows))[0, 0]) + 1}|holds a number that is not finite")
-    odd = []
     if rest := len(rows) % len(_ROWS):
         odd.append(f"is cut off: its last frame has {rest} of {len(_ROWS)} rows and is left out")
         rows = rows[: len(rows) - rest]
     if not len(rows):
         raise UserError(f"|is cut off in its first frame: it has {len(lines)} of {len(_ROWS)} rows")
     places = rows[:, :3].reshape(-1, len(_ROWS), 3)[:, _ROWS]
-    zero = ~places.any(axis=(1, 2))
+    zero = ~np.asarray(places.any(axis=(1, 2)))
     if zero.mean() > _EMPTY:
         raise UserError(f"|{zero.sum()} of its {len(zero)} frames are all zeros: there is no body in them")
     if zero.any():

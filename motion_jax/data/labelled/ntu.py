@@ -73,7 +73,7 @@ _NAME = re.compile(r"s\d{3}c\d{3}p(\d{3})r\d{3}a(\d{3})\.skeleton", re.IGNORECAS
 def read(request: Request) -> Reading:
     """Reads every file below `request.root`.
 
-    Two bodies a frame, side by side: those that are there longest, the first the longer (the more moving one of equals).
+    Two bodies a frame, side by side: those that are there longest, the longer first, of equals the one that moves more.
     Who is not there is zeros. Frames without any body are left out, and files without a frame that has one (of the 60
     actions 302 are known to be incomplete): each is a finding.
 

@@ -48,6 +48,7 @@ def open_labelled(data: DataConfig, labels: LabelsConfig) -> LabelledSet:
         raise UserError(f"labels.fold={labels.fold}: data set {spec.name!r} {has} published folds")
     if isinstance(spec.files, LabelledFiles) or _is_labelled(data) or _is_recordings(spec, data, labels):
         reading = read_source(spec, data, labels)
+        raise_errors(reading.findings, data.root)
         _log(reading.findings)
         dataset = hold_out(chosen(spec, reading.dataset, data, labels), data, spec.validation)
     elif labels.table:
@@ -85,9 +86,7 @@ def read_source(spec: DatasetSpec, data: DataConfig, labels: LabelsConfig, stric
     if files.made and data.root:
         raise UserError(f"data.root={data.root!r} holds no prepared data set; {spec.name!r} is made, not read")
     if strict or not (files.made or files.pattern):
-        reading = files.read(request)
-        raise_errors(reading.findings, root)
-        return reading
+        return files.read(request)
     return _cached(spec.name, files, request)
 
 
@@ -191,7 +190,8 @@ def of_clips(dataset: Dataset, data: DataConfig) -> LabelledSet:
         arrays = {"positions": places[number], "angles": clip.frames} if places else {"positions": clip.frames}
         segment = Segment(0, len(clip.frames), classes.index(clip.action))
         split = "validation" if id(clip) in held else clip.split
-        sequences.append(Sequence(arrays, (segment,), clip.subject, split, clip.source))
+        source = clip.name if clip.source == "synthetic" else clip.source
+        sequences.append(Sequence(arrays, (segment,), clip.subject, split, source))
     return LabelledSet(dataset.name, tuple(sequences), classes, dataset.fps, dataset.key, dataset.skeleton.of_positions)
 
 

@@ -284,9 +284,8 @@ def _segments(rows: list[Row], length: Length, fps: float, classes: tuple[str, .
     splits = {row.split for row in rows}
     if len(splits) > 1:
         other = next(row for row in rows if row.split != rows[0].split)
-        raise UserError(
-            f"{other.where}: {other.file!r} is {other.split or 'of no split'} here, and {rows[0].split or 'of none'} in {rows[0].where}"
-        )
+        here, there = (row.split or "of no split" for row in (other, rows[0]))
+        raise UserError(f"{other.where}: {other.file!r} is {here} here, and {there} in {rows[0].where}")
     return [segment for segment, _ in segments]
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from motion_jax.config import MODALITIES
 from motion_jax.data.labelled.sequences import Component
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import PARTS, Skeleton
@@ -28,7 +29,7 @@ class LabelSpace:
     classes: tuple[str, ...]  # [C]
     modalities: tuple[Modality, ...]  # in the order of `labels.inputs`; a network reads them side by side
     fps: float  # of what a network reads: after `labels.frame_step`
-    skeleton: Skeleton | None  # None where inputs are feature arrays
+    skeleton: Skeleton | None  # None where no input is of joints
     bodies: int = 1
     components: tuple[Component, ...] = ()
     frame_step: int = 1  # frames of the recordings to one of the network's
@@ -50,7 +51,7 @@ class LabelSpace:
         Raises:
             UserError: inputs are not of joints, so that nothing is known of parts.
         """
-        if self.skeleton is None:
+        if self.skeleton is None or any(modality.name not in MODALITIES for modality in self.modalities):
             raise UserError("labels.inputs: a model of body parts needs positions, angles or velocities of joints")
         columns: dict[str, list[int]] = {part: [] for part in PARTS}
         begin = 0

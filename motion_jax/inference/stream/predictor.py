@@ -31,12 +31,12 @@ Bridge = Literal["hold", "extrapolate"]
 
 
 class Prediction(NamedTuple):
-    """What comes after the newest pose; the arrays are the caller's own, `radii` are the run's."""
+    """What comes after the newest pose; the arrays are the caller's own."""
 
     times: np.ndarray  # [T] s, on the clock of the stamps: the newest stamp + 1/fps, + 2/fps, ...
     poses: np.ndarray  # [T, D] float32, in the form of the poses that were pushed: root absolute
     bridged: np.ndarray  # [S] bool, which of the frames that were read lie where no pose came for too long
-    radii: Radii | None = None  # mm around the joints at each frame, the same of every prediction; None: not calibrated
+    radii: Radii | None = None  # mm around the joints at each frame, of this prediction; None: not calibrated
 
 
 class StreamingPredictor:
@@ -201,7 +201,10 @@ class StreamingPredictor:
         bridged = self._ring.bridged | (self._times > newest + self._rounding)
         by_frame = bridged.reshape(self.predictor.source_length, -1)  # one moment a frame, or two of differences
         bridged = np.logical_or.reduce(by_frame, axis=1)
-        return Prediction(self._ahead + at, self._answer(), bridged, self.predictor.radii)
+        poses, radii = self._answer(), self.predictor.radii
+        if radii is not None and radii.scale is not None:
+            radii = self.predictor.radii_of_rows(self._history, np.asarray(self._codes))
+        return Prediction(self._ahead + at, poses, bridged, radii)
 
     def _fill(self, newest: float, at: float) -> int:
         """Puts rows into the ring that stand for the poses up to `at`; how many."""

@@ -65,7 +65,7 @@ function drawPanel(ctx, scene, panel, frame) {
   const seen = observed ? [-1] : panel.truth ? [-1, ...panel.models] : panel.models; // what was observed is the truth
   const poses = seen.map((model) => poseOf(scene, model, frame, view));
   for (const pose of poses) drawShadow(ctx, view, pose.places, extent.low);
-  if (!observed) poses.forEach((pose) => drawHalo(ctx, pose, target(frame)));
+  if (!observed) poses.forEach((pose) => drawHalo(ctx, scene, pose, target(frame)));
   if (!panel.truth && state.ghost && !observed) drawGhost(ctx, poseOf(scene, -1, frame, view), extent);
   const strokes = poses.flatMap((pose) => strokesOf(scene, pose, frame, extent, poses.length > 1 ? 0.66 : 1));
   strokes.sort((a, b) => a.depth - b.depth).forEach((stroke) => drawStroke(ctx, stroke));
@@ -133,12 +133,12 @@ function drawGhost(ctx, { screen, scale }, extent) {
 }
 
 // Around each joint the radius within which it lies with the chosen share: one shape, so that circles do not add up.
-function drawHalo(ctx, { model, screen, scale }, at) {
-  const radii = model < 0 ? null : haloOf(model);
+function drawHalo(ctx, scene, { model, screen, scale }, at) {
+  const radii = model < 0 ? null : haloOf(model), spread = model < 0 ? null : scene.predictions[model].spread;
   if (!radii) return;
   ctx.beginPath();
   screen.forEach(([x, y], joint) => {
-    const radius = radii[at * JOINTS + joint] * scale;
+    const radius = radii[at * JOINTS + joint] * (spread ? spread[at * JOINTS + joint] : 1) * scale;
     if (!(radius > 0 && Number.isFinite(radius))) return;
     ctx.moveTo(x + radius, y);
     ctx.arc(x, y, radius, 0, 2 * Math.PI);
@@ -193,6 +193,7 @@ function painter(scene, model, frame) {
 }
 
 function drawLabels(ctx, scene, panel, observed, frame) {
+  if (!comparison.models.length) return; // one body, and nothing to tell it from
   if (panel.name === null && panel.width < 520) return; // they would cover the bodies; the buttons above have the names
   const slim = panel.width < 100, x = panel.x + (slim ? 4 : 14), at = target(frame), room = panel.width - (slim ? 18 : 34);
   const lines = panel.name === null ? [-1, ...panel.models] : [panel.truth ? -1 : panel.models[0]];

@@ -1,7 +1,7 @@
 // What the page was given: arrays as base64, decoded when their scene is opened.
 const comparison = JSON.parse(document.getElementById("data").textContent);
 const { past, future, fps, skeleton } = comparison;
-const FRAMES = past + future;
+let FRAMES = past + future; // of labelled recordings, those of the one that is shown
 const JOINTS = skeleton.joints.length;
 const NOW = past - 1; // the last observed frame, at 0 ms
 
@@ -50,6 +50,7 @@ function readPrediction(packed, truth, unit) {
     euler: unpack(packed.euler_error_rad, Float32Array),
     mm: unpack(packed.mpjpe_mm, Float32Array),
     attention: readAttention(packed.attention),
+    spread: packed.spread ? unpack(packed.spread, Float32Array) : null, // [T, J] what the model's radii are multiplied by
     joints: jointErrors(truth.places, track.places),
   };
 }

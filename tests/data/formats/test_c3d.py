@@ -143,7 +143,7 @@ def test_of_two_counts_that_of_the_files_length_is_right(read, told, channels):
     assert "2 points and 4 other numbers a frame make the length of the file right" in markers.notes[0]
 
 
-def test_the_count_of_points_is_judged_alike(read):
+def test_the_count_of_points_is_checked_alike(read):
     assert_five_frames(read(header_points=1))
 
 
