@@ -89,7 +89,7 @@ def score(run: Recogniser, dataset: LabelledSet, checkpoint: str = "auto", split
         raise UserError(f"{experiment.name}: was trained on the classes {', '.join(run.space.classes)}; data set "
                         f"{dataset.name!r} has {', '.join(dataset.classes)}")  # fmt: skip
     examples = _examples(run, dataset, split)
-    outputs = Outputs.of(make(experiment, run.space), experiment.train.loss in _EMBEDDING_LOSSES)
+    outputs = Outputs.of(make(experiment, run.space), experiment, experiment.train.loss in _EMBEDDING_LOSSES)
     metrics, probabilities = evaluate(outputs, run.params, examples, experiment.eval.batch)
     title = run.experiment.name, checkpoint_of(run, checkpoint), run.experiment.to_dict()
     return _report(title, dataset, split, metrics, probabilities, examples)
