@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.anticipation import make
@@ -18,9 +19,10 @@ from motion_jax.benchmark.ours import named_leaves, planned_memory
 from motion_jax.config import Experiment, LabelsConfig, OptimConfig, TrainConfig, model_config
 from motion_jax.data.labelled.space import LabelSpace, Modality
 from motion_jax.errors import UserError
+from motion_jax.recognition.losses import cross_entropy
 from motion_jax.runtime.devices import data_mesh
 from motion_jax.runtime.timing import interleave
-from motion_jax.train.anticipation import Anticipation, Examples, cross_entropy
+from motion_jax.train.anticipation import Anticipation, Examples
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.step import init_state, make_train_steps
 
@@ -116,7 +118,8 @@ def _check_same(space: LabelSpace, params: Any, examples: Examples, batch: int, 
     network, inputs, label = make(e, space), (examples.inputs[0][:batch],), examples.label[:batch]
 
     def loss(params: Any) -> jax.Array:
-        return cross_entropy(network.scores(params, inputs), label[:, None], e).mean()
+        scores = network.scores(params, inputs)
+        return cross_entropy(scores, jnp.broadcast_to(label[:, None], scores.shape[:-1])).mean()
 
     value, gradient = jax.jit(jax.value_and_grad(loss))(params)
     other, others = torch_ru_lstm.gradients(twin, np.asarray(inputs[0]), np.asarray(label))
