@@ -25,6 +25,7 @@ OPTIONAL = {
     "tensorboardX": "tensorboard",
     "tensorboard": "tensorboard",
     "flatbuffers": "export",
+    "lmdb": "lmdb",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "jax-cuda12-plugin": "cuda12",

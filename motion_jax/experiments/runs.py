@@ -16,7 +16,7 @@ from motion_jax.train.workdir import Workdir
 
 
 def open_runs(
-    paths: Sequence[str | Path], checkpoint: str = "auto", load: Callable[[Path, str], Any] = load_predictor
+    paths: Sequence[str | Path], checkpoint: str = "auto", load: Callable[[Path, str], Any] | None = None
 ) -> list[Any]:
     """The runs at `paths`, each a run's folder or a folder that holds runs at any depth.
 
@@ -26,12 +26,13 @@ def open_runs(
     Args:
         paths: of runs of one task.
         checkpoint: "best", "last", or "auto".
-        load: opens one: `(folder, checkpoint) -> run`, with the fields `step` and `experiment`.
+        load: opens one: `(folder, checkpoint) -> run`, with the fields `step` and `experiment`; None:
+            `load_predictor`.
 
     Raises:
         UserError: a named run cannot be opened (see `load_predictor`), a folder holds no run, or none that is whole.
     """
-    return [run for path in paths for run in _open(Path(path), checkpoint, load)]
+    return [run for path in paths for run in _open(Path(path), checkpoint, load or load_predictor)]
 
 
 def find_runs(folder: Path) -> list[Path]:

@@ -120,7 +120,7 @@ SHIPPED = {
 }
 
 
-ABLATIONS = {"hbrnn": 6, "deep_lstm": 5}
+ABLATIONS = {"hbrnn": 6, "deep_lstm": 5, "rulstm": 8}
 """Sweeps whose members are those of a paper's table, not every combination: how many there are."""
 
 
@@ -131,7 +131,7 @@ def test_every_shipped_sweep_is_told_of_here():
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_members_of_an_ablation_differ(name: str):
     found = load_sweep(str(ROOT / "configs" / "sweeps" / f"{name}.py"))
-    models = {run.experiment.model for run in plan(found, {}, 1, "runs")}
+    models = {(run.experiment.model, run.experiment.labels) for run in plan(found, {}, 1, "runs")}
     assert len(models) == len(found.members) == ABLATIONS[name]
 
 

@@ -155,13 +155,14 @@ def test_the_callback_gets_each_report_and_quiet_prints_nothing(
 
 
 def test_the_loop_knows_no_task():
-    """Everything below it serves each of them; `forecasting.py` is one."""
+    """Everything below it serves each of them."""
+    tasks = ("forecasting.py", "recognition.py", "anticipation.py")
     for path in (ROOT / "motion_jax" / "train").glob("*.py"):
         names = {node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
         known = {name for name in names if name and name.split(".")[:2][-1] in FORECASTING}
-        if path.name not in ("forecasting.py", "workdir.py"):  # which reads the statistics that forecasting records
+        if path.name not in (*tasks, "workdir.py"):  # which reads the statistics that forecasting records
             assert not known, path.name
-        assert path.name == "forecasting.py" or "motion_jax.train.forecasting" not in names
+        assert path.name in tasks or "motion_jax.train.forecasting" not in names
 
 
 def test_a_task_without_parameters_is_refused(task: Any, experiment: Experiment, tmp_path: Path):
