@@ -20,6 +20,7 @@ from motion_jax.data.motion.root_differences import differentiate_root
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.inference.continuation import fit_body
+from motion_jax.inference.predictor import padded_batch
 from motion_jax.inference.restore import check_checkpoint, read_labelled_run, restore_params
 from motion_jax.recognition import make, scores_in_parts
 from motion_jax.runtime.files import user_path
@@ -143,7 +144,7 @@ class Recogniser:
         found = []
         for begin in range(0, len(starts), _AT_ONCE):
             some = starts[begin : begin + _AT_ONCE]
-            filled = some + some[-1:] * ((_AT_ONCE if len(starts) > _AT_ONCE else len(starts)) - len(some))
+            filled = some + some[-1:] * (padded_batch(len(some)) - len(some))  # so that few programs are compiled
             found.append(self(np.stack([frames[at : at + size] for at in filled]))[: len(some)])
         rate = self.space.fps
         return [
