@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+from motion_jax.anticipation import ru_lstm
 from motion_jax.anticipation.anticipator import Anticipator
 from motion_jax.config import MODEL_CONFIGS, Experiment, ModelConfig
 from motion_jax.data.labelled.space import LabelSpace
@@ -36,3 +37,6 @@ def register(name: str, entry: Entry) -> None:
 def make(experiment: Experiment, space: LabelSpace) -> Anticipator:
     """The anticipator that `experiment.model` describes. Raises `UserError` where it cannot serve this space."""
     return REGISTRY[experiment.model.name].make(experiment.model, experiment, space)
+
+
+register("ru_lstm", Entry(ru_lstm.RuLstmConfig, ru_lstm.make))

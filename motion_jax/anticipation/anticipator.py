@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+from motion_jax.data.labelled.observations import Clock
 from motion_jax.types import Array, Init
 
 
@@ -18,9 +19,15 @@ class Scores(Protocol):
 
 
 class TrainScores(Protocol):
-    """As `Scores`, in training; `keys` `[B]` are PRNG keys, one a sequence, for dropout."""
+    """Logits `[L, B, A, C]` that are trained at once, and weights `[L]`: the loss is the weighted sum of L losses.
 
-    def __call__(self, params: Any, inputs: tuple[Array, ...], keys: Array, /) -> Array: ...  # noqa: D102
+    L is more than one where parts of a network learn each by itself. What is trained may depend on `step` (`[]` int32,
+    updates done): training has stages. `keys` `[B]` are PRNG keys, one a sequence, for dropout.
+    """
+
+    def __call__(  # noqa: D102
+        self, params: Any, inputs: tuple[Array, ...], keys: Array, step: Array, /
+    ) -> tuple[Array, Array]: ...
 
 
 class Anticipator(NamedTuple):
@@ -29,5 +36,11 @@ class Anticipator(NamedTuple):
     init: Init
     scores: Scores
     train_scores: TrainScores
+    clock: Clock
+    """When it observes."""
+    shifts: int = 1
+    """How often each segment is observed in training (see `observe`)."""
+    last_stage: int = 0
+    """The update with which the last stage of training begins: before it, no score says what the network is worth."""
     weights: Any = None
     """Of several modalities: `(params, inputs) -> [B, A, M]`, how much each of them counts (MATT); None without."""

@@ -1,0 +1,28 @@
+r"""RU-LSTM (Furnari and Farinella 2019, 2020): which action comes next, two seconds to a quarter of one before it.
+
+    motion-jax train --config=configs/rulstm.py --workdir=runs/rulstm
+    motion-jax evaluate --workdir=runs/rulstm
+
+Without flags it trains on the synthetic sessions, from joint positions, in a few minutes on a CPU. Sizes are ours, for
+skeletons; the authors' for video features, with SGD, are
+
+    --config.model.hidden=1024 --config.model.dropout=0.8 --config.model.shifts=1 --config.optim.name=momentum \
+        --config.optim.learning_rate=0.01 --config.optim.weight_decay=0.0 --config.train.batch=128
+
+Several modalities, pre-training, attention over modalities, early recognition: docs/anticipation.md.
+"""
+
+from ml_collections import ConfigDict
+
+from motion_jax.config import DataConfig, Experiment, LabelsConfig, OptimConfig, TrainConfig, model_config
+
+
+def get_config() -> ConfigDict:
+    return Experiment(
+        name="RU-LSTM",
+        data=DataConfig(name="synthetic_sessions"),
+        labels=LabelsConfig(inputs="positions"),
+        model=model_config("ru_lstm", hidden=64, shifts=8),
+        optim=OptimConfig(name="adamw", learning_rate=1e-3, schedule="constant", weight_decay=0.0),
+        train=TrainConfig(steps=400, batch=32, loss="cross_entropy", report_every=50, checkpoint_every=200),
+    ).to_config_dict()

@@ -1,0 +1,136 @@
+"""Anticipation's metrics, by anticipation time: top-1, top-5, mean top-5 recall, of actions and of verbs and nouns.
+
+And their report: one record a row of the table, the mean over several runs, as JSON for programs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motion_jax.data.labelled.sequences import Component
+from motion_jax.errors import UserError
+from motion_jax.runtime.files import check_writable, write_text
+
+
+def chance_within(scores: np.ndarray, label: np.ndarray, k: int) -> np.ndarray:
+    """`[M, A]` the probability that the true class is among the k highest of `scores` `[M, A, C]`: 0 or 1.
+
+    Where classes tie with the true one at the border, what drawing lots among them would give: so equal scores have
+    accuracy k / C.
+    """
+    true = np.take_along_axis(scores, label[:, None, None], axis=-1)
+    higher, equal = (scores > true).sum(-1), (scores == true).sum(-1)
+    return np.clip((k - higher) / equal, 0, 1)
+
+
+def top(k: int, scores: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """`[A]` share of examples whose class is among the k highest scores."""
+    return chance_within(scores, label, k).mean(0)
+
+
+def mean_recall(k: int, scores: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """`[A]` the same share among the examples of a class, mean over the classes that occur (Furnari et al. 2018)."""
+    found = chance_within(scores, label, k)
+    return np.mean([found[label == number].mean(0) for number in np.unique(label)], axis=0)
+
+
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "top1": lambda scores, label: top(1, scores, label),
+    "top5": lambda scores, label: top(5, scores, label),
+    "mean_top5_recall": lambda scores, label: mean_recall(5, scores, label),
+}
+"""Of scores `[M, A, C]` and labels `[M]`, `[A]` each; the higher the better."""
+TITLES = {"top1": "top-1", "top5": "top-5", "mean_top5_recall": "mean top-5 recall"}
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Along the last axis."""
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def marginal(probabilities: np.ndarray, components: Sequence[Component], part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities `[..., W]` of the words at `part` ("verb" | "noun"), by summing those of actions `[..., C]`.
+
+    Also returns `[C]`, the number of each action's word; words are in the order of the alphabet.
+    """
+    words, number = np.unique([getattr(component, part) for component in components], return_inverse=True)
+    return probabilities @ np.eye(len(words))[number], number
+
+
+def measure(
+    probabilities: np.ndarray, label: np.ndarray, components: Sequence[Component] = ()
+) -> dict[str, list[float]]:
+    """Every metric by its name, `[A]` each; where classes have components, those of "verb_..." and "noun_..." too."""
+    found = {name: metric(probabilities, label).tolist() for name, metric in METRICS.items()}
+    for part in ("verb", "noun") if components else ():
+        summed, number = marginal(probabilities, components, part)
+        found |= {f"{part}_{name}": metric(summed, number[label]).tolist() for name, metric in METRICS.items()}
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class AnticipationReport:
+    """What one model, or a baseline, scores on one split."""
+
+    model: str  # the row's name
+    split: str  # "test"
+    times: list[float]  # [A] s before the action begins; of early recognition the share of it that has been seen
+    within: bool  # early recognition
+    classes: list[str]
+    metrics: dict[str, list[float]]  # name -> [A]
+    examples: int  # M
+    left_out: int  # segments with too little before them
+    seeds: int  # runs that were averaged
+    std: dict[str, list[float]] | None  # sample standard deviation of the runs; None for a single one
+    config: dict[str, Any]  # the resolved experiment; {} of a baseline
+    data: dict[str, Any]  # name and key
+    task: str = "anticipation"
+    frames: list[int] = dataclasses.field(default_factory=list)  # as in reports of forecasting: there are none
+
+
+def combine(reports: Sequence[AnticipationReport]) -> AnticipationReport:
+    """Mean and sample standard deviation of several runs of one model. Raises `UserError` where they differ in data."""
+    first = reports[0]
+    if len(reports) == 1:
+        return first
+    if any((r.data, r.times, r.examples, r.classes) != (first.data, first.times, first.examples, first.classes)
+           for r in reports):  # fmt: skip
+        raise UserError(f"reports: runs of {first.model!r} differ in data, times or classes; they do not average")
+    stacked = {name: np.array([r.metrics[name] for r in reports]) for name in first.metrics}
+    return dataclasses.replace(
+        first,
+        metrics={name: values.mean(0).tolist() for name, values in stacked.items()},
+        std={name: values.std(0, ddof=1).tolist() for name, values in stacked.items()},
+        seeds=len(reports),
+    )
+
+
+def table(reports: Sequence[AnticipationReport]) -> str:
+    """A table in Markdown for each metric: a row a model, a column an anticipation time; percent."""
+    first, parts = reports[0], []
+    heads = [f"{time:.1%} seen" if first.within else f"{time:g} s" for time in first.times]
+    for name in first.metrics:
+        part, _, bare = name.partition("_") if name.startswith(("verb_", "noun_")) else ("", "", name)
+        title = f"{part} {TITLES[bare]}".strip().capitalize()
+        lines = [f"| {title}, % | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+        for report in reports:
+            spread = report.std[name] if report.std else [None] * len(heads)
+            cells = [f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if std is not None else "")
+                     for mean, std in zip(report.metrics[name], spread, strict=True)]  # fmt: skip
+            lines.append(f"| {report.model} | {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def write_json(reports: Sequence[AnticipationReport], path: str | Path) -> None:
+    """`{"reports": [...]}` with the fields of `AnticipationReport`. Raises `UserError` if it cannot be written."""
+    content = {"reports": [dataclasses.asdict(report) for report in reports]}
+    check_writable(path)
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

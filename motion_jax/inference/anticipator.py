@@ -1,0 +1,134 @@
+"""Trained anticipators as functions: from motion to what comes next, and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from motion_jax.anticipation import make
+from motion_jax.config import Experiment
+from motion_jax.data.formats import Motion
+from motion_jax.data.labelled.modalities import inputs_of
+from motion_jax.data.labelled.sequences import Sequence
+from motion_jax.data.labelled.space import LabelSpace
+from motion_jax.errors import UserError
+from motion_jax.inference.recogniser import motion_sequence
+from motion_jax.inference.restore import check_checkpoint, read_labelled_run, restore_params
+from motion_jax.runtime.files import user_path
+from motion_jax.train.anticipation import predict
+from motion_jax.train.workdir import Workdir
+from motion_jax.types import Array, Params
+
+
+class Coming(NamedTuple):
+    """What an action would be that begins so many seconds after the end of a recording."""
+
+    seconds: float
+    label: str  # the likeliest class
+    probability: float  # the softmax's, of `label`
+    probabilities: np.ndarray  # [C] of every class, in the order of `LabelSpace.classes`
+
+
+class TrainedAnticipator:
+    """A trained network of anticipation as a function.
+
+    `anticipator.anticipate(motion) -> [Coming, ...]` tells of a recording what comes after it.
+    `anticipator(inputs) -> [B, A, C]` takes the network's own inputs.
+    """
+
+    def __init__(
+        self, params: Params, experiment: Experiment, space: LabelSpace, step: int, workdir: Path | None = None
+    ) -> None:
+        self.params = params
+        self.experiment = experiment
+        self.space = space
+        self.step = step  # updates that the parameters have seen
+        self.workdir = workdir  # the folder of the run; None: not from one
+        network = make(experiment, space)
+        self.clock = network.clock
+        self._probabilities = jax.jit(lambda params, inputs: jax.nn.softmax(network.scores(params, inputs), axis=-1))
+        self._weights = jax.jit(network.weights) if network.weights else None
+
+    def __repr__(self) -> str:
+        times = ", ".join(f"{time:g}" for time in self.clock.times)
+        return f"TrainedAnticipator({self.experiment.model.name}, step={self.step}, times={times})"
+
+    @property
+    def recorded_fps(self) -> float:
+        """The frame rate of the recordings that it was trained on."""
+        return self.space.fps * self.space.frame_step
+
+    def __call__(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Probabilities `[B, A, C]` of an array `[B, S, D_m]` a modality, normalised. Raises `UserError`."""
+        self._check(inputs)
+        return predict(self._probabilities, self.params, inputs)
+
+    def weights(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        """How much each modality counts, `[B, A, M]`, where model.fusion is "matt". Raises `UserError` elsewhere."""
+        if self._weights is None:
+            raise UserError("weights of modalities: only a network with model.fusion='matt' has them")
+        self._check(inputs)
+        return predict(self._weights, self.params, inputs)
+
+    def anticipate(self, motion: Motion, *, retargeted: bool = False) -> list[Coming]:
+        """What would begin after a recording, by how long after it, the longest time first.
+
+        Args:
+            motion: of the body that was trained on; at any rate. Times that it is too short for are left out.
+            retargeted: put another body on the model's by the names of its joints.
+
+        Raises:
+            UserError: the body does not fit, the recording is too short for any time, or the network recognises.
+        """
+        return self.anticipate_sequence(motion_sequence(motion, self.space, retargeted))
+
+    def anticipate_sequence(self, sequence: Sequence) -> list[Coming]:
+        """As `anticipate`, of a sequence at `recorded_fps`."""
+        clock = self.clock
+        if clock.within:
+            raise UserError("model.mode='early_recognition': tells what is being done, not what comes")
+        arrays = inputs_of(sequence, self.space, self.experiment.labels, self.recorded_fps)
+        rows, times = [], []
+        for number, seconds in enumerate(clock.times):
+            last = clock.encoding + number  # the step that is now; a score reads nothing of those behind it
+            before = np.maximum(last - np.arange(clock.steps), 0) * clock.alpha * self.space.fps
+            frames = len(arrays[0]) - 1 - np.floor(before + 1e-6).astype(np.int64)
+            if frames[0] >= 0:
+                rows.append(frames)
+                times.append((number, seconds))
+        if not rows:
+            needed = clock.encoding * clock.alpha
+            raise UserError(f"{sequence.source}: {len(arrays[0]) / self.space.fps:.2f} s long: {needed:g} s are needed")
+        found = self(tuple(np.stack([array[frames] for frames in rows]) for array in arrays))
+        return [
+            Coming(
+                seconds, self.space.classes[best := int(row[number].argmax())], float(row[number][best]), row[number]
+            )
+            for row, (number, seconds) in zip(found, times, strict=True)
+        ]
+
+    def _check(self, inputs: tuple[np.ndarray | Array, ...]) -> None:
+        shapes = [list(np.shape(array)[1:]) for array in inputs]
+        wanted = [[self.clock.steps, width] for width in self.space.widths]
+        if shapes != wanted:
+            raise UserError(f"inputs have shapes {shapes} behind the batch: must be {wanted}")
+
+
+def load_anticipator(workdir: str | Path, checkpoint: str = "auto") -> TrainedAnticipator:
+    """Opens a run of anticipation.
+
+    Args:
+        workdir: the folder that training left.
+        checkpoint: "best" (by validation), "last", or "auto": best where one was chosen, else last.
+
+    Raises:
+        UserError: the folder holds no run, one of another task, no such checkpoint, or only damaged ones.
+    """
+    check_checkpoint(checkpoint)
+    folder = Workdir(user_path(workdir))
+    experiment, space = read_labelled_run(folder, "anticipation")
+    step, params = restore_params(folder, make(experiment, space), experiment, checkpoint)
+    return TrainedAnticipator(params, experiment, space, step, folder.path)
