@@ -36,6 +36,9 @@ LOSSES = {
 MODALITIES = ("positions", "angles", "velocities")
 PREPROCESSING = ("center", "smooth", "view", "scale")
 CLASS_WEIGHTS = ("none", "balanced")
+TRIPLET_MINING = ("hard", "all")
+_READ_BY_LOSS = {"focal_gamma": "focal", "triplet_margin": "triplet", "triplet_mining": "triplet"}
+"""Fields of `LabelsConfig` that one loss alone reads."""
 PRECISIONS = ("float32", "tf32", "bf16")
 COINS = ("iteration", "sequence", "step")
 FORCING_SCHEDULES = ("constant", "linear", "exponential", "inverse_sigmoid")
@@ -110,11 +113,14 @@ class LabelsConfig:
     table: str = ""  # of recordings with segments: CSV files with the columns file, start, end, label (docs/labels.md)
     fold: int = 1  # of a data set with published folds (SBU has five): which of them is the test
     frame_step: int = 1  # keep frames 0, frame_step, 2 frame_step, ...
-    window: int = 0  # frames that an example shows, after frame_step; 0: a whole segment, padded
+    window: int = 0  # frames that an example of a longer segment shows, after frame_step; 0: segments stay whole
     hop: int = 0  # frames between the windows of a segment; 0: half a window
     buckets: int = 4  # lengths that whole segments are padded to
     class_weights: str = "none"  # "balanced": of the loss, the inverse of how often a class occurs in training
     smoothing: float = 0.0  # of labels: the share that is spread evenly over all classes
+    focal_gamma: float = 2.0  # of train.loss "focal": how little a sure prediction counts; 0: as cross_entropy
+    triplet_margin: float = 0.2  # of train.loss "triplet": how much farther another class is to be, squared
+    triplet_mining: str = "hard"  # "hard": each sequence's hardest triplet of the batch; "all": all of them
 
     def __post_init__(self) -> None:
         for name in self.preprocess_names:
@@ -132,6 +138,9 @@ class LabelsConfig:
         at_least("labels.buckets", self.buckets, 1)
         one_of("labels.class_weights", self.class_weights, CLASS_WEIGHTS)
         fraction("labels.smoothing", self.smoothing)
+        at_least("labels.focal_gamma", self.focal_gamma, 0)
+        at_least("labels.triplet_margin", self.triplet_margin, 0)
+        one_of("labels.triplet_mining", self.triplet_mining, TRIPLET_MINING)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -388,6 +397,10 @@ class Experiment:
         self.model.check(self.data)
         self._check_unread()
         one_of("train.loss", self.train.loss, LOSSES[self.model.TASK])
+        for field, loss in _READ_BY_LOSS.items():
+            value = getattr(self.labels, field)
+            if value != getattr(LabelsConfig, field) and self.train.loss != loss:
+                raise UserError(f"labels.{field}={value!r}: nothing reads it unless train.loss={loss!r}")
 
     def _check_unread(self) -> None:
         for path in self.model.unread:

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from motion_jax import representations
 from motion_jax.config import REPRESENTATIONS as NAMES
 from motion_jax.config import DataConfig
 from motion_jax.data.normalize import pose_space
 from motion_jax.pose_space import PoseSpace
-from motion_jax.representations import REPRESENTATIONS, features_of, frames_of
+from motion_jax.representations import REPRESENTATIONS
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Batch, Clip, Dataset
 
+features_of = jax.jit(representations.features_of, static_argnums=(0, 3))
+frames_of = jax.jit(representations.frames_of, static_argnums=0)
 B, S, T, J = 2, 5, 4, 32
 RNG = np.random.default_rng(0)
 ROTATIONS = pytest.mark.parametrize("name", sorted(REPRESENTATIONS))
@@ -88,7 +91,7 @@ def test_of_6d_any_numbers_are_a_rotation():
 def test_gradients_are_finite(name):
     """Also where all numbers are zero, which no rotation is of quaternions and 6-D."""
     frames, last = jnp.asarray(poses(B, T)), jnp.asarray(poses(B))
-    there = jax.grad(lambda x: jnp.sum(features_of(name, x, last, 0) ** 2))(frames)
+    there = jax.jit(jax.grad(lambda x: jnp.sum(features_of(name, x, last, 0) ** 2)))(frames)
     features = features_of(name, frames, last, 0)
     back = jax.jit(jax.grad(lambda x: jnp.sum(frames_of(name, x, last) ** 2)))
     for gradient in (there, back(features), back(0 * features)):

@@ -19,6 +19,7 @@ from motion_jax.config import (
     TrainConfig,
     model_config,
 )
+from motion_jax.data.labelled.space import LabelSpace, Modality
 from motion_jax.data.packed_clips import FIRST_START
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
@@ -31,10 +32,16 @@ ONE_SHOT = {  # of each model that predicts many frames at once, how its own con
     "his_rep_itself": (OptimConfig(name="adam", learning_rate=5e-4, clip_kind="none"), "l1"),
     "dct_mixer": (OptimConfig(name="adamw", learning_rate=2e-3, clip_norm=1.0, weight_decay=1e-4), "angles_velocity"),
 }
-MODELS = (DEFAULT_MODEL, *ONE_SHOT)
+RECOGNISERS: dict[str, dict[str, Any]] = {  # of each, what differs from its defaults
+    "hbrnn": {},
+    "deep_lstm": {"dropout_kind": "simple"},  # PyTorch's layers have no place for in-depth dropout
+    "bi_lstm": {},
+}
+MODELS = (DEFAULT_MODEL, *ONE_SHOT, *RECOGNISERS)
 NARROW = ("simlpe", "dct_mixer")  # without a hidden width: as wide as a frame
 RECURRENT = {"bidirectional": False, "layers": 1, "attention": "additive", "cell": "gru"}  # not said of the others
 CLIPS, CLIP_FRAMES = 20, 1000  # random motion; its values do not change the arithmetic
+CLASSES = 20  # of recognisers: MSR Action3D's
 WORKS = ("train", "infer")
 LONGEST = CLIP_FRAMES - FIRST_START - 1  # S + T
 
@@ -51,7 +58,7 @@ class Case:
     hidden: int
     bidirectional: bool = False
     per_dispatch: int = 10  # K, of training
-    source: int = 50  # S
+    source: int = 50  # S; of a recogniser the frames of a sequence, which has no target
     target: int = 25  # T
     layers: int = 1
     attention: str = "additive"
@@ -64,7 +71,7 @@ class Case:
     model: str = DEFAULT_MODEL  # of `MODELS`; each but the default as its own config has it
 
     def __post_init__(self) -> None:
-        for field, value in RECURRENT.items() if self.one_shot else ():
+        for field, value in RECURRENT.items() if self.one_shot or self.recogniser else ():
             if getattr(self, field) != value:
                 raise UserError(f"--{field}={getattr(self, field)}: --model={self.model} has no such choice")
         self.experiment()
@@ -77,8 +84,15 @@ class Case:
         return self.model in ONE_SHOT
 
     @property
+    def recogniser(self) -> bool:
+        """Whether the model gives scores of classes (`classifiers` builds it)."""
+        return self.model in RECOGNISERS
+
+    @property
     def columns(self) -> int:
         """N."""
+        if self.recogniser:
+            return self.label_space().width
         return POSE if self.one_shot else WIDTH
 
     @property
@@ -87,6 +101,8 @@ class Case:
         return max(self.batch, 16) if self.model == "his_rep_itself" else self.batch
 
     def _network(self) -> ModelConfig:
+        if self.recogniser:
+            return model_config(self.model, **RECOGNISERS[self.model])
         if self.model in NARROW:
             return model_config(self.model)
         if self.one_shot:
@@ -98,6 +114,14 @@ class Case:
 
     def experiment(self) -> Experiment:
         """The config that the library is given. `none` forced: every step reads a prediction, the longer way."""
+        if self.recogniser:
+            return Experiment(
+                model=self._network(),
+                compute=ComputeConfig(precision=self.precision, fast=self.fast, micro_batch=self.micro_batch,
+                                      unroll=self.unroll, cuda_graphs=self.cuda_graphs),
+                optim=OptimConfig(name="adam", learning_rate=1e-3),
+                train=TrainConfig(batch=self.batch, loss="cross_entropy", steps_per_dispatch=self.per_dispatch),
+            )  # fmt: skip
         optim, loss = ONE_SHOT.get(self.model, (OptimConfig(), "mse"))
         forcing: dict[str, Any] = {} if self.one_shot else {"teacher_forcing": 0.0}
         return Experiment(
@@ -115,6 +139,12 @@ class Case:
     def space(self) -> PoseSpace:
         """An identity of the right width."""
         return PoseSpace(np.zeros(self.columns), np.ones(self.columns), tuple(range(self.columns)), (), H36M, 25.0)
+
+    def label_space(self) -> LabelSpace:
+        """Of a recogniser: joint positions of Human3.6M's body, `CLASSES` classes."""
+        width = 3 * len(H36M.joints)
+        modality = Modality("positions", np.zeros(width, np.float32), np.ones(width, np.float32))
+        return LabelSpace(tuple(map(str, range(CLASSES))), (modality,), 25.0, H36M.of_positions)
 
     def windows(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Smooth random motion: history `[count, S, N]` and future `[count, T, N]`, float32."""

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import jaxprs_in_params
 
+from motion_jax.benchmark import classifiers
 from motion_jax.benchmark.case import WIDTH, Case
 from motion_jax.models import make
 from motion_jax.types import Batch
@@ -57,7 +58,7 @@ def flops(case: Case) -> float:
     The matmuls of a model that predicts P frames at once are read from its traced program, once for each P of the T.
     Element-wise work is not counted, and neither is what an implementation does twice to save memory.
     """
-    if case.one_shot:
+    if case.one_shot or case.recogniser:
         return 2.0 * _multiply_adds(_traced(case)) * (TRAINING if case.work == "train" else _turns(case))
     macs = _encoder(case) + _decoder(case) + _attention(case)
     return 2.0 * case.batch * macs * (TRAINING if case.work == "train" else 1)
@@ -71,8 +72,8 @@ def traffic(case: Case) -> float:
     although a small batch may find it in a cache. The encoder's projected inputs and its states, written once and read
     once (in training three times). Frames are left out. Of one-shot models weights and frames alone are counted.
     """
-    if case.one_shot:
-        frames = case.batch * (case.source + case.target) * case.columns
+    if case.one_shot or case.recogniser:
+        frames = case.batch * (case.source + case.target * case.one_shot) * case.columns
         return float(FLOAT * (frames + weight_count(case) * (WEIGHT_PASSES if case.work == "train" else _turns(case))))
     training, size = case.work == "train", 2 if case.precision == "bf16" else FLOAT
     states = case.batch * (case.source - 1) * case.hidden
@@ -88,8 +89,11 @@ def traffic(case: Case) -> float:
 def sequential_steps(case: Case) -> int:
     """Cells that run one after another: S-1 + T in every layer, and again backwards in training.
 
-    The two directions of an encoder run side by side. Of one-shot models: the layers, for each P of the T frames.
+    The two directions of an encoder run side by side. Of recognisers: S in every layer, and again in training. Of
+    one-shot models: the layers, for each P of the T frames.
     """
+    if case.recogniser:
+        return classifiers.layers(case) * case.source * (2 if case.work == "train" else 1)
     if case.one_shot:
         config: Any = case.experiment().model
         layers = 2 * config.blocks + 2 if case.model == "his_rep_itself" else config.layers
@@ -99,17 +103,22 @@ def sequential_steps(case: Case) -> int:
 
 def weight_count(case: Case) -> int:
     """Numbers among the parameters."""
-    shapes = jax.eval_shape(make(case.experiment(), case.space()).init, jax.random.key(0))
+    init = classifiers.network(case).init if case.recogniser else make(case.experiment(), case.space()).init
+    shapes = jax.eval_shape(init, jax.random.key(0))
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 def _turns(case: Case) -> int:
     config: Any = case.experiment().model
+    if case.recogniser:
+        return 1
     return math.ceil(case.target / (config.predicted or case.target))
 
 
 def _traced(case: Case) -> Any:
-    """The program of the loss, without its gradient."""
+    """The program of the loss, or of a recogniser's scores, without its gradient."""
+    if case.recogniser:
+        return classifiers.traced(case)
     model = make(case.experiment(), case.space())
     shapes = [(case.source, case.columns), (case.target, case.columns), (case.columns,)]
     arrays: list[Any] = [jax.ShapeDtypeStruct((case.batch, *shape), jnp.float32) for shape in shapes]

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from motion_jax.benchmark import classifiers
 from motion_jax.benchmark.case import CLIP_FRAMES, PREDICTION, Built, Case, clips
 from motion_jax.data.packed_clips import pack_clips
 from motion_jax.inference.predictor import Predictor
@@ -50,6 +51,8 @@ def _shaken(leaf: Array) -> Array:
 
 def build(case: Case) -> Built:
     """Compiles the case."""
+    if case.recogniser:
+        return classifiers.build(case)
     return _build_train(case) if case.work == "train" else _build_infer(case)
 
 

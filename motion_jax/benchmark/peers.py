@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 
-from motion_jax.benchmark import flax_peer, ours, torch_peer
+from motion_jax.benchmark import flax_peer, ours, torch_classifiers, torch_peer
 from motion_jax.benchmark.case import Built, Case
 from motion_jax.config import DEFAULT_MODEL
 
@@ -31,6 +31,8 @@ def check_available(names: Sequence[str]) -> None:
 
 
 def _serves_one_net(case: Case) -> str:
+    if case.recogniser:
+        return "" if case.precision == "float32" else "serves float32 of recognisers"
     if not case.one_shot and any(getattr(case, field) != value for field, value in ONE_NET.items()):
         return f"serves {', '.join(f'{field} {value}' for field, value in ONE_NET.items())}"
     if case.model == "his_rep_itself" and case.work == "train" and case.batch == 1:
@@ -39,7 +41,17 @@ def _serves_one_net(case: Case) -> str:
 
 
 def _serves_recurrent_net(case: Case) -> str:
-    return f"serves model {DEFAULT_MODEL}" if case.one_shot else _serves_one_net(case)
+    return f"serves model {DEFAULT_MODEL}" if case.one_shot or case.recogniser else _serves_one_net(case)
+
+
+def _serves_compiled(case: Case) -> str:
+    if case.recogniser:
+        return "leaves a recogniser's layers, which are calls of cuDNN or oneDNN, as they are"
+    return _serves_one_net(case)
+
+
+def _build_torch(case: Case, implementation: str) -> Built:
+    return (torch_classifiers if case.recogniser else torch_peer).build(case, implementation)
 
 
 def _build_plain(case: Case, implementation: str) -> Built:
@@ -48,9 +60,9 @@ def _build_plain(case: Case, implementation: str) -> Built:
 
 
 PEERS = {
-    "torch": Peer(("torch_strong", "torch_tutorial"), torch_peer.build, _serves_one_net, needs_torch=True),
-    "torch_strong": Peer(("torch_strong",), torch_peer.build, _serves_one_net, needs_torch=True),
-    "torch_compile": Peer(("torch_compile",), torch_peer.build, _serves_one_net, needs_torch=True),
+    "torch": Peer(("torch_strong", "torch_tutorial"), _build_torch, _serves_one_net, needs_torch=True),
+    "torch_strong": Peer(("torch_strong",), _build_torch, _serves_one_net, needs_torch=True),
+    "torch_compile": Peer(("torch_compile",), torch_peer.build, _serves_compiled, needs_torch=True),
     "flax": Peer(("flax",), flax_peer.build, _serves_recurrent_net),
     "plain": Peer(("motion_jax_plain",), _build_plain, lambda case: ""),
 }

@@ -38,7 +38,7 @@ def row(
         "compile_s": built.compile_s,
         "steps_per_s": 1 / seconds,
         "sequences_per_s": case.batch / seconds,
-        "frames_per_s": case.batch * case.target / seconds,
+        "frames_per_s": case.batch * (case.source if case.recogniser else case.target) / seconds,
         "flops": work,
         "bytes": moved,
         "sequential_steps": sequential_steps(case),

@@ -1,11 +1,14 @@
 """Scores trained runs, several seeds of them, or a baseline, in both modes, beside zero-velocity.
 
+Runs of recognition are scored on test segments, beside the most frequent class.
+
 motion-jax evaluate --workdir=runs/bi_enc_50 --json=report.json --markdown=report.md
 motion-jax evaluate --workdir=runs/seed0,runs/seed1,runs/seed2 --mode=free_running
 motion-jax evaluate --workdir=runs --markdown=table.md --csv=table.csv --plot=table.png    (all runs below runs)
 motion-jax evaluate --workdir=runs/bi_enc_50 --coverage --json=report.json    (how often radii hold)
 motion-jax evaluate --config=zero_velocity --config.data.name=cmu --config.data.root=cmu_mocap
 motion-jax evaluate --workdir=runs/seed0,runs/seed1,runs/seed2 --index=docs/results.json
+motion-jax evaluate --workdir=runs/hbrnn --json=report.json --plot=confusion.png    (of recognition)
 motion-jax evaluate --index=docs/results.json --tables=docs,BENCHMARKS.md    (pages from the index, nothing is scored)
 
 It prints the averages over actions. Every action, and published results beside them, are in the files.
@@ -20,13 +23,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 from pathlib import Path
+from typing import Any
 
 import jax
 from absl import flags, logging
 
 from motion_jax.commands import cli
+from motion_jax.commands.labelled import LABELLED_TASKS
 from motion_jax.config import MODES, DataConfig, Experiment
 from motion_jax.data.cache import open_dataset
+from motion_jax.data.labelled.open import open_labelled
+from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.positions import represented
 from motion_jax.data.splits import split_clips
@@ -39,7 +46,7 @@ from motion_jax.evaluation.report import Report
 from motion_jax.experiments.compare import compare
 from motion_jax.experiments.coverage import CoverageReport, coverage_table, measure_run
 from motion_jax.experiments.index_rows import index_rows
-from motion_jax.experiments.runs import is_run, open_runs
+from motion_jax.experiments.runs import is_run, open_runs, tasks_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
 from motion_jax.runtime.files import check_writable, user_path
@@ -87,6 +94,9 @@ def main(_: list[str]) -> None:
         check_writable(_INDEX.value)
         read_index(_INDEX.value)  # a broken one is refused before anything is computed
     folders = _paths(_WORKDIR.value)
+    if (names := tasks_of(folders)) - {"forecasting"}:
+        _evaluate_labelled(folders, names, pages)
+        return
     if bool(folders) == (_CONFIG.value is not None):
         raise UserError("give --workdir=DIR of a trained run, or --config=FILE of a model that needs no training")
     runs = open_runs(folders, _CHECKPOINT.value) if folders else [_untrained(cli.experiment(_CONFIG))]
@@ -112,6 +122,43 @@ def main(_: list[str]) -> None:
     for write, path in [*chosen, *([(horizon_curves, _PLOT.value)] if _PLOT.value else [])]:
         write(reports, path)
         print(f"wrote {path}")
+
+
+def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) -> None:
+    """Runs of a task on labelled sequences."""
+    if len(names) > 1:
+        raise UserError(f"--workdir={_WORKDIR.value}: holds runs of several tasks ({', '.join(sorted(names))}): name "
+                        f"those of one")  # fmt: skip
+    (name,) = names
+    for flag in (_CONFIG, _MODE, _METRICS, _PROTOCOLS, _COVERAGE):
+        if flag.present:
+            raise UserError(f"--{flag.name}={flag.value}: is for runs of forecasting; these are of {name}")
+    task = LABELLED_TASKS[name]
+    if _PLOT.value and task.draw is None:
+        raise UserError(f"--plot={_PLOT.value}: there is no picture of {name}")
+    runs = open_runs(folders, _CHECKPOINT.value, task.load)
+    leave_out = not _INDEX.value and not all(is_run(folder) for folder in folders)
+    groups: dict[str, list[Any]] = {}
+    sets: dict[str, LabelledSet] = {}
+    for run in runs:
+        dataset = _opened_labelled(_data(run), run.experiment.labels)
+        groups.setdefault(dataset.key, []).append(run)
+        sets[dataset.key] = dataset
+    scored = [(group, task.compare(group, sets[key], _BASELINE.value, leave_out)) for key, group in groups.items()]
+    reports = [report for _, found in scored for report in found]
+    if not reports:
+        raise UserError(f"--workdir={_WORKDIR.value}: none of its {len(runs)} runs could be scored")
+    print(f"\n{task.text(reports)}\n")
+    if _INDEX.value:
+        rows = [row for group, found in scored for row in task.index_rows(group, found, _LATENCY.value)]
+        write_index(merged(read_index(_INDEX.value), rows), _INDEX.value)
+        print(f"wrote {_INDEX.value}: {', '.join(row.model for row in rows)}")
+        _write_pages(pages)
+    outputs = [(task.write_json, _JSON), (task.write_csv, _CSV), (task.write_markdown, _MARKDOWN), (task.draw, _PLOT)]
+    for write, flag in outputs:
+        if write and flag.value:
+            write(reports, flag.value)
+            print(f"wrote {flag.value}")
 
 
 def _paths(text: str) -> list[Path]:
@@ -189,9 +236,10 @@ def _coverage(runs: list[Predictor], leave_out: bool) -> list[CoverageReport]:
 
 
 _opened = functools.cache(open_dataset)
+_opened_labelled = functools.cache(open_labelled)
 
 
-def _data(run: Predictor) -> DataConfig:
+def _data(run: Any) -> DataConfig:
     """What the run was trained on, where it lies now."""
     data = run.experiment.data
     return dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data

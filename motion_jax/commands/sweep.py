@@ -16,6 +16,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.labelled import LABELLED_TASKS, Labelled
 from motion_jax.commands.shipped import find_sweep
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
@@ -39,12 +40,23 @@ def main(_: list[str]) -> None:
             for run in sweep.plan(members, _changes(), _SEEDS.value, folder)]  # fmt: skip
     if _PLOT.value:
         check_drawable(_PLOT.value)
-    reports, failed = sweep.run_all(runs)
-    print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
-    writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": tables.write_markdown}
-    for name, write in writers.items():
-        write(reports, folder / name)
-        print(f"wrote {folder / name}")
+    names = {run.experiment.model.TASK for run in runs}
+    if len(names) > 1:
+        raise UserError(f"--sweep={_SWEEP.value}: its members are of several tasks ({', '.join(sorted(names))})")
+    (name,) = names
+    task = LABELLED_TASKS.get(name)
+    if task and _PLOT.value:
+        raise UserError(f"--plot={_PLOT.value}: draws error against horizon, which {name} has not")
+    reports, failed = sweep.run_all(runs, Labelled(task) if task else None)
+    if task:
+        print(f"\n{task.text(reports)}\n")
+        writers = {"sweep.json": task.write_json, "sweep.csv": task.write_csv, "sweep.md": task.write_markdown}
+    else:
+        print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
+        writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": tables.write_markdown}
+    for file, write in writers.items():
+        write(reports, folder / file)
+        print(f"wrote {folder / file}")
     if _PLOT.value:
         horizon_curves(reports, _PLOT.value)
         print(f"wrote {_PLOT.value}")

@@ -3,6 +3,7 @@
 motion-jax train --config=bi_enc_50 --workdir=runs/bi_enc_50
 motion-jax train --config=bi_enc_50 --workdir=runs/small --config.model.hidden=256
 motion-jax train --config=my_config.py --workdir=runs/mine --tensorboard
+motion-jax train --config=hbrnn --workdir=runs/hbrnn     (recognition)
 motion-jax train --workdir=runs/mine     (resumes a run with its own configuration)
 """
 
@@ -14,8 +15,11 @@ import jax
 from absl import flags, logging
 
 from motion_jax.commands import cli
+from motion_jax.commands.labelled import LABELLED_TASKS
 from motion_jax.config import Experiment
 from motion_jax.data.cache import describe_source, open_dataset
+from motion_jax.data.labelled.open import open_labelled
+from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.splits import split_clips
 from motion_jax.errors import UserError
 from motion_jax.evaluation.coverage import describe
@@ -38,8 +42,14 @@ def main(_: list[str]) -> None:
     if _BOARD.value:
         check_tensorboard()
     print(f"opening {describe_source(experiment.data)}", flush=True)
-    dataset = open_dataset(experiment.data)
     devices = ", ".join(str(device) for device in jax.local_devices())
+    if task := LABELLED_TASKS.get(experiment.model.TASK):
+        labelled = open_labelled(experiment.data, experiment.labels)
+        print(f"{experiment.name} on {labelled.name}, {describe_labelled(labelled)}, devices: {devices}", flush=True)
+        steps = task.fit(experiment, labelled, Path(_WORKDIR.value), _BOARD.value)
+        print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
+        return
+    dataset = open_dataset(experiment.data)
     print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}", flush=True)
     steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
     print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
@@ -52,6 +62,14 @@ def main(_: list[str]) -> None:
             logging.warning("no radii: %s", error)
         else:
             print(describe(radii, experiment.eval.frame_numbers))
+
+
+def describe_labelled(dataset: LabelledSet) -> str:
+    """How many segments of how many classes, by split."""
+    counts = {split: sum(len(sequence.segments) for sequence in dataset.split(split))
+              for split in ("train", "validation", "test")}  # fmt: skip
+    parts = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
+    return f"{len(dataset.classes)} classes, segments: {parts}"
 
 
 def _of_run() -> Experiment:

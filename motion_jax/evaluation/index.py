@@ -109,6 +109,54 @@ class Row:
         ]  # fmt: skip
 
 
+@dataclasses.dataclass(frozen=True)
+class TaskScore:
+    """What a row of a task on labelled sequences scores by one metric."""
+
+    split: str  # "test"
+    metric: str
+    times: list[float]  # [K] s before the action, of what is measured at several times; else []
+    values: list[float | None]  # [K], or one; means over seeds
+    std: list[float | None] | None  # as `values`, over seeds; None for a single run
+    examples: int
+    classes: int
+    commit: str  # of the package that scored; its version outside a checkout
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the scores of a row apart."""
+        return (self.split, self.metric)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskRow:
+    """One model of another task than forecasting, on one data set; fields as in `Row`."""
+
+    task: str  # "recognition" | "anticipation"
+    model: str
+    checkpoint: str  # "best" by validation, or "last"; "" of a baseline
+    data: dict[str, Any]  # name, key, files, frames
+    config: dict[str, Any]  # {} of a baseline
+    runs: list[IndexedRun]
+    parameters: int
+    latency_ms: float | None
+    machine: dict[str, Any]
+    scores: list[TaskScore]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells rows apart."""
+        return (self.data["name"], self.model, self.task, self.checkpoint)
+
+    @property
+    def scored(self) -> tuple[dict[str, Any], list[str]]:
+        """As `Row.scored`."""
+        return self.data, [run.weights for run in self.runs]
+
+
+AnyRow = Row | TaskRow
+
+
 def score_of(report: Report, commit: str) -> Score:
     """What the index keeps of a report."""
     spread = report.std
@@ -128,12 +176,12 @@ def rounded(values: Iterable[float | None]) -> list[float | None]:
     return [None if value is None or not math.isfinite(value) else round(value, DECIMALS) for value in values]
 
 
-def merged(rows: Sequence[Row], found: Sequence[Row]) -> list[Row]:
+def merged(rows: Sequence[AnyRow], found: Sequence[AnyRow]) -> list[AnyRow]:
     """`rows` with those that were found: new ones, and in place of what they had of the same model and data.
 
     Scores of the same weights that were not measured anew stay, and so does a latency.
     """
-    table = {row.key: row for row in rows}
+    table: dict[tuple[str, ...], Any] = {row.key: row for row in rows}
     for row in found:
         before = table.get(row.key)
         if before and before.scored == row.scored:
@@ -145,20 +193,20 @@ def merged(rows: Sequence[Row], found: Sequence[Row]) -> list[Row]:
     return [table[key] for key in sorted(table)]
 
 
-def write_index(rows: Sequence[Row], path: str | Path) -> None:
+def write_index(rows: Sequence[AnyRow], path: str | Path) -> None:
     """Replaces the file whole or not at all: rows by data and model, keys sorted, a list of numbers a line.
 
     Raises `UserError` if the path cannot be written.
     """
-    ordered = [dataclasses.replace(row, scores=sorted(row.scores, key=lambda score: score.key))
-               for row in sorted(rows, key=lambda row: row.key)]  # fmt: skip
+    ordered: list[Any] = sorted(rows, key=lambda row: row.key)
+    ordered = [dataclasses.replace(row, scores=sorted(row.scores, key=lambda score: score.key)) for row in ordered]
     content = {"rows": [dataclasses.asdict(row) for row in ordered]}
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
     check_writable(path)  # makes the folder
     write_text(path, _LIST.sub(_on_one_line, text) + "\n")
 
 
-def read_index(path: str | Path) -> list[Row]:
+def read_index(path: str | Path) -> list[AnyRow]:
     """What `write_index` wrote; [] if there is no such file.
 
     Raises:
@@ -176,7 +224,7 @@ def read_index(path: str | Path) -> list[Row]:
         raise UserError(f"{path}: not text") from None
     if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
         raise UserError(f'{path}: not an index of results: it must be JSON with "rows"')
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, ...], AnyRow] = {}
     for number, values in enumerate(content["rows"], start=1):
         row = _row(values, f"{path}: row {number}")
         if row.key in rows:
@@ -185,7 +233,9 @@ def read_index(path: str | Path) -> list[Row]:
     return list(rows.values())
 
 
-def _row(values: Any, where: str) -> Row:
+def _row(values: Any, where: str) -> AnyRow:
+    if isinstance(values, Mapping) and "task" in values:
+        return _task_row(values, where)
     row = _record(Row, values, where)
     where = f"{where} ({row.model})"
     for name in ("name", "key", "files", "frames", "stride", "skip_first_row"):
@@ -193,6 +243,24 @@ def _row(values: Any, where: str) -> Row:
             raise UserError(f"{where}: data.{name} is missing")
     runs = [_record(IndexedRun, run, f"{where}: run {number}") for number, run in enumerate(row.runs, start=1)]
     scores = [_score(score, f"{where}: score {number}") for number, score in enumerate(row.scores, start=1)]
+    return dataclasses.replace(row, runs=runs, scores=scores)
+
+
+def _task_row(values: Any, where: str) -> TaskRow:
+    row = _record(TaskRow, values, where)
+    where = f"{where} ({row.model})"
+    for name in ("name", "key", "files", "frames"):
+        if name not in row.data:
+            raise UserError(f"{where}: data.{name} is missing")
+    runs = [_record(IndexedRun, run, f"{where}: run {number}") for number, run in enumerate(row.runs, start=1)]
+    scores = []
+    for number, found in enumerate(row.scores, start=1):
+        score = _record(TaskScore, found, f"{where}: score {number}")
+        for name in ("values", "std"):
+            numbers = getattr(score, name)
+            if numbers is not None and len(numbers) != max(len(score.times), 1):
+                raise UserError(f"{where}: score {number}: {name}={numbers!r}: must be a number for each time, or one")
+        scores.append(score)
     return dataclasses.replace(row, runs=runs, scores=scores)
 
 

@@ -8,6 +8,7 @@ At the beginning of a line; what stands between the two lines is replaced. `tabl
     forecasting  models by the mean of their average over actions; size, training and latency beside it
     actions      every action and the average
     published    printed rows, which are in no other table
+    recognition  recognisers, the most accurate first: metrics, size, training and latency (no protocol and metric)
     training     every run: steps, how it ended, time, weights, and the least test error, which is no result (no
                  protocol and metric are given)
 
@@ -27,7 +28,8 @@ from motion_jax.config import MODES
 from motion_jax.data.protocols import COUNTS
 from motion_jax.errors import UserError
 from motion_jax.evaluation import tables
-from motion_jax.evaluation.index import IndexedRun, Row
+from motion_jax.evaluation.classification import LOWER_IS_BETTER, TITLES, cell, markdown_table
+from motion_jax.evaluation.index import AnyRow, IndexedRun, Row, TaskRow, TaskScore
 from motion_jax.evaluation.metrics import find_metric
 from motion_jax.evaluation.published import published_rows
 from motion_jax.evaluation.report import Report
@@ -71,7 +73,7 @@ def pages_in(paths: Iterable[str | Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def update_pages(rows: Sequence[Row], pages: Iterable[Path]) -> list[Path]:
+def update_pages(rows: Sequence[AnyRow], pages: Iterable[Path]) -> list[Path]:
     """Writes the tables into the pages; all are made before the first is written.
 
     Returns:
@@ -93,7 +95,7 @@ def update_pages(rows: Sequence[Row], pages: Iterable[Path]) -> list[Path]:
     return list(changed)
 
 
-def updated(text: str, rows: Sequence[Row], source: str) -> str:
+def updated(text: str, rows: Sequence[AnyRow], source: str) -> str:
     """A page with its tables as the index has them. Raises `UserError` for a wrong mark; `source` names the page."""
     lines, result, number = text.split("\n"), [], 0
     while number < len(lines):
@@ -113,9 +115,12 @@ def updated(text: str, rows: Sequence[Row], source: str) -> str:
     return "\n".join(result)
 
 
-def render(wanted: Wanted, rows: Sequence[Row]) -> str:
+def render(wanted: Wanted, rows: Sequence[AnyRow]) -> str:
     """The Markdown that stands between the marks."""
-    return TABLES[wanted.table](wanted, [row for row in rows if row.data["name"] == wanted.data]) or NOTHING
+    found = [row for row in rows if row.data["name"] == wanted.data]
+    if wanted.table in TASK_TABLES:
+        return TASK_TABLES[wanted.table]([row for row in found if isinstance(row, TaskRow)]) or NOTHING
+    return TABLES[wanted.table](wanted, [row for row in found if isinstance(row, Row)]) or NOTHING
 
 
 def _parse(text: str, where: str) -> Wanted:
@@ -130,11 +135,12 @@ def _parse(text: str, where: str) -> Wanted:
         if name not in values:
             raise UserError(f"{where}: results: {name}= is missing")
     wanted = Wanted(**values)
-    checks = {"table": TABLES, "mode": MODES} | ({} if wanted.table == "training" else {"protocol": COUNTS})
+    whole = wanted.table == "training" or wanted.table in TASK_TABLES  # what is shown needs no choice of a metric
+    checks = {"table": (*TABLES, *TASK_TABLES), "mode": MODES} | ({} if whole else {"protocol": COUNTS})
     for name, allowed in checks.items():
         if (value := getattr(wanted, name)) not in allowed:
             raise UserError(f"{where}: results: {name}={value!r}: must be one of {', '.join(allowed)}")
-    if wanted.table != "training":
+    if not whole:
         try:
             find_metric(wanted.metric)
         except UserError as error:
@@ -242,12 +248,52 @@ def _training(_: Wanted, rows: Sequence[Row]) -> str:
     return "\n\n".join(parts)
 
 
+def _recognition(rows: Sequence[TaskRow]) -> str:
+    """Of all splits and numbers of examples in which rows were scored, a table each."""
+    rows = [row for row in rows if row.task == "recognition" and row.scores]
+    groups: dict[tuple[str, int, int, str], list[TaskRow]] = {}
+    for row in rows:
+        first = row.scores[0]
+        groups.setdefault((first.split, first.examples, first.classes, row.data["key"]), []).append(row)
+    parts = []
+    for (split, examples, classes, _), group in groups.items():
+        known = {score.metric for row in group for score in row.scores}
+        names = [name for name in TITLES if name in known]
+        lines = [["model", "epoch", *(TITLES[name] + ("" if name in LOWER_IS_BETTER else ", %") for name in names),
+                  "parameters", "training, min", "steps", "ended by", "latency, ms"]]  # fmt: skip
+        for row in sorted(group, key=lambda row: (-_accuracy(row), row.model, row.checkpoint)):
+            scores = {score.metric: score for score in row.scores}
+            cells = [_metric_cell(scores.get(name), name) for name in names]
+            lines.append([_name(row), row.checkpoint or "-", *cells, *_facts(row)])
+        commits = ", ".join(sorted({score.commit for row in group for score in row.scores}))
+        text = f"{group[0].data['name']}, {split}: {examples} examples, {classes} classes. Scored at {commits}."
+        if machines := {f"{r.machine['processor']}, {r.machine['cores']} cores" for r in group if r.latency_ms}:
+            text += f" Latency: one example at a time on {'; '.join(sorted(machines))}."
+        if group[0].data["name"].startswith("synthetic"):
+            text += f" {tables.SYNTHETIC}"
+        parts += [text, markdown_table(lines)]
+    return "\n\n".join(parts)
+
+
+def _accuracy(row: TaskRow) -> float:
+    found = next((score.values[0] for score in row.scores if score.metric == "accuracy"), None)
+    return -1.0 if found is None else found
+
+
+def _metric_cell(score: TaskScore | None, name: str) -> str:
+    if score is None or score.values[0] is None:
+        return "-"
+    return cell(name, score.values[0], score.std[0] if score.std else None)
+
+
 TABLES: dict[str, Callable[[Wanted, Sequence[Row]], str]] = {
     "forecasting": _forecasting,
     "actions": _actions,
     "published": _published,
     "training": _training,
 }
+TASK_TABLES: dict[str, Callable[[Sequence[TaskRow]], str]] = {"recognition": _recognition}
+"""Of tasks on labelled sequences, each from the rows of its own."""
 
 
 def _caption(group: Sequence[_Found]) -> str:
@@ -264,13 +310,13 @@ def _caption(group: Sequence[_Found]) -> str:
     return text
 
 
-def _facts(row: Row) -> list[str]:
+def _facts(row: AnyRow) -> list[str]:
     endings = sorted({run.ended or "-" for run in row.runs}) or ["-"]
     latency = "-" if row.latency_ms is None else f"{row.latency_ms:.2f}"
     return [_count(row.parameters), _minutes(row.runs), _steps(row.runs), ", ".join(endings), latency]
 
 
-def _name(row: Row) -> str:
+def _name(row: AnyRow) -> str:
     seeds = {0: "", 1: " (1 seed)"}.get(len(row.runs), f" (mean ± std of {len(row.runs)} seeds)")
     return f"{_cell(row.model)}{seeds}"
 

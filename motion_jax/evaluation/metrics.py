@@ -148,6 +148,39 @@ def mpjpe_h36m22_mm(skeleton: Skeleton, prediction: Array | np.ndarray, truth: A
     return _in_float64(functools.partial(_mpjpe_h36m22, skeleton), prediction, truth)
 
 
+def pck_pct(share: float, skeleton: Skeleton, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
+    """PCK, the percentage of correct keypoints: joints that lie nearer to the truth than a share of the torso.
+
+    The torso is the true frame's distance from the pelvis, the root joint, to the neck (`neck_of`), in every frame
+    anew. The root is in place, and all joints count, as in `mpjpe_mm`. Thresholds .2, .1 and .05 are the usual ones.
+
+    Args:
+        share: of the torso.
+        skeleton: with a neck.
+        prediction: `[W, T, D]` raw exponential maps, or of a skeleton of positions these.
+        truth: `[W, T, D]`.
+
+    Returns:
+        `[W, T]` float64, percent.
+
+    Raises:
+        UserError: the skeleton has no neck, or shapes differ or do not fit it.
+    """
+    neck = neck_of(skeleton)
+    if neck is None:
+        raise UserError(f"metric PCK needs a neck: skeleton {skeleton.name!r} has no joint of that name")
+    return _in_float64(functools.partial(_pck, skeleton, neck, share), prediction, truth)
+
+
+def neck_of(skeleton: Skeleton) -> int | None:
+    """The first joint whose name holds "neck"; None of a skeleton without one."""
+    return next((number for number, name in enumerate(skeleton.joints) if "neck" in name.lower()), None)
+
+
+def _has_neck(skeleton: Skeleton) -> bool:
+    return bool(neck_of(skeleton))
+
+
 def _is_h36m(skeleton: Skeleton) -> bool:
     return not H36M.mismatch(skeleton.of_angles)
 
@@ -196,6 +229,19 @@ METRICS: dict[str, Metric] = {
             note="published convention h36m-22",
             function=mpjpe_h36m22_mm,
             applies=_is_h36m,
+        ),
+        *(
+            Metric(
+                f"pck{round(100 * share):02d}_pct",
+                title=f"PCK@{share}",
+                unit="%",
+                digits=1,
+                note="joints within that share of the torso",
+                function=functools.partial(pck_pct, share),
+                applies=_has_neck,
+                higher_is_better=True,
+            )
+            for share in (0.2, 0.1, 0.05)
         ),
     )
 }
@@ -279,6 +325,14 @@ def _mpjpe(skeleton: Skeleton, prediction: Array, truth: Array) -> Array:
 def _mpjpe_h36m22(skeleton: Skeleton, prediction: Array, truth: Array) -> Array:
     positions = pose_positions(skeleton, truth)
     return _mean_distance(h36m22_positions(pose_positions(skeleton, prediction), positions), positions)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _pck(skeleton: Skeleton, neck: int, share: float, prediction: Array, truth: Array) -> Array:
+    places = pose_positions(skeleton, truth)
+    torso = jnp.linalg.norm(places[..., neck, :] - places[..., 0, :], axis=-1, keepdims=True)
+    distance = jnp.linalg.norm(pose_positions(skeleton, prediction) - places, axis=-1)
+    return 100 * jnp.mean(distance < share * torso, axis=-1)
 
 
 def _mean_distance(prediction: Array, truth: Array) -> Array:

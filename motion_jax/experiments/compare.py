@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from absl import logging
 
@@ -43,7 +44,7 @@ def compare(
     rows = [[run for run in runs if run.experiment.name == name]
             for name in dict.fromkeys(run.experiment.name for run in runs)]  # fmt: skip
     for row in rows:
-        _check_seeds(row)
+        check_seeds(row)
     reports: list[Report] = []
     whole: list[Predictor] = []
     for row in rows:
@@ -75,7 +76,7 @@ def _baselines(runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str]
     return list(found.values())
 
 
-def _check_seeds(row: list[Predictor]) -> None:
+def check_seeds(row: Sequence[Any]) -> None:
     """Runs that are averaged are the same experiment. From one seed they are hardly several runs: that is logged."""
     seeds = {run.experiment.train.seed for run in row}
     if len(seeds) < len(row):

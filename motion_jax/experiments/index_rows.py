@@ -17,7 +17,8 @@ from motion_jax.evaluation.index import IndexedRun, Row, rounded, score_of
 from motion_jax.evaluation.report import Report
 from motion_jax.experiments.compare import MAY_DIFFER, zero_velocity
 from motion_jax.inference.predictor import Predictor
-from motion_jax.runtime.timing import commit, interleave, machine
+from motion_jax.runtime import timing
+from motion_jax.runtime.timing import commit, interleave
 from motion_jax.train.checkpoint import params_hash
 from motion_jax.train.log import end_of, read_metrics
 from motion_jax.train.workdir import Workdir, flatten
@@ -38,8 +39,7 @@ def index_rows(runs: Sequence[Predictor], reports: Sequence[Report], latency: bo
         reports: of `compare`, which left none of the runs out.
         latency: measure a call of each row's first run at batch 1; else, and of models without parameters, it is None.
     """
-    code = commit()
-    code, here = f"version {__version__}" if code == "unknown" else code, _machine()
+    code, machine = here()
     rows = []
     for name in dict.fromkeys(report.model for report in reports):
         seeds = [run for run in runs if run.experiment.name == name] or [zero_velocity(runs[0])]
@@ -51,18 +51,24 @@ def index_rows(runs: Sequence[Predictor], reports: Sequence[Report], latency: bo
             Row(
                 model=name,
                 data={**found[0].data, "stride": data.stride, "skip_first_row": data.skip_first_row},
-                config=_config(seeds[0].experiment, trained=bool(parameters)),
+                config=config_of(seeds[0].experiment, trained=bool(parameters)),
                 runs=[indexed_run(run) for run in seeds] if parameters else [],
                 parameters=parameters,
                 latency_ms=round(measure_latency(seeds[0]), 3) if latency and parameters else None,
-                machine=here,
+                machine=machine,
                 scores=[score_of(report, code) for report in found],
             )
         )
     return rows
 
 
-def indexed_run(run: Predictor) -> IndexedRun:
+def here() -> tuple[str, dict[str, Any]]:
+    """The commit that scores (outside a checkout the version), and the machine."""
+    code = commit()
+    return f"version {__version__}" if code == "unknown" else code, _machine()
+
+
+def indexed_run(run: Any) -> IndexedRun:
     """What the folder of a run tells of its training."""
     folder = None if run.workdir is None else Workdir(run.workdir)
     rows = [] if folder is None else read_metrics(folder.metrics)
@@ -97,12 +103,12 @@ def measure_latency(run: Predictor) -> float:
 
 def _machine() -> dict[str, Any]:
     """What a benchmark records of the machine, without what belongs to one call."""
-    found = machine()
+    found = timing.machine()
     versions = {name: version for name, version in found["versions"].items() if version and name != "torch"}
     return {**{name: found[name] for name in _MACHINE}, "versions": versions}
 
 
-def _config(experiment: Experiment, trained: bool) -> dict[str, Any]:
+def config_of(experiment: Experiment, trained: bool) -> dict[str, Any]:
     """A hash of what decided the run, but for seed and paths; and of that what differs from the model's defaults.
 
     What is measured (`eval`) is told by the scores. Of a model without parameters nothing counts that is of training.

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from absl import logging
 
 from motion_jax.errors import UserError
-from motion_jax.inference.predictor import Predictor, load_predictor
+from motion_jax.inference.predictor import load_predictor
 from motion_jax.train.log import end_of, read_metrics
 from motion_jax.train.workdir import Workdir
 
 
-def open_runs(paths: Sequence[str | Path], checkpoint: str = "auto") -> list[Predictor]:
+def open_runs(
+    paths: Sequence[str | Path], checkpoint: str = "auto", load: Callable[[Path, str], Any] = load_predictor
+) -> list[Any]:
     """The runs at `paths`, each a run's folder or a folder that holds runs at any depth.
 
     A run that is named itself is opened as far as it is trained. Of those that are found, a damaged or unfinished one
     is logged with its reason and left out.
 
+    Args:
+        paths: of runs of one task.
+        checkpoint: "best", "last", or "auto".
+        load: opens one: `(folder, checkpoint) -> run`, with the fields `step` and `experiment`.
+
     Raises:
         UserError: a named run cannot be opened (see `load_predictor`), a folder holds no run, or none that is whole.
     """
-    return [run for path in paths for run in _open(Path(path), checkpoint)]
+    return [run for path in paths for run in _open(Path(path), checkpoint, load)]
 
 
 def find_runs(folder: Path) -> list[Path]:
@@ -60,22 +68,31 @@ def is_run(folder: Path) -> bool:
     return run.config.exists() or run.metrics.exists() or run.last.is_dir() or run.selection.is_dir()
 
 
-def _open(path: Path, checkpoint: str) -> list[Predictor]:
+def tasks_of(paths: Sequence[str | Path]) -> set[str]:
+    """The tasks of the runs at `paths`, as far as they can be read; what is wrong with the others tells `open_runs`."""
+    found = set()
+    for folder in (folder for path in paths if Path(path).is_dir() for folder in find_runs(Path(path))):
+        with suppress(UserError):
+            found.add(Workdir(folder).read_experiment().model.TASK)
+    return found
+
+
+def _open(path: Path, checkpoint: str, load: Callable[[Path, str], Any]) -> list[Any]:
     if is_run(path) or not path.is_dir():
-        return [load_predictor(path, checkpoint)]
+        return [load(path, checkpoint)]
     found = find_runs(path)
     if not found:
         raise UserError(f"--workdir={path}: holds no trained run")
-    runs = [run for run in (_open_whole(folder, checkpoint) for folder in found) if run]
+    runs = [run for run in (_open_whole(folder, checkpoint, load) for folder in found) if run]
     if not runs:
         raise UserError(f"--workdir={path}: of its {len(found)} runs none is whole and finished")
     return runs
 
 
-def _open_whole(folder: Path, checkpoint: str) -> Predictor | None:
+def _open_whole(folder: Path, checkpoint: str, load: Callable[[Path, str], Any]) -> Any:
     """None, and a warning, for a run that is not what its config says."""
     try:
-        run = load_predictor(folder, checkpoint)
+        run = load(folder, checkpoint)
         rows = read_metrics(Workdir(folder).metrics)
         done, steps = _steps_done(rows, folder, run.step, checkpoint), run.experiment.train.steps
     except UserError as error:

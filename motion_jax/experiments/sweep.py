@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import re
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -45,7 +45,7 @@ class Run(NamedTuple):
 class Outcome(NamedTuple):
     """What a sweep found."""
 
-    reports: list[Report]  # of every member, averaged over its seeds, then zero-velocity's
+    reports: list[Any]  # of every member, averaged over its seeds, then zero-velocity's
     failed: list[Path]  # folders of runs that are not in them
 
 
@@ -59,17 +59,35 @@ class Procedure(Protocol):
         """Names the content of the data that `experiment` is about."""
         ...
 
-    def train_and_score(self, run: Run) -> list[Report]:
+    def train_and_score(self, run: Run) -> list[Any]:
         """Trains into `run.folder` and scores what was trained."""
         ...
 
-    def baseline(self, run: Run) -> list[Report]:
+    def baseline(self, run: Run) -> list[Any]:
         """What all members are compared with, on the data of `run`."""
+        ...
+
+    def combine(self, reports: Sequence[list[Any]], /) -> list[Any]:
+        """The reports of several seeds as those of one model. Raises `UserError` where they do not average."""
+        ...
+
+    @property
+    def read_json(self) -> Callable[[Path], list[Any]]:
+        """Reads what `write_json` wrote."""
+        ...
+
+    @property
+    def write_json(self) -> Callable[[Sequence[Any], Path], None]:
+        """Writes the reports of a run."""
         ...
 
 
 class Forecasting:
     """Runs of `train.forecasting`, by `compare`, beside zero-velocity. Each data set is opened once."""
+
+    combine = staticmethod(combine)
+    read_json = staticmethod(read_json)
+    write_json = staticmethod(write_json)
 
     def __init__(self) -> None:
         self._open = functools.cache(open_dataset)
@@ -141,7 +159,7 @@ def run_all(runs: list[Run], procedure: Procedure | None = None) -> Outcome:
     procedure = procedure or Forecasting()
     for run in runs:
         check_writable(run.folder / REPORT)
-    scored: dict[str, list[list[Report]]] = {}
+    scored: dict[str, list[list[Any]]] = {}
     failed = []
     for number, run in enumerate(runs, start=1):
         name, seed = run.experiment.name, run.experiment.train.seed
@@ -154,29 +172,30 @@ def run_all(runs: list[Run], procedure: Procedure | None = None) -> Outcome:
     whole = [run for run in runs if run.folder not in failed]
     if not whole:
         raise UserError(f"sweep: none of its {len(runs)} runs could be trained and scored")
-    rows = [report for reports in scored.values() if reports for report in combine(reports)]
+    rows = [report for reports in scored.values() if reports for report in procedure.combine(reports)]
     return Outcome([*rows, *procedure.baseline(whole[0])], failed)
 
 
-def _reports(run: Run, procedure: Procedure) -> list[Report]:
+def _reports(run: Run, procedure: Procedure) -> list[Any]:
     """Of a run that is trained here, or was before."""
     saved = run.folder / REPORT
-    if saved.exists() and (known := _known(saved, run.experiment, procedure.data_key(run.experiment))):
+    if saved.exists() and (known := _known(saved, run.experiment, procedure)):
         print(f"  done before: {run.folder}", flush=True)
         return known
     reports = procedure.train_and_score(run)
-    write_json(reports, saved)
+    procedure.write_json(reports, saved)
     jax.clear_caches()  # of programs that no other run can use
     return reports
 
 
-def _known(saved: Path, experiment: Experiment, data_key: str) -> list[Report]:
+def _known(saved: Path, experiment: Experiment, procedure: Procedure) -> list[Any]:
     """The scores that lie there, if they are of this experiment on this data; else none."""
     try:
-        reports = read_json(saved)
+        reports = procedure.read_json(saved)
     except UserError as error:
         logging.warning("scored again: %s", error)
         return []
+    data_key = procedure.data_key(experiment)
     same = all((r.config, r.data["key"]) == (experiment.to_dict(), data_key) for r in reports)
     return reports if same else []
 

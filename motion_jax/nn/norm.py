@@ -68,7 +68,7 @@ def _vector_product(x: Array, y: Array) -> Array:
     return jnp.matmul(x, y, precision=jax.lax.Precision.HIGHEST)
 
 
-def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNorm]:
+def batch_norm(params: BatchNorm, x: Array, train: bool, mask: Array | None = None) -> tuple[Array, BatchNorm]:
     """x `[..., C]`, each channel normalised over all other axes; then scaled and shifted.
 
     Args:
@@ -76,6 +76,7 @@ def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNo
         x: of the whole batch where `train`.
         train: normalise with the statistics of x (the biased variance) and move the running ones towards them (with
             the unbiased variance, as PyTorch does); else normalise with the running ones.
+        mask: `[...]`, 1 where x takes part in its statistics, 0 where it is padding; None: everywhere.
 
     Returns:
         The result and `params`, whose `running` is that after this batch where `train`; it carries no gradient.
@@ -84,16 +85,17 @@ def batch_norm(params: BatchNorm, x: Array, train: bool) -> tuple[Array, BatchNo
         mean, variance = params.running
         return _normalised(params, x, mean, variance), params
     axes = tuple(range(x.ndim - 1))
-    count = x.size // x.shape[-1]
-    mean = jnp.mean(x, axis=axes)
-    variance = jnp.mean((x - mean) ** 2, axis=axes)
+    where = None if mask is None else mask[..., None] > 0
+    count = x.size // x.shape[-1] if mask is None else jnp.sum(mask)
+    mean = jnp.mean(x, axis=axes, where=where)
+    variance = jnp.mean((x - mean) ** 2, axis=axes, where=where)
     running = moved_running(params.running, Running(mean, variance), count)
     return _normalised(params, x, mean, variance), params._replace(running=running)
 
 
-def moved_running(running: Running, batch: Running, count: int) -> Running:
+def moved_running(running: Running, batch: Running, count: int | Array) -> Running:
     """`running` after a batch of `count` numbers a channel with biased variance; it carries no gradient."""
-    unbiased = batch.variance * (count / max(count - 1, 1))
+    unbiased = batch.variance * (count / jnp.maximum(count - 1, 1))
     moved = [old + MOMENTUM * (new - old) for old, new in zip(running, (batch.mean, unbiased), strict=True)]
     return jax.lax.stop_gradient(Running(*moved))
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from motion_jax.config import MODEL_CONFIGS, Experiment, ModelConfig
 from motion_jax.data.labelled.space import LabelSpace
+from motion_jax.recognition import bi_lstm, deep_lstm, hbrnn
 from motion_jax.recognition.classifier import Classifier
 
 
@@ -31,6 +32,11 @@ def register(name: str, entry: Entry) -> None:
     assert entry.fields.TASK == "recognition", name
     REGISTRY[name] = entry
     MODEL_CONFIGS[name] = entry.fields
+
+
+register("hbrnn", Entry(hbrnn.HbrnnConfig, hbrnn.make))
+register("deep_lstm", Entry(deep_lstm.DeepLstmConfig, deep_lstm.make))
+register("bi_lstm", Entry(bi_lstm.BiLstmConfig, bi_lstm.make))
 
 
 def make(experiment: Experiment, space: LabelSpace) -> Classifier:

@@ -60,9 +60,16 @@ def symmetrised(body: Skeleton, known: Mirror) -> Skeleton:
     return dataclasses.replace(body, offsets=(body.offsets + (body.offsets * above)[known.other]) / 2)
 
 
+@functools.cache
+def mirroring(name: str, root_is_difference: bool):
+    """Compiled once; the bodies of a name differ in nothing else that it reads."""
+    body = dataclasses.replace(SKELETONS[name], root_is_difference=root_is_difference)
+    known = mirror(name)
+    return jax.jit(lambda frames, mean: mirror_frames(known, body, frames, mean))
+
+
 def mirrored(body: Skeleton, name: str, frames: np.ndarray) -> np.ndarray:
-    known, mean = mirror(name), frames.mean(axis=0)
-    return np.asarray(mirror_frames(known, body, jnp.asarray(frames), mean))
+    return np.asarray(mirroring(name, body.root_is_difference)(frames, frames.mean(axis=0)))
 
 
 def matrices(frames: np.ndarray) -> np.ndarray:
@@ -154,7 +161,7 @@ def test_differences_backwards_are_those_of_the_walk_backwards():
 @pytest.mark.parametrize("up", [1, 2])
 def test_turned_about_the_vertical_a_body_is_where_it_was_turned_to(up):
     frames, angle = np.stack([motion(CMU), motion(CMU, seed=3)]), jnp.asarray([0.4, -2.5])
-    turned = turn_windows(up, jnp.asarray(frames), angle, frames.mean(axis=(0, 1)))
+    turned = jax.jit(turn_windows, static_argnums=0)(up, frames, angle, frames.mean(axis=(0, 1)))
     for window, image, turn in zip(frames, turned, angle, strict=True):
         rotation = Rotation.from_rotvec(float(turn) * np.eye(3)[up]).as_matrix()
         np.testing.assert_allclose(frame_positions(CMU, image), frame_positions(CMU, window) @ rotation, atol=1e-6)

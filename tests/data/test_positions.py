@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -11,7 +12,7 @@ from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.positions import represented, to_positions
 from motion_jax.data.splits import split_clips
-from motion_jax.data.synthetic import make_synthetic
+from motion_jax.data.synthetic import make_clip
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import evaluate, select
 from motion_jax.evaluation.metrics import find_metric, mpjpe_mm
@@ -81,11 +82,14 @@ def test_positions_score_as_the_angles_that_they_are_of():
 
 @functools.cache
 def synthetic() -> Dataset:
-    return make_synthetic(0)
+    """Of the synthetic set two subjects, one of them the test's, as they walk; the beginnings of their clips."""
+    clips = tuple(make_clip(0, subject, "walking", trial) for subject in ("S1", "S5") for trial in (1, 2))
+    short = tuple(dataclasses.replace(clip, frames=clip.frames[:700]) for clip in clips)
+    return Dataset("synthetic", short, ("walking",), H36M, 50.0, "key")
 
 
 def experiment(representation: str) -> Experiment:
-    data = DataConfig(representation=representation, source_length=10, target_length=3, actions="walking")
+    data = DataConfig(representation=representation, source_length=10, target_length=3, validation="none")
     return Experiment(data=data, model=model_config("zero_velocity"), eval=EvalConfig(protocols="srnn", frames="1,3"))
 
 
@@ -118,7 +122,7 @@ def test_the_windows_are_those_of_the_angles():
     for name in ("positions", "expmap"):
         run = experiment(name)
         data = represented(synthetic(), run.data)
-        chosen[name] = select("srnn", synthetic(), pose_space(data, data.split("train")[:2], run.data), run)
+        chosen[name] = select("srnn", synthetic(), pose_space(data, data.split("train"), run.data), run)
     places, angles = chosen.values()
     assert places.actions == angles.actions
     assert mpjpe_mm(H36M.of_positions, places.truth, to_positions(H36M, angles.truth)).max() < 1

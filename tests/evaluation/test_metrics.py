@@ -25,8 +25,10 @@ from motion_jax.evaluation.metrics import (
 )
 from motion_jax.runtime import plugins
 from motion_jax.skeletons.bodies import CMU, H36M, SKELETONS
+from motion_jax.skeletons.skeleton import Joint, Skeleton
 from motion_jax.types import Clip
 
+JOINTS = ("root", "a", "b", "LowerNeck", *(f"joint{number}" for number in range(4, 25)))
 FRAMES = np.array([2, 4, 8, 10, 14, 25])
 # Zero-velocity on the CMU test files: Euler error, rad, and position error, mm, both with the root zeroed.
 ZERO_VELOCITY = {
@@ -97,10 +99,11 @@ def test_metrics_are_float64_whatever_the_caller_and_leave_its_setting(name, win
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_perfect_prediction_scores_zero_and_another_does_not(name, windows):
+def test_a_perfect_prediction_scores_best_and_another_does_not(name, windows):
     prediction, truth = windows
-    np.testing.assert_array_equal(METRICS[name](H36M, truth, truth), np.zeros((4, 6)))
-    assert (METRICS[name](H36M, prediction, truth) > 0).all()
+    best = 100 if METRICS[name].higher_is_better else 0
+    np.testing.assert_array_equal(METRICS[name](H36M, truth, truth), np.full((4, 6), best))
+    assert (METRICS[name](H36M, prediction, truth) != best).all()
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -118,7 +121,7 @@ def test_a_frame_s_error_is_that_frame_s(name, windows):
     changed = prediction.copy()
     changed[:, 3] = truth[:, 3]
     before, after = METRICS[name](H36M, prediction, truth), METRICS[name](H36M, changed, truth)
-    np.testing.assert_array_equal(after[:, 3], 0)
+    np.testing.assert_array_equal(after[:, 3], 100 if METRICS[name].higher_is_better else 0)
     np.testing.assert_array_equal(np.delete(after, 3, 1), np.delete(before, 3, 1))
 
 
@@ -192,6 +195,22 @@ def test_the_published_positions_take_22_joints_from_the_prediction():
     np.testing.assert_array_equal(result[:, given], truth[:, given])
 
 
+def test_pck_counts_the_joints_within_a_share_of_the_true_torso():
+    """Joint j is off by j % of the torso, which is 100 mm in one frame and 400 in the other; the neck is joint 3."""
+    body = Skeleton.from_table("chain", [
+        Joint(name, parent, "spine", (0, 10, 0)) for name, parent in zip(JOINTS, (None, *JOINTS), strict=False)
+    ]).of_positions  # fmt: skip
+    truth = np.random.default_rng(0).normal(size=(1, 2, len(JOINTS), 3))
+    torso = np.array([100.0, 400.0])
+    truth[:, :, 3] = truth[:, :, 0] + torso[:, None] * [0, 1, 0]
+    prediction = truth.copy()
+    prediction[..., 2] += np.arange(len(JOINTS)) / 100 * torso[:, None]
+    shares = [find_metric(f"pck{percent:02d}_pct")(body, *(x.reshape(1, 2, -1) for x in (prediction, truth)))
+              for percent in (20, 10, 5)]  # fmt: skip
+    np.testing.assert_allclose(shares, [[[80, 80]], [[40, 40]], [[20, 20]]])  # of 25: joints 0 to 19, 0 to 9, 0 to 4
+    assert not METRICS["pck20_pct"].applies(Skeleton.from_table("stick", [Joint("a", None, "spine", (0, 0, 0))]))
+
+
 def test_what_does_not_fit_is_named(windows):
     prediction, truth = windows
     with pytest.raises(UserError, match=r"\(4, 5, 99\).*\(4, 6, 99\)"):
@@ -222,7 +241,10 @@ def known():
 
 @pytest.mark.usefixtures("known")
 def test_a_registered_metric_is_found_and_replaced_but_never_one_of_the_package():
-    with pytest.raises(UserError, match=r"'still_mm' must be one of euler_error_rad, mpjpe_mm, mpjpe_h36m22_mm$"):
+    with pytest.raises(
+        UserError,
+        match=r"'still_mm' must be one of euler_error_rad, mpjpe_mm, mpjpe_h36m22_mm, pck20_pct, pck10_pct, pck05_pct$",
+    ):
         find_metric("still_mm")
     first, second = made(note="first"), made(note="second")
     register_metric(first)

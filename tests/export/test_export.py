@@ -307,7 +307,10 @@ def test_the_card(predictor: Predictor, exported: Path):
 
 
 @written_as_stablehlo
-def test_a_file_that_predicts_something_else_is_told(predictor: Predictor, copied: Path):
+@written_as_stablehlo
+def test_a_file_that_predicts_something_else_is_told(tmp_path: Path):
+    predictor, copied = _predictor("zero_velocity"), tmp_path / "made"
+    write_export(predictor, copied, platforms=("cpu",), checked=False)
     example = _read_example(copied)
     np.savez(copied / EXAMPLE, **(example | {"future": example["future"] + 1}))  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match=r"--format=stablehlo: its future is .* away from the original's"):

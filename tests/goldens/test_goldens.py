@@ -1,4 +1,4 @@
-"""The networks against PyTorch, with the same weights: `make_goldens.py` made the stored numbers."""
+"""The networks against PyTorch, with the same weights: `make_goldens.py` and its neighbour made the stored numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import jax
 import numpy as np
 import pytest
 
-from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, ModelConfig, model_config
+from motion_jax.config import (
+    ComputeConfig,
+    DataConfig,
+    EvalConfig,
+    Experiment,
+    LabelsConfig,
+    ModelConfig,
+    TrainConfig,
+    model_config,
+)
+from motion_jax.data.labelled.space import LabelSpace, Modality
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.nn.attention import ATTENTIONS, Sizes, attend
@@ -18,7 +28,11 @@ from motion_jax.nn.deferred_grad.products import Compute
 from motion_jax.nn.norm import BatchNorm, LayerNorm, batch_norm, init_batch_norm, layer_norm
 from motion_jax.nn.scans import encode, init_layers
 from motion_jax.pose_space import PoseSpace
+from motion_jax.recognition import make as make_classifier
+from motion_jax.recognition.losses import make_loss as make_classifier_loss
 from motion_jax.skeletons.bodies import H36M
+from motion_jax.skeletons.skeleton import Joint, Skeleton
+from motion_jax.types import Running
 
 HERE = Path(__file__).parent
 KEY = jax.random.key(0)  # any: the values are replaced
@@ -38,6 +52,21 @@ WHOLE += [
     for name in BOTH
     for dtype, fast in (("float32", True), ("float64", False))
 ]
+
+PARTS = ("spine", "spine", "left_arm", "right_arm", "left_leg", "right_leg")
+BODY = Skeleton.from_table(
+    "six", [Joint(str(n), str(n - 1) if n else None, part, (0, 1, 0)) for n, part in enumerate(PARTS)]
+).of_positions
+LABEL_SPACE = LabelSpace(("a", "b", "c"), (Modality("positions", np.zeros(18), np.ones(18)),), 25.0, BODY)
+DURNN_T = {"hierarchy": False, "bidirectional": False, "last": "tanh"}
+CLASSIFIERS = {
+    "HBRNN-L": model_config("hbrnn", part_hidden=2, limb_hidden=2, half_hidden=3, body_hidden=2),
+    "DURNN-T": model_config("hbrnn", part_hidden=1, limb_hidden=1, half_hidden=1, body_hidden=3, **DURNN_T),
+    "deep LSTM": model_config("deep_lstm", hidden=3, feed_forward=2, dropout=0.0, l1=0.01, l21=0.02, groups=2),
+    "Bi-LSTM": model_config("bi_lstm", hidden=2, layers=2, dropout=0.0),
+    "batch norm": model_config("bi_lstm", hidden=2, layers=2, dropout=0.0, norm="batch"),
+    "layer norm": model_config("bi_lstm", hidden=2, layers=2, dropout=0.0, norm="layer"),
+}
 
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -158,3 +187,47 @@ def experiment(model: ModelConfig, history: np.ndarray, future: np.ndarray, fast
 
 def space(width: int) -> PoseSpace:
     return PoseSpace(np.zeros(width), np.ones(width), tuple(range(width)), (), H36M, 25.0)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_training_step_of_classifiers(name):
+    with jax.enable_x64(True):
+        given = below("recognition", "", "float64")
+        frames, labels, lengths = (given[key] for key in ("frames", "labels", "lengths"))
+        mask = (np.arange(frames.shape[1]) < lengths[:, None]).astype(np.float64)
+        labels = labels.astype(np.int32)
+        classifier = make_classifier(
+            Experiment(model=CLASSIFIERS[name], train=TrainConfig(loss="cross_entropy")), LABEL_SPACE
+        )
+        loss_of = make_classifier_loss("cross_entropy", LabelsConfig(), np.ones(3)).of_batch
+        case, template = below("recognition", f"{name}/", "float64"), jax.eval_shape(classifier.init, KEY)
+        expected, running = below("recognition", f"{name}/gradient/", "float64"), {}
+        if name == "batch norm":
+            moments = {"mean": np.zeros(4), "variance": np.ones(4)}
+            running = {f"norms.{n}.running.{key}": value for n in (0, 1) for key, value in moments.items()}
+        params = fill(template, below("recognition", f"{name}/params/", "float64") | running)
+
+        @jax.jit
+        def run(params):
+            def loss(params):
+                scores, new = classifier.scores(params, frames, mask), params
+                if classifier.train_scores is not None:
+                    scores, new = classifier.train_scores(params, frames, mask, jax.random.split(KEY, len(labels)))
+                penalty = 0 if classifier.penalty is None else classifier.penalty(params)
+                return loss_of(scores, None, labels) + penalty, (scores, new)
+
+            return jax.value_and_grad(loss, has_aux=True)(params)
+
+        (loss, (scores, new)), gradient = run(params)
+        assert_close(scores, case["scores"], "float64")
+        assert_close(loss, case["loss"], "float64")
+        expected |= {key: np.zeros_like(value) for key, value in running.items()}
+        jax.tree.map(lambda a, b: assert_close(a, b, "float64"), gradient, fill(template, expected))
+        if name == "batch norm":
+            assert classifier.whole_batch
+            for number, norm in enumerate(new.norms):
+                assert isinstance(norm.running, Running)
+                assert_close(norm.running.mean, case[f"running/{number}.mean"], "float64")
+                assert_close(norm.running.variance, case[f"running/{number}.variance"], "float64")
+            predicted = jax.jit(classifier.scores)(new, frames, mask)
+            assert_close(predicted, case["predicted"], "float64")

@@ -68,8 +68,8 @@ def covering() -> list[tuple]:
 
 
 COVERING = covering()
-IN_FLOAT32 = COVERING[::9]
-AT_ONCE = COVERING[::6]  # in float64; the others are slow
+IN_FLOAT32 = COVERING[::12]
+AT_ONCE = COVERING[::9]  # in float64; the others are slow
 CASES = [(case, "float32") for case in IN_FLOAT32] + [
     pytest.param(case, "float64", marks=() if case in AT_ONCE else pytest.mark.slow) for case in COVERING
 ]

@@ -32,3 +32,12 @@ def test_a_batch_of_one_number_a_channel_leaves_finite_statistics():
     y, params = batch_norm(PARAMS, X[:1, :1], train=True)
     np.testing.assert_allclose(y, 0, atol=1e-6)
     np.testing.assert_allclose(params.running.variance, 0.9)
+
+
+def test_padding_takes_no_part_in_statistics():
+    mask = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1], [1, 1, 0]], np.float32)
+    padded = np.where(mask[..., None] > 0, X, 1e6)
+    y, params = batch_norm(PARAMS, padded, train=True, mask=mask)
+    expected, of_frames = batch_norm(PARAMS, X[mask > 0], train=True)
+    np.testing.assert_allclose(y[mask > 0], expected, rtol=1e-5, atol=1e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), params.running, of_frames.running)

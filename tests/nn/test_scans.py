@@ -10,7 +10,7 @@ import pytest
 
 from motion_jax.nn.cells import CELLS, step_cell
 from motion_jax.nn.deferred_grad.products import Compute
-from motion_jax.nn.scans import bidirectional_scan, encode, init_layers, scan
+from motion_jax.nn.scans import bidirectional_scan, encode, init_layer, init_layers, scan, scan_layer, scan_side_by_side
 
 T, B, I, H = 4, 2, 3, 5
 INPUTS = np.random.default_rng(0).normal(size=(T, B, I)).astype(np.float32)
@@ -45,6 +45,17 @@ def run(kind: str, params, inputs, state, reverse: bool = False):
 @functools.partial(jax.jit, static_argnums=0)
 def run_both(kind: str, params, inputs, state):
     return bidirectional_scan(CELLS[kind], CELLS[kind].weights(params, Compute()), inputs, state)
+
+
+@functools.partial(jax.jit, static_argnames=("kind", "bidirectional"))
+def run_layers(kind: str, params, inputs, mask, bidirectional: bool):
+    """Alone one after another, and side by side."""
+    weights = [CELLS[kind].weights(layer, Compute()) for layer in params]
+    options = {"bidirectional": bidirectional, "mask": mask}
+    alone = [
+        scan_layer(CELLS[kind], w, x, H, concatenate=True, **options) for w, x in zip(weights, inputs, strict=True)
+    ]
+    return alone, scan_side_by_side(CELLS[kind], weights, inputs, H, **options)
 
 
 @functools.partial(jax.jit, static_argnums=2)
@@ -84,22 +95,45 @@ def test_reverse_is_forward_in_reversed_time(kind):
 
 
 @states
-def test_bidirectional_is_the_sum_of_two_scans(kind):
+def test_bidirectional_is_two_scans(kind):
     (params,), state = parameters(kind, 1, True), initial(kind, 2)
     last, outputs = run_both(kind, params, INPUTS, state)
     forward = run(kind, pick(params, 0), INPUTS, pick(state, 0))
     backward = run(kind, pick(params, 1), INPUTS, pick(state, 1), reverse=True)
-    np.testing.assert_allclose(outputs, forward[1] + backward[1], **CLOSE)
-    assert_trees_close(last, jax.tree.map(np.add, forward[0], backward[0]))
+    assert_trees_close(outputs, (forward[1], backward[1]))
+    assert_trees_close((pick(last, 0), pick(last, 1)), (forward[0], backward[0]))
 
 
 def test_bidirectional_commutes_with_time_reversal_and_exchange_of_directions():
     (params,), state = parameters("gru", 1, True), initial("gru", 2)
+    last, (forward, backward) = run_both("gru", params, INPUTS, state)
     exchanged = jax.tree.map(lambda leaf: leaf[::-1], params)
-    last, outputs = run_both("gru", params, INPUTS, state)
     mirrored_last, mirrored = run_both("gru", exchanged, INPUTS[::-1], state[::-1])
-    np.testing.assert_allclose(outputs, mirrored[::-1], **CLOSE)
-    np.testing.assert_allclose(last, mirrored_last, **CLOSE)
+    assert_trees_close((backward, forward), tuple(y[::-1] for y in mirrored))
+    np.testing.assert_allclose(last, mirrored_last[::-1], **CLOSE)
+
+
+@directions
+@pytest.mark.parametrize("kind", ["gru", "lstm"])  # of which padding alone would not leave the zero state of the first
+def test_masked_layers_are_layers_of_shorter_sequences_alone_and_side_by_side(kind, bidirectional):
+    inputs = [INPUTS, INPUTS[..., :2]]
+    params = [
+        randomise(jax.eval_shape(lambda key, x=x: init_layer(key, CELLS[kind], x.shape[-1], H,
+                                                             bidirectional=bidirectional), jax.random.key(0)), seed)
+        for seed, x in enumerate(inputs)
+    ]  # fmt: skip
+    mask = np.ones((T, B), np.float32)
+    mask[T - 2 :, 1] = 0
+    padded, beside = run_layers(kind, params, inputs, mask, bidirectional)
+    short = [x[: T - 2, 1:] for x in inputs]
+    cut, _ = run_layers(kind, params, short, np.ones((T - 2, 1), np.float32), bidirectional)
+    whole, _ = run_layers(kind, params, inputs, None, bidirectional)
+    for n in range(2):
+        last, outputs = padded[n]
+        np.testing.assert_allclose(beside[n], outputs, **CLOSE)
+        np.testing.assert_allclose(outputs[:, 0], whole[n][1][:, 0], **CLOSE)
+        np.testing.assert_allclose(outputs[: T - 2, 1], cut[n][1][:, 0], **CLOSE)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b[0], **CLOSE), last, cut[n][0])
 
 
 @directions

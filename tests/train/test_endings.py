@@ -20,6 +20,7 @@ from motion_jax.inference.predictor import load_predictor
 from motion_jax.train import forecasting
 from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.log import Progress, end_of, read_metrics
+from motion_jax.train.loop import train
 from motion_jax.train.step import moving_average
 from motion_jax.train.stop import Interrupted
 from motion_jax.train.workdir import Workdir
@@ -75,7 +76,8 @@ def test_what_is_measured_and_used_is_the_average_and_it_resumes_bitwise(
         return measure(task, params, step)
 
     monkeypatch.setattr(Forecasting, "measure", recording)
-    fit(experiment, dataset, tmp_path / "whole")
+    task = Forecasting.of(experiment, dataset)  # one, so that its programs are shared
+    train(task, experiment, tmp_path / "whole")
     state = restore(tmp_path / "whole")[1]
     loaded = load_predictor(tmp_path / "whole").params
     for used in (measured[-1], loaded):
@@ -85,8 +87,8 @@ def test_what_is_measured_and_used_is_the_average_and_it_resumes_bitwise(
     with monkeypatch.context() as patch:
         _stop_at(patch, 10)
         with pytest.raises(Interrupted):
-            fit(experiment, dataset, tmp_path / "run")
-    fit(experiment, dataset, tmp_path / "run")
+            train(task, experiment, tmp_path / "run")
+    train(task, experiment, tmp_path / "run")
     assert digest(tmp_path / "run") == digest(tmp_path / "whole")
     report = next(row for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if row["kind"] == "report")
     assert not [name for name in report if "one_step" in name or "test" in name or "srnn" in name]
@@ -99,11 +101,12 @@ def test_patience_ends_at_its_report_and_stays_at_its_end(
     """Also when it was interrupted between two reports without a better score; nan is none."""
     _script(monkeypatch, {5: 0.5, 10: 0.4, 15: float("nan"), 20: 0.41, 25: 0.1})
     experiment = configure(steps=40, report_every=5, patience=2)
+    task = Forecasting.of(experiment, dataset)  # one, so that its programs are shared
     with monkeypatch.context() as patch:
         _stop_at(patch, 15, steps=40)
         with pytest.raises(Interrupted):
-            fit(experiment, dataset, tmp_path / "run")
-    assert fit(experiment, dataset, tmp_path / "run") == 20
+            train(task, experiment, tmp_path / "run")
+    assert train(task, experiment, tmp_path / "run") == 20
     rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
     end = end_of(rows)
     assert end
@@ -111,10 +114,10 @@ def test_patience_ends_at_its_report_and_stays_at_its_end(
     assert load_predictor(tmp_path / "run").step == 10
     assert load_predictor(tmp_path / "run", "last").step == 20
     capfd.readouterr()
-    assert fit(experiment, dataset, tmp_path / "run") == 20
+    assert train(task, experiment, tmp_path / "run") == 20
     assert "step 20: training has ended: no better validation score in 2 reports" in capfd.readouterr().err
     assert read_metrics(tmp_path / "run" / "metrics.jsonl") == rows
-    assert fit(configure(steps=25, report_every=5, patience=3), dataset, tmp_path / "run") == 25  # more patience
+    assert train(task, configure(steps=25, report_every=5, patience=3), tmp_path / "run") == 25  # more patience
 
 
 WRONG = [
