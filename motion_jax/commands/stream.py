@@ -19,7 +19,7 @@ from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.inference.stream import StreamingPredictor
-from motion_jax.inference.stream.predictor import Bridge
+from motion_jax.inference.stream.pose_stream import Bridge
 from motion_jax.inference.stream.replay import Feed, Recording, replay
 from motion_jax.runtime.files import user_path
 
