@@ -30,12 +30,15 @@ MODELS: dict[str, Any] = {
 
 def experiment(task: str, **labels: Any) -> Experiment:
     """Of joints preprocessed in every way, unless said otherwise."""
-    window = {"window": WINDOW} if task == "recognition" else {"inputs": "positions,angles"}
-    chosen = {"inputs": "positions,angles,velocities", "preprocess": "center,smooth,view,scale", "frame_step": STEP}
+    chosen: dict[str, Any] = {"preprocess": "center,smooth,view,scale", "frame_step": STEP}
+    if task == "recognition":
+        chosen |= {"inputs": "positions,angles,velocities", "window": WINDOW}
+    else:
+        chosen["inputs"] = "positions,angles"
     return Experiment(
         name=f"a {task}",
         data=DataConfig(root="absent"),
-        labels=LabelsConfig(**(chosen | window | labels)),
+        labels=LabelsConfig(**chosen | labels),
         model=MODELS[task],
         train=TrainConfig(loss="cross_entropy"),
     )
