@@ -28,8 +28,7 @@ from motion_jax.nn.deferred_grad import Compute, Operand, compute_of, product
 from motion_jax.nn.dense import Dense, dense_weights, init_dense
 from motion_jax.nn.dropout import check_rate, dropout
 from motion_jax.nn.mlp import init_mlp, mlp_weights
-from motion_jax.nn.rolling import scan_repeated, scan_states
-from motion_jax.nn.scans import scan
+from motion_jax.nn.scans import scan, scan_repeated
 from motion_jax.types import Array
 
 FUSIONS = ("none", "early", "late", "matt")
@@ -236,7 +235,7 @@ def _unrolled(
     """
     batch, count, begin = x.shape[1], config.anticipation, config.clock.encoding
     zeros = LSTM.zeros((batch, config.hidden), x.dtype)
-    states = scan_states(LSTM, weights.rolling, _drop(config, rows, site, x), zeros)
+    _, states = scan(LSTM, weights.rolling, _drop(config, rows, site, x), zeros, emit=lambda state: state)
     h, c = (leaf[begin:] for leaf in states)
     initial = type(states)(h.reshape(count * batch, -1), c.reshape(count * batch, -1))
     if rows is None or (not config.dropout and rows.completing is None):

@@ -131,7 +131,8 @@ def _build_infer(case: Case) -> Built:
     options = compiler_options(case.experiment().compute)
     arguments = jax.device_put((parameters(case), sequences(case)[0], np.ones((case.batch, case.source), np.float32)))
     begun = time.perf_counter()
-    compiled = jax.jit(network(case).scores, compiler_options=options).lower(*arguments).compile()
+    scores = recognition.scores_in_parts(network(case), case.experiment())
+    compiled = jax.jit(scores, compiler_options=options).lower(*arguments).compile()
     compile_s, memory = time.perf_counter() - begun, _memory(compiled)
     return Built(lambda: jax.block_until_ready(compiled(*arguments)), lambda: _gradients(case), 1, compile_s, memory,
                  memory, case.fast)  # fmt: skip

@@ -3,12 +3,14 @@
 motion-jax benchmark --work=train,infer --batch=16,128 --hidden=256 --json=bench.json --markdown=bench.md
 motion-jax benchmark --threads=1 --peer=torch,torch_compile,flax,plain      (one thread on either side)
 motion-jax benchmark --threads=1 --model=simlpe,his_rep_itself,dct_mixer --batch=1,64,256 --peer=torch,torch_compile
+motion-jax benchmark --threads=1 --model=ru_lstm --hidden=128,1024 --batch=1,128 --peer=torch       (alone)
 motion-jax benchmark --batch=1,16,128,1024 --precision=float32,tf32,bf16 --plot=pictures
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,17 @@ import jax
 from absl import flags
 
 from motion_jax import config
-from motion_jax.benchmark import peers, plots, roofline, sweep, torch_peer
+from motion_jax.benchmark import peers, plots, roofline, ru_lstm, sweep, torch_peer
 from motion_jax.benchmark.case import MODELS, WORKS
 from motion_jax.benchmark.growth import growths
 from motion_jax.benchmark.page import page
 from motion_jax.benchmark.run import measure
 from motion_jax.commands import cli
+from motion_jax.errors import UserError
 from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
 from motion_jax.runtime import devices, timing
-from motion_jax.runtime.files import check_writable
+from motion_jax.runtime.files import check_writable, write_text
 
 _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by commas.") for name, default, text in (
     ("batch", "16", "Batch sizes"), ("hidden", "256", "Hidden widths"), ("source", "50", "Observed frames"),
@@ -36,7 +39,7 @@ _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by comm
 )}  # fmt: skip
 _NAMES = {name: (flags.DEFINE_string(name, default, f"{', '.join(allowed)}; several separated by commas."), allowed)
           for name, default, allowed in (
-    ("work", "train", WORKS), ("model", config.DEFAULT_MODEL, MODELS),
+    ("work", "train", WORKS), ("model", config.DEFAULT_MODEL, (*MODELS, ru_lstm.MODEL)),
     ("attention", "additive", ("none", *ATTENTIONS)), ("cell", "gru", tuple(CELLS)),
     ("precision", "float32", config.PRECISIONS),
 )}  # fmt: skip
@@ -56,6 +59,11 @@ def main(_: list[str]) -> None:
     values = {name: sweep.numbers(name, flag.value) for name, flag in _NUMBERS.items()}
     named = {name: sweep.names(name, flag.value, allowed) for name, (flag, allowed) in _NAMES.items()}
     chosen = sweep.names("peer", _PEER.value, tuple(peers.PEERS)) if _PEER.value else []
+    anticipates = named["model"] == [ru_lstm.MODEL]
+    if ru_lstm.MODEL in named["model"] and not anticipates:
+        raise UserError(f"--model={_NAMES['model'][0].value}: {ru_lstm.MODEL}, which anticipates, is measured alone")
+    if anticipates:
+        named["model"] = [config.DEFAULT_MODEL]  # of cases, which are not measured
     single = {"bidirectional": _BIDIRECTIONAL, "cuda_graphs": _CUDA_GRAPHS, "micro_batch": _MICRO_BATCH}
     cases = sweep.cases(named | values | {name: [flag.value] for name, flag in single.items()})
     for path in filter(None, (_JSON.value, _MARKDOWN.value)):
@@ -67,6 +75,9 @@ def main(_: list[str]) -> None:
         devices.use_cores()
     jax.config.update("jax_enable_compilation_cache", False)  # else compile_s would be the time to read a file
     peers.check_available(chosen)
+    if anticipates:
+        _measure_anticipation(named["work"], values, chosen)
+        return
     ceilings = roofline.measure(named["precision"])
     if any(peers.PEERS[name].needs_torch for name in chosen):
         rates = {precision: torch_peer.matmul_gflops_per_s(precision) for precision in named["precision"]}
@@ -80,6 +91,20 @@ def main(_: list[str]) -> None:
     pictures = plots.growth_plots(growths(rows), _PLOT.value) if _PLOT.value else []
     for path in filter(None, (_JSON.value, _MARKDOWN.value, *pictures)):
         print(f"wrote {path}")
+
+
+def _measure_anticipation(works: list[str], values: dict[str, list[int]], chosen: list[str]) -> None:
+    """Of --work, --batch and --hidden every combination; other choices are not read."""
+    rows = []
+    for work, batch, hidden in itertools.product(works, values["batch"], values["hidden"]):
+        rows += ru_lstm.measure(work, batch, hidden, chosen, _SECONDS.value)
+    text = ru_lstm.table(rows)
+    print(text)
+    content = json.dumps({"machine": timing.machine(), "rows": rows}, indent=2)
+    for path, part in ((_JSON.value, content), (_MARKDOWN.value, text + "\n")):
+        if path:
+            write_text(path, part)
+            print(f"wrote {path}")
 
 
 def _write(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:

@@ -245,7 +245,7 @@ def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
 
 def _all_fields() -> dict[str, Any]:
     """Of every group, and of every model."""
-    return {**Experiment().to_dict(), "model": _of_every_model()}
+    return {**dataclasses.asdict(Experiment()), "model": _of_every_model()}
 
 
 def _of_every_model() -> dict[str, Any]:

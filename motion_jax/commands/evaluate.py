@@ -144,7 +144,10 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
         dataset = _opened_labelled(_data(run), run.experiment.labels)
         groups.setdefault(dataset.key, []).append(run)
         sets[dataset.key] = dataset
-    scored = [(group, task.compare(group, sets[key], _BASELINE.value, leave_out)) for key, group in groups.items()]
+    scored = [
+        (group, task.compare(group, sets[key], _BASELINE.value, leave_out, _CHECKPOINT.value))
+        for key, group in groups.items()
+    ]
     reports = [report for _, found in scored for report in found]
     if not reports:
         raise UserError(f"--workdir={_WORKDIR.value}: none of its {len(runs)} runs could be scored")

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple, Protocol
 from motion_jax.config import Experiment
 from motion_jax.data.labelled.open import open_labelled
 from motion_jax.data.labelled.sequences import LabelledSet
+from motion_jax.evaluation import anticipation as anticipation_reports
 from motion_jax.evaluation import classification
 from motion_jax.evaluation.index import TaskRow
+from motion_jax.experiments.anticipation import anticipation_rows, baselines, compare_anticipation
 from motion_jax.experiments.recognition import compare_recognition, majority, recognition_rows
 from motion_jax.experiments.sweep import Run
+from motion_jax.inference.anticipator import load_anticipator
 from motion_jax.inference.recogniser import load_recogniser
-from motion_jax.train import recognition
+from motion_jax.train import anticipation, recognition
 from motion_jax.visualize.confusion import confusion_picture
 
 Reports = list[Any]  # of one task
@@ -31,7 +34,7 @@ class Compare(Protocol):
     """Reports of runs on the test split of `dataset`, seeds averaged; then those of baselines, if asked for."""
 
     def __call__(  # noqa: D102
-        self, runs: Sequence[Any], dataset: LabelledSet, baseline: bool, leave_out: bool, /
+        self, runs: Sequence[Any], dataset: LabelledSet, baseline: bool, leave_out: bool, checkpoint: str, /
     ) -> Reports: ...
 
 
@@ -72,6 +75,20 @@ LABELLED_TASKS: dict[str, LabelledTask] = {
         draw=confusion_picture,
         index_rows=recognition_rows,
     ),
+    "anticipation": LabelledTask(
+        fit=anticipation.fit,
+        load=load_anticipator,
+        compare=lambda runs, dataset, baseline, leave_out, checkpoint: compare_anticipation(runs, dataset, baseline),
+        baselines=baselines,
+        combine=anticipation_reports.combine,
+        text=anticipation_reports.table,
+        write_json=anticipation_reports.write_json,
+        read_json=anticipation_reports.read_json,
+        write_csv=anticipation_reports.write_csv,
+        write_markdown=anticipation_reports.write_markdown,
+        draw=None,
+        index_rows=anticipation_rows,
+    ),
 }
 """By `ModelConfig.TASK`."""
 
@@ -92,7 +109,7 @@ class Labelled:
         """`fit`, and what was trained on the test split."""
         dataset = self._dataset(run.experiment)
         self._task.fit(run.experiment, dataset, run.folder)
-        return self._task.compare([self._task.load(run.folder, "auto")], dataset, False, False)
+        return self._task.compare([self._task.load(run.folder, "auto")], dataset, False, False, "auto")
 
     def baseline(self, run: Run) -> Reports:
         """What all members are compared with."""

@@ -5,7 +5,9 @@ And their report: one record a row of the table, the mean over several runs, as 
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -134,3 +136,33 @@ def write_json(reports: Sequence[AnticipationReport], path: str | Path) -> None:
     content = {"reports": [dataclasses.asdict(report) for report in reports]}
     check_writable(path)
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> list[AnticipationReport]:
+    """What `write_json` wrote. Raises `UserError` where it is something else."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))["reports"]
+        return [AnticipationReport(**value) for value in values]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a file of anticipation reports: {error}") from None
+
+
+def write_csv(reports: Sequence[AnticipationReport], path: str | Path) -> None:
+    """One line a report, metric and time. Raises `UserError` if it cannot be written."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("model", "split", "metric", "data", "time", "value", "std", "examples", "seeds"))
+    for report in reports:
+        for name, values in report.metrics.items():
+            spread = report.std[name] if report.std else [""] * len(values)
+            for time, value, std in zip(report.times, values, spread, strict=True):
+                row = (report.model, report.split, name, report.data["name"], time, value, std)
+                writer.writerow((*row, report.examples, report.seeds))
+    check_writable(path)
+    write_text(path, text.getvalue())
+
+
+def write_markdown(reports: Sequence[AnticipationReport], path: str | Path) -> None:
+    """The tables. Raises `UserError` if they cannot be written."""
+    check_writable(path)
+    write_text(path, table(reports) + "\n")

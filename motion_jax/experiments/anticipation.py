@@ -11,7 +11,10 @@ from motion_jax.data.labelled.observations import observe
 from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.errors import UserError
 from motion_jax.evaluation.anticipation import AnticipationReport, combine, measure
+from motion_jax.evaluation.index import TaskRow, TaskScore, rounded
+from motion_jax.experiments.index_rows import CALLS, config_of, count_parameters, here, indexed_run
 from motion_jax.inference.anticipator import TrainedAnticipator
+from motion_jax.runtime.timing import interleave
 
 MARKOV = "What usually follows (Markov)"
 MAJORITY = "Most frequent"
@@ -19,13 +22,14 @@ CHANCE = "Chance"
 
 
 def compare_anticipation(
-    runs: Sequence[TrainedAnticipator], dataset: LabelledSet, split: str = "test"
+    runs: Sequence[TrainedAnticipator], dataset: LabelledSet, baseline: bool = True, split: str = "test"
 ) -> list[AnticipationReport]:
     """A report a model, runs of one name averaged, and those of the baselines behind.
 
     Args:
         runs: of one data set and one clock.
         dataset: theirs.
+        baseline: add the baselines.
         split: what is scored; the baselines count on "train".
 
     Raises:
@@ -42,10 +46,11 @@ def compare_anticipation(
         values = measure(run(seen.inputs), seen.label, dataset.components)
         found = _report(run.experiment.name, values, run, dataset, split, (len(seen.label), seen.left_out))
         named.setdefault(run.experiment.name, []).append(found)
-    return [combine(reports) for reports in named.values()] + _baselines(first, dataset, split)
+    return [combine(reports) for reports in named.values()] + (baselines(first, dataset, split) if baseline else [])
 
 
-def _baselines(run: TrainedAnticipator, dataset: LabelledSet, split: str) -> list[AnticipationReport]:
+def baselines(run: TrainedAnticipator, dataset: LabelledSet, split: str = "test") -> list[AnticipationReport]:
+    """What usually follows, the most frequent class and chance, on the observations that a run is scored on."""
     labels, classes = run.experiment.labels, len(dataset.classes)
     training = observe(dataset.split("train"), run.clock, run.space, labels, dataset.fps)
     seen = observe(dataset.split(split), run.clock, run.space, labels, dataset.fps)
@@ -88,3 +93,49 @@ def _report(
         config=run.experiment.to_dict() if run else {},
         data={"name": dataset.name, "key": dataset.key},
     )
+
+
+def anticipation_rows(
+    runs: Sequence[TrainedAnticipator], reports: Sequence[AnticipationReport], latency: bool = True
+) -> list[TaskRow]:
+    """A row of the index for each report; with `latency` a call of each row's first run at batch 1 is measured."""
+    code, machine = here()
+    rows = []
+    for report in reports:
+        seeds = sorted((run for run in runs if run.experiment.name == report.model),
+                       key=lambda run: run.experiment.train.seed)  # fmt: skip
+        scores = [
+            TaskScore(
+                split=report.split,
+                metric=name,
+                times=list(report.times),
+                values=rounded(values),
+                std=rounded(report.std[name]) if report.std else None,
+                examples=report.examples,
+                classes=len(report.classes),
+                commit=code,
+            )
+            for name, values in report.metrics.items()
+        ]
+        rows.append(
+            TaskRow(
+                task="anticipation",
+                model=report.model,
+                checkpoint="best" if seeds else "",
+                data=report.data,
+                config=config_of(seeds[0].experiment, trained=True) if seeds else {},
+                runs=[indexed_run(run) for run in seeds],
+                parameters=count_parameters(seeds[0].params) if seeds else 0,
+                latency_ms=round(_latency(seeds[0]), 3) if latency and seeds else None,
+                machine=machine,
+                scores=scores,
+            )
+        )
+    return rows
+
+
+def _latency(run: TrainedAnticipator) -> float:
+    """Median ms of a call for one observation; compiling is not counted."""
+    inputs = tuple(np.zeros((1, run.clock.steps, width), np.float32) for width in run.space.widths)
+    samples = interleave({"call": lambda: run(inputs)}, {"call": 1}, seconds=0, least=CALLS)
+    return samples["call"].summary()["median_ms"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -35,6 +36,7 @@ def compare_recognition(
     dataset: LabelledSet,
     baseline: bool = True,
     leave_out: bool = False,
+    checkpoint: str = "auto",
     split: str = "test",
 ) -> list[ClassificationReport]:
     """A report a model and checkpoint, runs of one name averaged, and that of the baseline behind.
@@ -44,6 +46,7 @@ def compare_recognition(
         dataset: whose `split` is scored.
         baseline: add what answers the class that is the most frequent in training.
         leave_out: a run that cannot be scored is logged with its reason and left out; no reports if none can.
+        checkpoint: which was asked for when the runs were opened.
         split: "test" or "validation".
 
     Raises:
@@ -52,14 +55,14 @@ def compare_recognition(
     """
     named: dict[tuple[str, str], list[Recogniser]] = {}
     for run in runs:
-        named.setdefault((run.experiment.name, checkpoint_of(run)), []).append(run)
+        named.setdefault((run.experiment.name, checkpoint_of(run, checkpoint)), []).append(run)
     reports, whole = [], []
     for seeds in named.values():
         check_seeds(seeds)
         scores = []
         for run in seeds:
             try:
-                scores.append(score(run, dataset, split))
+                scores.append(score(run, dataset, checkpoint, split))
                 whole.append(run)
             except UserError as error:
                 if not leave_out:
@@ -72,23 +75,24 @@ def compare_recognition(
     return reports + list(found.values())
 
 
-def checkpoint_of(run: Recogniser) -> str:
-    """Which of its run's checkpoints a recogniser holds: "last" where both are of one step."""
+def checkpoint_of(run: Recogniser, asked: str) -> str:
+    """Which of its run's checkpoints a recogniser holds, that was opened by `asked`: "best" or "last"."""
     assert run.workdir is not None
-    folder = Workdir(run.workdir)
-    return "last" if (folder.last / str(run.step)).is_dir() else "best"
+    chosen = asked != "last" and (Workdir(run.workdir).best / str(run.step)).is_dir()
+    return "best" if chosen else "last"
 
 
-def score(run: Recogniser, dataset: LabelledSet, split: str = "test") -> ClassificationReport:
+def score(run: Recogniser, dataset: LabelledSet, checkpoint: str = "auto", split: str = "test") -> ClassificationReport:
     """What one run scores. Raises `UserError` as `compare_recognition`."""
     experiment = run.experiment
     if run.space.classes != dataset.classes:
         raise UserError(f"{experiment.name}: was trained on the classes {', '.join(run.space.classes)}; data set "
                         f"{dataset.name!r} has {', '.join(dataset.classes)}")  # fmt: skip
     examples = _examples(run, dataset, split)
-    outputs = Outputs.of(make(experiment, run.space), experiment.train.loss in _EMBEDDING_LOSSES)
+    outputs = Outputs.of(make(experiment, run.space), experiment, experiment.train.loss in _EMBEDDING_LOSSES)
     metrics, probabilities = evaluate(outputs, run.params, examples, experiment.eval.batch)
-    return _report(run, dataset, split, metrics, probabilities, examples)
+    title = run.experiment.name, checkpoint_of(run, checkpoint), run.experiment.to_dict()
+    return _report(title, dataset, split, metrics, probabilities, examples)
 
 
 def majority(run: Recogniser, dataset: LabelledSet, split: str = "test") -> ClassificationReport:
@@ -97,7 +101,9 @@ def majority(run: Recogniser, dataset: LabelledSet, split: str = "test") -> Clas
     counts = count_examples(dataset.split("train"), run.experiment.labels, len(dataset.classes))
     shares = np.broadcast_to(counts / counts.sum(), (len(examples.label), len(counts)))
     metrics = measure(shares, examples.label, examples.segment)
-    return _report(None, dataset, split, metrics, shares, examples)
+    window = run.experiment.labels.window
+    name = f"{MAJORITY}, windows of {window}" if window else MAJORITY
+    return _report((name, "", {}), dataset, split, metrics, shares, examples)
 
 
 def _examples(run: Recogniser, dataset: LabelledSet, split: str) -> Examples:
@@ -108,18 +114,19 @@ def _examples(run: Recogniser, dataset: LabelledSet, split: str) -> Examples:
 
 
 def _report(
-    run: Recogniser | None,
+    title: tuple[str, str, dict[str, Any]],
     dataset: LabelledSet,
     split: str,
     metrics: dict[str, float],
     probabilities: np.ndarray,
     examples: Examples,
 ) -> ClassificationReport:
+    name, checkpoint, config = title
     confusion = confusion_matrix(probabilities.argmax(-1), examples.label, len(dataset.classes))
     return ClassificationReport(
-        model=run.experiment.name if run else MAJORITY,
+        model=name,
         split=split,
-        checkpoint=checkpoint_of(run) if run else "",
+        checkpoint=checkpoint,
         classes=list(dataset.classes),
         metrics=metrics,
         per_class=per_class_table(confusion, dataset.classes),
@@ -128,7 +135,7 @@ def _report(
         segments=examples.segments,
         seeds=1,
         std=None,
-        config=run.experiment.to_dict() if run else {},
+        config=config,
         data={
             "name": dataset.name,
             "key": dataset.key,
@@ -151,7 +158,7 @@ def recognition_rows(
     code, machine = here()
     rows = []
     for report in reports:
-        seeds = [run for run in runs if (run.experiment.name, checkpoint_of(run)) == (report.model, report.checkpoint)]
+        seeds = [run for run in runs if run.experiment.name == report.model]
         seeds = sorted(seeds, key=lambda run: run.experiment.train.seed)
         names = list(report.metrics)
         scores = [

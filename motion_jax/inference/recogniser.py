@@ -21,7 +21,7 @@ from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.inference.continuation import fit_body
 from motion_jax.inference.restore import check_checkpoint, read_labelled_run, restore_params
-from motion_jax.recognition import make
+from motion_jax.recognition import make, scores_in_parts
 from motion_jax.runtime.files import user_path
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.train.workdir import Workdir
@@ -55,11 +55,11 @@ class Recogniser:
         self.space = space
         self.step = step  # updates that the parameters have seen
         self.workdir = workdir  # the folder of the run; None: not from one
-        classifier = make(experiment, space)
+        scores = scores_in_parts(make(experiment, space), experiment)
 
         @jax.jit
         def probabilities(params: Params, frames: Array, mask: Array) -> Array:
-            return jax.nn.softmax(classifier.scores(params, frames, mask), axis=-1)
+            return jax.nn.softmax(scores(params, frames, mask), axis=-1)
 
         self._probabilities = probabilities
 

@@ -51,10 +51,10 @@ class Discriminators(NamedTuple):
 
 
 class AGEDParams(NamedTuple):
-    """Both players; `discriminators` is None without adversaries."""
+    """Both players; `judges`, the discriminators, is None without adversaries."""
 
     predictor: Seq2SeqParams
-    discriminators: Discriminators | None
+    judges: Discriminators | None  # the name that checkpoints know them by
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,15 +104,15 @@ def make(config: AgedConfig, experiment: Experiment, space: PoseSpace) -> Model:
         del key, step
 
         def both(params: AGEDParams) -> tuple[Array, Array]:
-            assert params.discriminators is not None
+            assert params.judges is not None
             prediction = apply(params, batch.history, batch.future, forced)
             seen = _poses(batch, space)
             guess = prediction[..., : len(space.kept)]
             own = loss(prediction, batch.future, batch.last)
             own += config.adversarial * generator_loss(
-                jax.lax.stop_gradient(params.discriminators), seen.history, guess, compute
+                jax.lax.stop_gradient(params.judges), seen.history, guess, compute
             )
-            return own + discriminator_loss(params.discriminators, seen, jax.lax.stop_gradient(guess), compute), own
+            return own + discriminator_loss(params.judges, seen, jax.lax.stop_gradient(guess), compute), own
 
         (_, own), gradient = jax.value_and_grad(both, has_aux=True)(params)
         return own, gradient

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from motion_jax.nn.cells import Cell, CellWeights, Gates, State, project_all
+from motion_jax.nn.cells import Cell, CellWeights, Gates, State, project, project_all
 from motion_jax.nn.deferred_grad import product, scan_deferred_grad
 from motion_jax.types import Array, Params
 
@@ -72,6 +72,18 @@ def _step(
         held = frame.mask[:, None] > 0
         new = jax.tree.map(lambda new, old: jnp.where(held, new, old), new, state)
     return new, emit(new)
+
+
+def scan_repeated(cell: Cell, weights: CellWeights, inputs: Array, count: int, initial: State) -> Array:
+    """Runs one layer `count` steps over the same `inputs` `[B, I]`, projected once; returns outputs `[count, B, H]`."""
+
+    def step(held: tuple[CellWeights, Gates], state: State, _: Array) -> tuple[State, Array]:
+        weights, gates = held
+        state = cell.step(weights, state, gates, product(cell.output(state), weights.recurrent))
+        return state, cell.output(state)
+
+    held, ticks = (weights, project(cell, weights, inputs)), jnp.zeros(count, inputs.dtype)
+    return scan_deferred_grad(step, held, initial, ticks, weights.inputs.compute)[1]
 
 
 def bidirectional_scan(

@@ -93,9 +93,23 @@ def triplet(embeddings: Array, labels: Array, margin: float = 0.2, mining: str =
 
 
 def balanced_weights(counts: np.ndarray) -> np.ndarray:
-    """`[C]` n / (C n_c) of classes that occur `counts` `[C]` times: 1 on the average over the sequences; 0 of none."""
+    """`[C]` n / (k n_c) of classes that occur `counts` `[C]` times, k of them at all: 1 on the average over the
+    sequences; 0 of a class that does not occur.
+    """
     known = np.maximum(counts, 1)
-    return np.where(counts > 0, counts.sum() / (len(counts) * known), 0).astype(np.float32)
+    return np.where(counts > 0, counts.sum() / (np.count_nonzero(counts) * known), 0).astype(np.float32)
+
+
+def loss_of_scores(name: str, labels: LabelsConfig) -> Callable[[Array, Array], Array]:
+    """What `train.loss` measures of logits `[..., C]` and labels `[...]`: `[...]`; of "triplet" the cross-entropy."""
+    smoothing = labels.smoothing
+    if name == "one_hot_cross_entropy":
+        return lambda logits, y: one_hot_cross_entropy(logits, y, smoothing)
+    if name == "binary":
+        return lambda logits, y: binary(logits, y, smoothing)
+    if name == "focal":
+        return lambda logits, y: focal(logits, y, smoothing, labels.focal_gamma)
+    return lambda logits, y: cross_entropy(logits, y, smoothing)
 
 
 def make_loss(name: str, labels: LabelsConfig, counts: np.ndarray) -> Loss:
@@ -108,12 +122,7 @@ def make_loss(name: str, labels: LabelsConfig, counts: np.ndarray) -> Loss:
         labels: smoothing, class weights, and what single losses read.
         counts: `[C]` how often each class occurs in training.
     """
-    kind: Callable[[Array, Array], Array] = {
-        "cross_entropy": lambda logits, y: cross_entropy(logits, y, labels.smoothing),
-        "one_hot_cross_entropy": lambda logits, y: one_hot_cross_entropy(logits, y, labels.smoothing),
-        "binary": lambda logits, y: binary(logits, y, labels.smoothing),
-        "focal": lambda logits, y: focal(logits, y, labels.smoothing, labels.focal_gamma),
-    }.get(name, lambda logits, y: cross_entropy(logits, y, labels.smoothing))
+    kind = loss_of_scores(name, labels)
     weights = balanced_weights(counts) if labels.class_weights == "balanced" else None
 
     def of_batch(logits: Array, embeddings: Array | None, y: Array) -> Array:

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +24,8 @@ from motion_jax.data.labelled.modalities import label_space
 from motion_jax.data.labelled.observations import Observations, observe
 from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.labelled.space import LabelSpace
-from motion_jax.errors import UserError
 from motion_jax.evaluation import anticipation as metrics
+from motion_jax.recognition.losses import balanced_weights, loss_of_scores
 from motion_jax.train.loop import Callback, train
 from motion_jax.train.task import SCORE
 from motion_jax.train.workdir import SPACE
@@ -33,7 +33,6 @@ from motion_jax.types import Array, Params, RateScales
 
 FEW_CLASSES = 10  # up to which top-1 chooses the checkpoint
 SCORED_S = 1.0  # s before the action
-FOCUS = 2.0  # gamma of the focal loss (Lin et al. 2017)
 MOST_AT_ONCE = 1024  # observations in one compiled call of a report
 
 
@@ -74,8 +73,6 @@ class Anticipation:
     data_key: str
     class_weights: np.ndarray  # [C] of the loss
     held_out: Observations | None
-    whole_batch: ClassVar[bool] = False
-    rate_scales: ClassVar[RateScales | None] = None
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: LabelledSet) -> Anticipation:
@@ -85,8 +82,6 @@ class Anticipation:
             UserError: an unknown score, a network that cannot serve the inputs, nothing to train on.
         """
         one_of("train.score", experiment.train.score, ("auto", *metrics.METRICS))
-        if experiment.train.loss == "focal" and experiment.labels.smoothing:
-            raise UserError(f"labels.smoothing={experiment.labels.smoothing}: train.loss='focal' does not read it")
         training, labels = dataset.split("train"), experiment.labels
         space = label_space(dataset, training, labels)
         anticipator = make(experiment, space)
@@ -94,13 +89,24 @@ class Anticipation:
         validation = dataset.split("validation")
         held_out = observe(validation, anticipator.clock, space, labels, dataset.fps) if validation else None
         data = Examples(tuple(map(jnp.asarray, seen.inputs)), jnp.asarray(seen.label))
-        weights = class_weights(seen.label, len(space.classes), labels.class_weights)
+        counts = np.bincount(seen.label, minlength=len(space.classes))
+        weights = balanced_weights(counts) if labels.class_weights == "balanced" else np.ones(len(counts), np.float32)
         return cls(experiment, anticipator, space, data, dataset.key, weights, held_out)
 
     @property
     def records(self) -> dict[str, str]:
         """The label space."""
         return {SPACE: self.space.to_json()}
+
+    @property
+    def whole_batch(self) -> bool:
+        """No: the loss is a mean over observations."""
+        return False
+
+    @property
+    def rate_scales(self) -> RateScales | None:
+        """All parameters learn at one rate."""
+        return None
 
     @property
     def validates(self) -> bool:
@@ -149,7 +155,8 @@ class Anticipation:
     def _loss(self, params: Params, batch: Batch, step: Array) -> Array:
         (inputs, label), keys = batch.examples, jax.random.wrap_key_data(batch.keys)
         scores, counts = self.anticipator.train_scores(params, inputs, keys, step)
-        errors = cross_entropy(scores, label[:, None], self.experiment)  # [L, B, A]
+        labels = jnp.broadcast_to(label[:, None], scores.shape[:-1])
+        errors = loss_of_scores(self.experiment.train.loss, self.experiment.labels)(scores, labels)  # [L, B, A]
         return counts @ (errors * jnp.asarray(self.class_weights)[label][:, None]).mean((1, 2))
 
     @property
@@ -178,26 +185,3 @@ def predict(scores: Any, params: Params, inputs: tuple[np.ndarray, ...]) -> np.n
         rows = np.arange(begin, begin + size).clip(max=count - 1)
         found.append(np.asarray(scores(params, tuple(jnp.asarray(array[rows]) for array in inputs))))
     return np.concatenate(found)[:count]
-
-
-def cross_entropy(scores: Array, label: Array, experiment: Experiment) -> Array:
-    """`[...]` nats, of logits `[..., C]` and labels that broadcast to `[...]`.
-
-    With labels.smoothing s the truth is (1 - s) one-hot + s / C (Szegedy et al. 2016). "focal" multiplies with
-    (1 - p)^2, p the true class's probability (Lin et al. 2017).
-    """
-    logs = jax.nn.log_softmax(scores)
-    true = jnp.take_along_axis(logs, jnp.broadcast_to(label, logs.shape[:-1])[..., None], axis=-1)[..., 0]
-    if experiment.train.loss == "focal":
-        return -((1 - jnp.exp(true)) ** FOCUS) * true
-    smoothing = experiment.labels.smoothing
-    return -(1 - smoothing) * true - (smoothing * logs.mean(-1) if smoothing else 0)
-
-
-def class_weights(label: np.ndarray, classes: int, way: str) -> np.ndarray:
-    """`[C]` float32 of mean 1 over the labels `[M]`; "balanced": in inverse proportion to how often a class occurs."""
-    if way == "none":
-        return np.ones(classes, np.float32)
-    counts = np.bincount(label, minlength=classes)
-    occurring = np.count_nonzero(counts)
-    return np.where(counts, len(label) / (occurring * np.maximum(counts, 1)), 0).astype(np.float32)

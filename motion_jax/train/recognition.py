@@ -24,7 +24,7 @@ from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.errors import UserError
 from motion_jax.evaluation.classification import EMBEDDED, LOWER_IS_BETTER, TITLES, measure
-from motion_jax.recognition import make
+from motion_jax.recognition import make, scores_in_parts
 from motion_jax.recognition.classifier import Classifier
 from motion_jax.recognition.losses import Loss, make_loss
 from motion_jax.train.loop import Callback, train
@@ -168,7 +168,7 @@ class Recognition:
 
     @functools.cached_property
     def _outputs(self) -> Outputs:
-        return Outputs.of(self.classifier, self.loss.embeds)
+        return Outputs.of(self.classifier, self.experiment, self.loss.embeds)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -178,13 +178,14 @@ class Outputs:
     compiled: Any  # (params, packed, rows [B], length) -> probabilities [B, C], embeddings [B, E] or None
 
     @classmethod
-    def of(cls, classifier: Classifier, embeds: bool) -> Outputs:
+    def of(cls, classifier: Classifier, experiment: Experiment, embeds: bool) -> Outputs:
         """`embeds`: embeddings too."""
+        scores = scores_in_parts(classifier, experiment)
 
         @functools.partial(jax.jit, static_argnums=3)
         def outputs(params: Params, packed: Packed, rows: Array, length: int) -> tuple[Array, Array | None]:
             frames, mask = gather(packed, rows, length)
-            found = jax.nn.softmax(classifier.scores(params, frames, mask), axis=-1)
+            found = jax.nn.softmax(scores(params, frames, mask), axis=-1)
             return found, classifier.embed(params, frames, mask) if embeds and classifier.embed else None
 
         return cls(outputs)

@@ -17,7 +17,7 @@ from motion_jax.data.labelled.space import LabelSpace, Modality
 from motion_jax.errors import UserError
 from motion_jax.nn.cells import CELLS, LSTMState, step_cell
 from motion_jax.nn.deferred_grad import Compute
-from motion_jax.train.anticipation import cross_entropy
+from motion_jax.recognition.losses import cross_entropy
 
 B, ENCODING, TIMES, H, C = 2, 2, 3, 4, 5
 WIDTHS = (3, 2)
@@ -67,8 +67,8 @@ def trained(params, step):
 
     def loss(params):
         scores, counts = make(MATT, space(*WIDTHS)).train_scores(params, inputs(), keys, step)
-        label = jnp.asarray(stored()["label"])[:, None]
-        return counts @ cross_entropy(scores, label, MATT).mean((1, 2)), (scores, counts)
+        label = jnp.broadcast_to(jnp.asarray(stored()["label"])[:, None], scores.shape[:-1])
+        return counts @ cross_entropy(scores, label).mean((1, 2)), (scores, counts)
 
     keys = jax.random.split(jax.random.key(0), B)
     return jax.value_and_grad(loss, has_aux=True)(params)

@@ -255,7 +255,7 @@ def test_prepare_accepts_duplicates_when_told_so(tree: Path, forked: Forked):
 
 PREPARE = {
     "": "--dataset is missing: ",
-    "--dataset=h36": "--dataset=h36: value should be one of <synthetic|synthetic_people|h36m|cmu|folder>",
+    "--dataset=h36": "--dataset=h36: value should be one of <synthetic|synthetic_people|h36m|cmu|folder|",
     "--dataset=cmu --out=out": "--source='': with --dataset=cmu it must name the folder",
     "--dataset=cmu --source=tree": "--out is missing",
     "--dataset=cmu --source=absent --out=out": "--source='absent': no such folder",

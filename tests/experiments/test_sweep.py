@@ -15,7 +15,7 @@ import pytest
 from motion_jax.config import MODES, Experiment, TrainConfig, model_config
 from motion_jax.data.prepared import write_dataset
 from motion_jax.errors import UserError
-from motion_jax.evaluation.report import Report, read_json, write_json
+from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments import sweep
 from motion_jax.experiments.sweep import Sweep, load_sweep, plan, run_all
 from motion_jax.nn.attention import ATTENTIONS
@@ -120,8 +120,19 @@ SHIPPED = {
 }
 
 
+ABLATIONS = {"hbrnn": 6, "deep_lstm": 5}
+"""Sweeps whose members are those of a paper's table, not every combination: how many there are."""
+
+
 def test_every_shipped_sweep_is_told_of_here():
-    assert {path.stem for path in (ROOT / "configs" / "sweeps").glob("*.py")} == set(SHIPPED)
+    assert {path.stem for path in (ROOT / "configs" / "sweeps").glob("*.py")} == {*SHIPPED, *ABLATIONS}
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_members_of_an_ablation_differ(name: str):
+    found = load_sweep(str(ROOT / "configs" / "sweeps" / f"{name}.py"))
+    models = {run.experiment.model for run in plan(found, {}, 1, "runs")}
+    assert len(models) == len(found.members) == ABLATIONS[name]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -145,6 +156,10 @@ def report(experiment: Experiment, key: str = "key") -> Report:
 
 class Trained:
     """A procedure of another task, which trains nothing and fails for the member "bad"."""
+
+    combine = staticmethod(combine)
+    read_json = staticmethod(read_json)
+    write_json = staticmethod(write_json)
 
     def __init__(self) -> None:
         self.folders: list[str] = []

@@ -95,13 +95,13 @@ def test_each_player_gets_the_gradient_of_its_own_loss():
 
         return jax.value_and_grad(value, has_aux=True)(own)
 
-    (value, (prediction, adversarial)), of_predictor = predictor(params.predictor, params.discriminators)
-    _, of_discriminators, _ = told(params.discriminators, POSES, prediction[..., :P])
+    (value, (prediction, adversarial)), of_predictor = predictor(params.predictor, params.judges)
+    _, of_discriminators, _ = told(params.judges, POSES, prediction[..., :P])
     learned, gradient = loss_and_grad_of(params, WINDOWS)
     np.testing.assert_allclose(learned, value, rtol=1e-5)
     assert adversarial > 0.1
     assert_equal(gradient.predictor, of_predictor)
-    assert_equal(gradient.discriminators, of_discriminators)
+    assert_equal(gradient.judges, of_discriminators)
     assert all(np.abs(leaf).max() > 1e-6 for leaf in jax.tree.leaves(of_discriminators))
 
 
@@ -136,7 +136,7 @@ def test_discriminators_learn_to_tell_and_predictions_follow_their_gradient_to_f
 
 def test_continuity_reads_the_past_and_fidelity_does_not():
     """Other pasts behind the same predictions: only one of the two terms changes."""
-    discriminators = parameters().discriminators
+    discriminators = parameters().judges
     mute = jax.tree.map(np.zeros_like, discriminators.continuity)
     for pair, changes in ((discriminators, True), (discriminators._replace(continuity=mute), False)):
         losses = [fooled(pair, history, POSES.future)[0] for history in (POSES.history, POSES.history[::-1])]
@@ -161,7 +161,7 @@ def test_one_window_is_learned():
 def test_the_variants_are_fields():
     alone = build(adversarial=0.0)
     assert alone.loss_and_grad is None
-    assert alone.init(jax.random.key(0)).discriminators is None
+    assert alone.init(jax.random.key(0)).judges is None
     other = build(loss="mse")
     structures = [jax.tree.structure(jax.eval_shape(model.init, jax.random.key(0))) for model in (other, MODEL)]
     assert structures[0] == structures[1]

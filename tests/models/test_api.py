@@ -79,7 +79,7 @@ CANCELLED = {
     "seq2seq-linear": {".decoder.attention.w_query", ".decoder.attention.b"},
     "seq2seq-scaled_dot": {".decoder.attention.key.b"},
     "aged": {
-        f".discriminators.{discriminator}.{leaf}"
+        f".judges.{discriminator}.{leaf}"
         for discriminator in ("fidelity", "continuity")
         for leaf in ("layer.w_input", "layer.w_hidden", "layer.b_input", "layer.b_hidden", "verdict.w", "verdict.b")
     },

@@ -15,7 +15,7 @@ import numpy as np
 
 from motion_jax.data.labelled.sequences import LabelledSet, Segment, Sequence
 from motion_jax.data.positions import to_positions
-from motion_jax.data.synthetic import SUBJECTS, TEST_SUBJECT
+from motion_jax.data.synthetic import MORE_SUBJECTS, SUBJECTS, TEST_SUBJECT
 from motion_jax.data.synthetic.actions import ACTIONS
 from motion_jax.data.synthetic.body import to_columns
 from motion_jax.data.synthetic.performance import Take, perform
@@ -24,9 +24,10 @@ from motion_jax.data.synthetic.style import Style, draw_style
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import H36M
 
-SESSIONS_VERSION = 1  # raise it with every change of what `make_sessions` returns
+SESSIONS_VERSION = 2  # raise it with every change of what `make_sessions` returns
 
 CLASSES = ("walking", "eating", "directions", "greeting", "phoning", "purchases", "sitting", "takingphoto")
+PEOPLE = (*SUBJECTS, *MORE_SUBJECTS[:12])
 SESSIONS = 8  # of a person
 SEGMENTS = 8  # of a session
 
@@ -40,14 +41,14 @@ _PERSONS = 1000  # above the trials of `make_clip`: other numbers, other motion
 
 
 def make_sessions(seed: int) -> LabelledSet:
-    """Makes the set: 56 sessions of "positions" (mm, the root in place) and "angles" (raw frames), at 50 Hz.
+    """Makes the set: 152 sessions of "positions" (mm, the root in place) and "angles" (raw frames), at 50 Hz.
 
-    The same seed gives the same set. Subject 5 is the test split, as in `make_synthetic`, whose people they are. Raises
-    `UserError` for a negative seed.
+    The same seed gives the same set. Those of `make_synthetic` and twelve more people of `make_people`; subject 5 and
+    the even ones from 12 on are the test split. Raises `UserError` for a negative seed.
     """
     if seed < 0:
         raise UserError(f"data.synthetic_seed={seed}: must be at least 0")
-    sessions = [make_session(seed, subject, number) for subject in SUBJECTS for number in range(SESSIONS)]
+    sessions = [make_session(seed, subject, number) for subject in PEOPLE for number in range(SESSIONS)]
     rows = [sequence.arrays["angles"] for sequence in sessions]
     places = np.split(to_positions(H36M, np.concatenate(rows)), np.cumsum([len(frames) for frames in rows])[:-1])
     sequences = tuple(
@@ -74,7 +75,8 @@ def make_session(seed: int, subject: str, number: int) -> Sequence:
         swinging = _faded(swinging, ahead[2], weight[:, None])
     heading = np.concatenate([[0.0], np.cumsum(rate[:-1])])
     columns = to_columns(angles, heading, swinging).astype(np.float32)
-    split = "test" if subject == TEST_SUBJECT else "train"
+    is_test = subject == TEST_SUBJECT or (subject in MORE_SUBJECTS and person % 2 == 0)
+    split = "test" if is_test else "train"
     return Sequence({"angles": columns}, tuple(plan), subject, split, f"synthetic/{subject}_{number + 1}")
 
 
