@@ -130,7 +130,7 @@ class TrainedAnticipator:
         return inputs_of(sequence, self.space, self.experiment.labels, self.recorded_fps)
 
     def _frames(self, now: int, number: int) -> np.ndarray:
-        """`[S]` frames of the steps where the scored step `number` is now; where the first is below 0 it is too early."""
+        """`[S]` frames of the steps where the scored step `number` is now; the first below 0: it is too early."""
         clock = self.clock
         last = clock.encoding + number  # the step that is now; a score reads nothing of those behind it
         before = np.maximum(last - np.arange(clock.steps), 0) * clock.alpha * self.space.fps

@@ -17,7 +17,7 @@ import pytest
 from motion_jax.data.expmap import write_expmap
 from motion_jax.data.formats import Motion
 from motion_jax.errors import UserError
-from motion_jax.inference.recogniser import Recogniser
+from motion_jax.inference.recogniser import Recogniser, motion_sequence
 from motion_jax.inference.stream import PoseCounts, StreamingAnticipator, StreamingRecogniser
 from motion_jax.skeletons.bodies import H36M
 from tests.labelled_runs import CLASSES, FPS, STEP, WINDOW, make_run, motion_rows, write_run
@@ -70,7 +70,7 @@ def test_what_is_done_frame_by_frame_is_the_same_in_the_whole_recording():
 
 
 def test_what_comes_is_that_of_a_recording_up_to_now():
-    run = make_run("anticipation")
+    run = make_run("anticipation", preprocess="center")
     stream = StreamingAnticipator(run, period=0)
     rows = motion_rows(30)
     found = push_all(stream, rows)
@@ -82,6 +82,11 @@ def test_what_comes_is_that_of_a_recording_up_to_now():
         for live, one in zip(found[number].coming, coming, strict=True):
             np.testing.assert_allclose(live.probabilities, one.probabilities, atol=5e-5)
         np.testing.assert_allclose(found[number].times - EPOCH - number / FPS, [0.16, 0.08], atol=1e-6)
+    along = run.follow(motion_sequence(motion(rows), run.space), 0.1)  # of which the first row is gone
+    assert len(along) == 6  # every fourth of 29 rows, but those with too little before
+    for moment, one in along[1:]:
+        (live,) = (coming for coming in found[round(moment * FPS) + 1].coming if coming.seconds == one.seconds == 0.08)
+        np.testing.assert_allclose(live.probabilities, one.probabilities, atol=5e-5)
     assert np.ptp([answer.coming[0].probabilities for answer in found[frames:]], axis=0).max() > 1e-3
 
 

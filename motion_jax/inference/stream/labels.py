@@ -42,7 +42,7 @@ class Anticipation(NamedTuple):
 AnswerT = TypeVar("AnswerT")
 
 
-class _LabelStream(ABC, Generic[AnswerT]):
+class LabelStream(ABC, Generic[AnswerT]):
     """A window of T network frames that slides over live motion, each read as a recording of its own."""
 
     def __init__(
@@ -137,7 +137,7 @@ class _LabelStream(ABC, Generic[AnswerT]):
         return self._stream.bridged[-1 - (self._frames - 1) * self._step :: self._step].copy()
 
 
-class StreamingRecogniser(_LabelStream[Recognition]):
+class StreamingRecogniser(LabelStream[Recognition]):
     """A recogniser for live motion: `push(pose, stamp) -> None | Recognition`, over a window up to the newest pose.
 
     Poses, stamps, gaps and threads are as `StreamingPredictor` takes them: a pose is a raw frame `[D]` of the body that
@@ -187,7 +187,7 @@ class StreamingRecogniser(_LabelStream[Recognition]):
         return Recognition(at - self._length, at, label, probability, probabilities, self._bridged())
 
 
-class StreamingAnticipator(_LabelStream[Anticipation]):
+class StreamingAnticipator(LabelStream[Anticipation]):
     """An anticipator for live motion: `push(pose, stamp) -> None | Anticipation`, at every anticipation time.
 
     As `StreamingRecogniser`; the window is what the earliest step of the network's clock reaches back, and what comes
