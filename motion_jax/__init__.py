@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from motion_jax.data.formats import Motion, read_motion, write_motion
     from motion_jax.errors import UserError
+    from motion_jax.inference.anticipator import TrainedAnticipator, load_anticipator
     from motion_jax.inference.files import predict_file
     from motion_jax.inference.predictor import Predictor, load_predictor
     from motion_jax.inference.recogniser import Recogniser, load_recogniser
 
 __version__ = "0.2.0"
 __all__ = [
-    "Motion", "Predictor", "Recogniser", "UserError", "__version__", "load_predictor", "load_recogniser",
-    "predict_file", "read_motion", "write_motion",
+    "Motion", "Predictor", "Recogniser", "TrainedAnticipator", "UserError", "__version__", "load_anticipator",
+    "load_predictor", "load_recogniser", "predict_file", "read_motion", "write_motion",
 ]  # fmt: skip
 
 _HOMES = {
     "Motion": "motion_jax.data.formats",
     "Predictor": "motion_jax.inference.predictor",
     "Recogniser": "motion_jax.inference.recogniser",
+    "TrainedAnticipator": "motion_jax.inference.anticipator",
     "UserError": "motion_jax.errors",
+    "load_anticipator": "motion_jax.inference.anticipator",
     "load_predictor": "motion_jax.inference.predictor",
     "load_recogniser": "motion_jax.inference.recogniser",
     "predict_file": "motion_jax.inference.files",

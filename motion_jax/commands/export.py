@@ -1,4 +1,4 @@
-"""Writes a trained model as files that other programs open: raw frames in, raw frames out, normalisation inside.
+"""Writes a trained model, of any task, as files that other programs open, with its normalisation inside.
 
 motion-jax export --workdir=runs/bi_enc_50 --output=exported
 motion-jax export --workdir=runs/bi_enc_50 --output=exported --format=stablehlo,onnx
@@ -18,7 +18,7 @@ from motion_jax.commands import cli
 from motion_jax.export import check_request, write_export
 from motion_jax.export.card import Card
 from motion_jax.export.folder import JIT
-from motion_jax.inference.predictor import load_predictor
+from motion_jax.inference.load import load_run
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
 _OUTPUT = cli.define_path("output", None, "Folder to write: new or empty.", required=True)
@@ -31,8 +31,8 @@ _CHECK = flags.DEFINE_bool("check", True, "Try each file in a fresh process befo
 def main(_: list[str]) -> None:
     """Checks the request, loads, writes, prints what was found."""
     check_request(_OUTPUT.value, _FORMAT.value, _PLATFORMS.value, _CHECK.value)
-    predictor = load_predictor(_WORKDIR.value, _CHECKPOINT.value)
-    card = write_export(predictor, _OUTPUT.value, _FORMAT.value, _PLATFORMS.value, _CHECK.value)
+    trained = load_run(_WORKDIR.value, _CHECKPOINT.value)
+    card = write_export(trained, _OUTPUT.value, _FORMAT.value, _PLATFORMS.value, _CHECK.value)
     for line in _lines(card):
         print(line)
     print(f"wrote {Path(_OUTPUT.value).absolute()}")

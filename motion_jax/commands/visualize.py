@@ -22,17 +22,17 @@ from motion_jax.data.labelled.open import open_labelled
 from motion_jax.errors import UserError
 from motion_jax.experiments.compare import compare
 from motion_jax.experiments.runs import find_runs, is_run, open_runs
+from motion_jax.inference.load import Trained, load_run, task_of
 from motion_jax.inference.predictor import Predictor
-from motion_jax.inference.recogniser import load_recogniser
+from motion_jax.inference.recogniser import Recogniser
 from motion_jax.runtime.files import check_writable, user_path
-from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
 from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.attention import attention_map, check_attention
 from motion_jax.visualize.comparison import Comparison, make_comparison
 from motion_jax.visualize.curves import action_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
-from motion_jax.visualize.label_page import make_label_page, recogniser_band
+from motion_jax.visualize.label_page import Band, anticipator_band, make_label_page, recogniser_band
 from motion_jax.visualize.page import write_html, write_page
 from motion_jax.visualize.strip import motion_strip
 
@@ -64,7 +64,7 @@ def main(_: list[str]) -> None:
         print(f"wrote {paths['training']}")
     if not paths.keys() - {"training"}:
         return
-    if any(_task(folder) != "forecasting" for folder in folders if is_run(folder)):
+    if any(task_of(folder) != "forecasting" for folder in folders if is_run(folder)):
         _write_labels(folders, paths)
         return
     runs = open_runs(folders, _CHECKPOINT.value)
@@ -92,17 +92,14 @@ def _check_outputs(paths: Mapping[str, Path]) -> None:
             check_drawable(path)
 
 
-def _task(folder: Path) -> str:
-    return Workdir(folder).read_experiment().model.TASK
-
-
 def _write_labels(folders: list[Path], paths: Mapping[str, Path]) -> None:
-    """The page of labels; runs of recognition have no other picture than that and their training's curves."""
+    """The page of labels; runs on labelled data have no other picture than that and their training's curves."""
     if other := [name for name in paths if name not in ("output", "training")]:
         raise UserError(
-            f"--{other[0]}={paths[other[0]]}: shows predictions; runs of recognition have --output and --training"
+            f"--{other[0]}={paths[other[0]]}: shows predictions; runs on labelled data have --output and --training"
         )
-    runs = [load_recogniser(folder, _CHECKPOINT.value) for folder in folders]
+    runs = [load_run(folder, _CHECKPOINT.value) for folder in folders]
+    bands = [_band(run) for run in runs]
     data = runs[0].experiment.data
     data = dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data
     if len(names := {run.experiment.data.name for run in runs}) > 1:
@@ -114,8 +111,14 @@ def _write_labels(folders: list[Path], paths: Mapping[str, Path]) -> None:
     shown = [recording for recording in dataset.split("test")
              if not wanted or {dataset.classes[s.label] for s in recording.segments} & set(wanted)]  # fmt: skip
     some = shown[: LABELLED * _WINDOWS.value]
-    size = write_html(make_label_page(dataset, some, [recogniser_band(run) for run in runs]), paths["output"])
+    size = write_html(make_label_page(dataset, some, bands), paths["output"])
     print(f"wrote {paths['output']}: {len(some)} of {len(shown)} test recordings, {size / 1e6:.2f} MB")
+
+
+def _band(run: Trained) -> Band:
+    if isinstance(run, Predictor):
+        raise UserError(f"--workdir={run.workdir}: a run of forecasting, beside others on labelled data: show it alone")
+    return recogniser_band(run) if isinstance(run, Recogniser) else anticipator_band(run)
 
 
 def _open(runs: list[Predictor]) -> Dataset:

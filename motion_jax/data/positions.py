@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from motion_jax.config import DataConfig
-from motion_jax.geometry.kinematics import pose_positions
+from motion_jax.geometry.kinematics import ROOT, frame_positions
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
@@ -37,7 +37,8 @@ def to_positions(skeleton: Skeleton, frames: np.ndarray) -> np.ndarray:
         size = _AT_ONCE if len(rows) > _AT_ONCE else 1 << (len(part) - 1).bit_length()
         filled = np.zeros((size, rows.shape[1]), np.float32)
         filled[: len(part)] = part
-        parts.append(np.asarray(pose_positions(skeleton.of_angles, filled))[: len(part)])
+        filled[:, :ROOT] = 0  # as `pose_positions`, without a second program: live motion waits for this
+        parts.append(np.asarray(frame_positions(skeleton.of_angles, filled))[: len(part)])
     places = np.concatenate(parts) if parts else np.zeros((0, len(skeleton.joints), 3), np.float32)
     return places.reshape(*frames.shape[:-1], -1).astype(np.float32)
 

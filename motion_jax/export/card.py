@@ -9,15 +9,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from motion_jax.config import TASKS
 from motion_jax.errors import UserError
-from motion_jax.export.program import NO_ACTION, OUTPUT, Input, inputs_of
-from motion_jax.inference.predictor import Predictor
+from motion_jax.export.program import Exportable, Input
 from motion_jax.runtime.timing import commit
-from motion_jax.skeletons.skeleton import Skeleton
 
 CARD = "model.json"
 RADII = "radii.json"  # of a calibrated run
-FORMAT = 1
+FORMAT = 2
 
 _PACKAGES = ("motion-jax", "jax", "jaxlib", "flax", "flatbuffers", "jax2onnx", "onnx", "onnxruntime")
 
@@ -27,18 +26,21 @@ class Card:
     """What is in the folder, and what it takes and gives. Rates and lengths are in frames of the model."""
 
     format: int
+    task: str  # forecasting, recognition or anticipation
     name: str  # of the experiment
     model: str  # a key of the registry
     step: int  # updates that the parameters have seen
     inputs: tuple[Input, ...]  # without their first dimension, the batch
     output: Input
     fps: float
-    source_length: int  # S
-    target_length: int  # T
-    columns: tuple[str, ...]  # [D] what a frame holds
-    actions: tuple[str, ...]  # [A] "action" counts from 0 in this order
+    source_length: int  # S of forecasting, T of recognition; S steps of anticipation
+    target_length: int  # T of forecasting, else 0
+    times: tuple[float, ...]  # [A] of anticipation: s before an action; of early recognition the share that was seen
+    columns: tuple[str, ...]  # [D] what a frame holds; of several inputs one after the other
+    actions: tuple[str, ...]  # of forecasting: "action" counts from 0 in this order
+    classes: tuple[str, ...]  # [C] of the others: the order of "probabilities"
     units: dict[str, str]
-    skeleton: dict[str, Any]  # joints, parents, offsets in mm
+    skeleton: dict[str, Any]  # joints, parents, offsets in mm; {} where inputs are not of joints
     experiment: dict[str, Any]
     commit: str
     versions: dict[str, str]
@@ -69,24 +71,19 @@ class Card:
 
 
 def make_card(
-    predictor: Predictor, files: list[Path], platforms: tuple[str, ...], checks: dict[str, dict[str, float]]
+    model: Exportable, files: list[Path], platforms: tuple[str, ...], checks: dict[str, dict[str, float]]
 ) -> Card:
     """The card of files that are written."""
-    space, experiment = predictor.space, predictor.experiment
+    experiment = model.experiment
     return Card(
         format=FORMAT,
+        task=model.task,
         name=experiment.name,
         model=experiment.model.name,
-        step=predictor.step,
-        inputs=inputs_of(predictor),
-        output=Input(OUTPUT, (predictor.target_length, space.columns), "float32"),
-        fps=space.fps,
-        source_length=predictor.source_length,
-        target_length=predictor.target_length,
-        columns=_columns(space.skeleton),
-        actions=space.actions,
-        units=_units(space.skeleton),
-        skeleton=space.skeleton.to_dict(),
+        step=model.step,
+        inputs=model.inputs,
+        output=model.output,
+        **model.fields._asdict(),
         experiment=experiment.to_dict(),
         commit=commit(),
         versions={name: version for name in _PACKAGES if (version := _version(name))},
@@ -101,12 +98,16 @@ def read_card(path: Path) -> Card:
     try:
         fields = json.loads(path.read_text("utf-8"))
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-            raise UserError(f"{path}: not the card of an export of format {FORMAT}")
+            raise UserError(f"{path}: not the card of an export of format {FORMAT}: export the run anew")
         made: dict[str, Any] = {known.name: fields[known.name] for known in dataclasses.fields(Card)}
         inputs = tuple(_input(value) for value in made["inputs"])
         files = {str(name): {"bytes": int(known["bytes"]), "sha256": str(known["sha256"])}
                  for name, known in made["files"].items()}  # fmt: skip
-        lists: dict[str, Any] = {name: tuple(made[name]) for name in ("columns", "actions", "platforms")}
+        lists: dict[str, Any] = {
+            name: tuple(made[name]) for name in ("times", "columns", "actions", "classes", "platforms")
+        }
+        if made["task"] not in TASKS:
+            raise ValueError(f"task {made['task']!r}")
         return Card(**made | lists | {"inputs": inputs, "output": _input(made["output"]), "files": files})
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
@@ -120,27 +121,6 @@ def _input(fields: dict[str, Any]) -> Input:
     if fields["dtype"] not in ("float32", "int32"):
         raise ValueError(f"dtype {fields['dtype']!r}")
     return Input(str(fields["name"]), tuple(int(size) for size in fields["shape"]), str(fields["dtype"]))
-
-
-def _columns(skeleton: Skeleton) -> tuple[str, ...]:
-    """Of a frame, by joint and axis."""
-    joints = skeleton.joints
-    if skeleton.positions:
-        return tuple(f"{joint}.position.{axis}" for joint in joints for axis in "xyz")
-    root = [f"root.translation.{axis}" for axis in "xyz"]
-    return (*root, *(f"{joint}.rotation.{axis}" for joint in joints for axis in "xyz"))
-
-
-def _units(skeleton: Skeleton) -> dict[str, str]:
-    action = {"action": f"number in `actions`; {NO_ACTION}: not known; others give NaN"}
-    if skeleton.positions:
-        return {"position": "mm from the root, the root unturned"} | action
-    units = {
-        "root.translation": f"times {skeleton.translation_mm:g} = mm",
-        "rotation": "rotation vector, rad: axis times angle of the transposed local rotation (for row vectors)",
-    } | action
-    changed = {"root": "columns 0-5 are differences to the frame before"}
-    return units | changed if skeleton.root_is_difference else units
 
 
 def _described(path: Path) -> dict[str, Any]:

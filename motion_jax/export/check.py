@@ -14,9 +14,8 @@ import jax
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.export.program import OUTPUT, inputs_of, program
+from motion_jax.export.program import Exportable
 from motion_jax.export.readme import loading
-from motion_jax.inference.predictor import Predictor
 from motion_jax.runtime.timing import interleave
 
 SECONDS = 1.0  # of timing
@@ -38,8 +37,8 @@ while len(taken) < {least} or sum(wall for wall, _ in taken) < {seconds}:
     wall, cpu = time.perf_counter(), time.process_time()
     np.asarray(predict(*one))
     taken.append((time.perf_counter() - wall, time.process_time() - cpu))
-expected = np.concatenate([example["future"], example["future"][:1]])
-off = np.abs(np.concatenate([future, alone]) - expected)
+expected = np.concatenate([example["{output}"], example["{output}"][:1]])
+off = np.abs(np.concatenate([{output}, alone]) - expected)
 result = [off.max(), (off / np.maximum(1, np.abs(expected))).max(), *1000 * np.median(taken, axis=0)]
 print(json.dumps([float(number) for number in result]))
 """
@@ -49,20 +48,21 @@ print(json.dumps([float(number) for number in result]))
 class Check:
     """What a fresh process found."""
 
-    difference: float  # the largest from the original's future, in the frames' units, in a batch and alone
+    difference: float  # the largest from the original's output, in its units, in a batch and alone
     relative: float  # the largest of a number, as a part of itself or of 1, whichever is larger
     milliseconds: float  # median of a call with one sequence
     cpu_milliseconds: float  # of that call, over all threads
 
 
-def check(predictor: Predictor, folder: Path, name: str) -> Check:
+def check(model: Exportable, folder: Path, name: str) -> Check:
     """Runs the README's example of the format `name` in `folder`, and times it.
 
     Raises:
-        UserError: it does not run, or its future is not the original's.
+        UserError: it does not run, or its output is not the original's.
     """
-    inputs = tuple(known.name for known in inputs_of(predictor))
-    code = loading(name, inputs) + _MEASURE.format(inputs=inputs, least=LEAST, seconds=SECONDS)
+    inputs, output = tuple(known.name for known in model.inputs), model.output.name
+    measure = _MEASURE.format(inputs=inputs, output=output, least=LEAST, seconds=SECONDS)
+    code = loading(name, inputs, output) + measure
     environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # this process may hold most of a GPU
     command = [sys.executable, "-P", "-c", code]
     try:
@@ -73,14 +73,14 @@ def check(predictor: Predictor, folder: Path, name: str) -> Check:
         said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise UserError(f"--format={name}: a fresh process cannot run it: {said}; --nocheck writes it all the same")
     found = Check(*json.loads(done.stdout.splitlines()[-1]))
-    _compare(predictor.experiment.compute.precision, name, found)
+    _compare(model.experiment.compute.precision, name, found)
     return found
 
 
-def time_jit(predictor: Predictor, example: dict[str, np.ndarray]) -> dict[str, float]:
+def time_jit(model: Exportable, example: dict[str, np.ndarray]) -> dict[str, float]:
     """The same two figures of the same program, compiled in this process."""
-    run: Callable = jax.jit(program(predictor))
-    one = [array[:1] for name, array in example.items() if name != OUTPUT]
+    run: Callable = jax.jit(model.program())
+    one = [array[:1] for name, array in example.items() if name != model.output.name]
     samples = interleave({"jit": lambda: np.asarray(run(*one))}, {"jit": 1}, SECONDS, LEAST)["jit"]
     return {"milliseconds": float(np.median(samples.wall_ms)), "cpu_milliseconds": float(np.median(samples.cpu_ms))}
 
@@ -89,6 +89,6 @@ def _compare(precision: str, name: str, found: Check) -> None:
     allowed = _CLOSE[precision]
     if not found.relative <= allowed:  # NaN is not close
         raise UserError(
-            f"--format={name}: its future is {found.relative:.1e} away from the original's, and {allowed:.0e} is "
+            f"--format={name}: its output is {found.relative:.1e} away from the original's, and {allowed:.0e} is "
             f"allowed; --nocheck writes it all the same"
         )

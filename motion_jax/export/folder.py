@@ -15,10 +15,11 @@ from motion_jax.errors import UserError
 from motion_jax.export import onnx, stablehlo
 from motion_jax.export.card import CARD, RADII, Card, make_card
 from motion_jax.export.check import check, time_jit
+from motion_jax.export.models import exportable
 from motion_jax.export.packages import NEEDS, check_installed
-from motion_jax.export.program import example_of
+from motion_jax.export.program import Exportable
 from motion_jax.export.readme import EXAMPLE, readme
-from motion_jax.inference.predictor import Predictor
+from motion_jax.inference.load import Trained
 
 README = "README.md"
 JIT = "jit"  # among a card's checks: the same program, compiled in the process that exported it
@@ -45,7 +46,7 @@ def check_request(folder: Path | str, formats: Sequence[str], platforms: Sequenc
 
 
 def write_export(
-    predictor: Predictor,
+    trained: Trained,
     folder: Path | str,
     formats: Sequence[str] = ("stablehlo",),
     platforms: Sequence[str] = ("cpu", "cuda", "tpu"),
@@ -56,7 +57,7 @@ def write_export(
     Beside StableHLO, radii that follow the motion come with `measure.stablehlo`, which gives what they are scaled by.
 
     Args:
-        predictor: the model.
+        trained: a predictor, a recogniser or an anticipator.
         folder: new or empty.
         formats: of `packages.NEEDS`.
         platforms: of the StableHLO.
@@ -72,7 +73,7 @@ def write_export(
     beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     try:
         beside.mkdir(parents=True)
-        card = _fill(predictor, beside, ordered, tuple(platforms), checked)
+        card = _fill(exportable(trained), beside, ordered, tuple(platforms), checked)
         beside.replace(folder)  # at once, and only onto nothing or an empty folder
     except OSError as error:
         raise UserError(f"--output={folder}: cannot be written: {error.strerror or error}") from None
@@ -81,28 +82,28 @@ def write_export(
     return card
 
 
-def _fill(predictor: Predictor, folder: Path, formats: list[str], platforms: tuple[str, ...], checked: bool) -> Card:
-    example = example_of(predictor)
+def _fill(model: Exportable, folder: Path, formats: list[str], platforms: tuple[str, ...], checked: bool) -> Card:
+    example = model.example()
     np.savez(folder / EXAMPLE, **example)  # pyright: ignore[reportArgumentType]
     writers: dict[str, Callable[[Path], object]] = {
-        "stablehlo": lambda path: path.write_bytes(stablehlo.export_stablehlo(predictor, platforms)),
-        "onnx": lambda path: onnx.export_onnx(predictor, path),
+        "stablehlo": lambda path: path.write_bytes(stablehlo.serialized(model.program(), model.inputs, platforms)),
+        "onnx": lambda path: onnx.write_onnx(model, path),
     }
     for name in formats:
         writers[name](folder / _FILES[name])
-    checks = {name: dataclasses.asdict(check(predictor, folder, name)) for name in formats if checked}
+    checks = {name: dataclasses.asdict(check(model, folder, name)) for name in formats if checked}
     if checked:
-        checks[JIT] = time_jit(predictor, example)
+        checks[JIT] = time_jit(model, example)
     names = [*(_FILES[name] for name in formats), EXAMPLE]
-    if predictor.radii is not None:
-        (folder / RADII).write_text(predictor.radii.to_json(), "utf-8")
+    if model.radii is not None:
+        (folder / RADII).write_text(model.radii.to_json(), "utf-8")
         names.append(RADII)
-        if predictor.radii.scale is not None and "stablehlo" in formats:
-            blob = stablehlo.export_stablehlo(predictor, platforms, predictor.radii.scale.name)
+        if model.measure is not None and "stablehlo" in formats:
+            blob = stablehlo.serialized(model.measure, model.inputs, platforms)
             (folder / stablehlo.MEASURE).write_bytes(blob)
             names.append(stablehlo.MEASURE)
     files = [folder / name for name in names]
-    card = make_card(predictor, files, platforms if "stablehlo" in formats else (), checks)
+    card = make_card(model, files, platforms if "stablehlo" in formats else (), checks)
     (folder / CARD).write_text(card.to_json(), "utf-8")
     (folder / README).write_text(readme(card, formats), "utf-8")
     return card

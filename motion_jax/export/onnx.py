@@ -11,16 +11,19 @@ import jax
 import jax.extend
 
 from motion_jax.errors import UserError
+from motion_jax.export.models import exportable
 from motion_jax.export.packages import check_installed
-from motion_jax.export.program import OUTPUT, inputs_of, program, specs
-from motion_jax.inference.predictor import Predictor
+from motion_jax.export.program import Exportable, specs
+from motion_jax.inference.load import Trained
 
 FILE = "model.onnx"
 OPSET = 21  # onnxruntime 1.18 and later; nothing here needs a newer one
 
 
-def export_onnx(predictor: Predictor, path: Path | str) -> None:
-    """Writes the model as one ONNX file, for any batch, computed in float32 whatever `compute.precision` says.
+def export_onnx(trained: Trained, path: Path | str) -> None:
+    """Writes a predictor, recogniser or anticipator as one ONNX file, for any batch.
+
+    It is computed in float32, whatever `compute.precision` says.
 
     The program is traced before jax2onnx sees it: while it traces, it replaces functions of `jax.numpy` by its own,
     which know no symbolic batch.
@@ -29,12 +32,17 @@ def export_onnx(predictor: Predictor, path: Path | str) -> None:
         UserError: jax2onnx or onnxruntime is not installed, jax2onnx cannot convert this model, or the path cannot be
             written.
     """
+    write_onnx(exportable(trained), path)
+
+
+def write_onnx(model: Exportable, path: Path | str) -> None:
+    """As `export_onnx`."""
     check_installed("onnx")
     import jax2onnx
 
-    name, inputs = predictor.experiment.model.name, inputs_of(predictor)
+    name, inputs = model.experiment.model.name, model.inputs
     arrays = specs(inputs)
-    traced = jax.make_jaxpr(program(predictor, precision="float32"))(*arrays)
+    traced = jax.make_jaxpr(model.program(precision="float32"))(*arrays)
     try:
         with _quiet():
             converted = jax2onnx.to_onnx(
@@ -43,7 +51,7 @@ def export_onnx(predictor: Predictor, path: Path | str) -> None:
                 model_name=name,
                 opset=OPSET,
                 input_names=[known.name for known in inputs],
-                output_names=[OUTPUT],
+                output_names=[model.output.name],
             )
         content = converted.SerializeToString()
     except Exception as error:  # of another project: what it lacks is told in many types

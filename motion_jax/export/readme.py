@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from motion_jax.export import onnx, stablehlo
 from motion_jax.export.card import CARD, RADII, Card
 
@@ -30,23 +32,57 @@ _OPEN = {"stablehlo": _STABLEHLO, "onnx": _ONNX}
 _NEEDS = {"stablehlo": "`pip install jax flatbuffers`", "onnx": "`pip install onnxruntime`"}
 
 
-def loading(name: str, inputs: tuple[str, ...]) -> str:
-    """Python that opens the file of a format, predicts from the example's `inputs` and prints the largest difference.
+def _recognition(card: Card) -> str:
+    return (
+        f"Recognition of actions: {card.source_length} frames in, {card.fps:g} a second, or fewer and padding; the "
+        f"probability of each of {len(card.classes)} classes out."
+    )
+
+
+def _anticipation(card: Card) -> str:
+    apart = card.experiment["model"].get("alpha")
+    seen = f"{card.source_length} observed steps in"
+    out = f"the probability of each of {len(card.classes)} classes out, at each of {len(card.times)} times: "
+    times = ", ".join(f"{time:g}" for time in card.times)
+    if card.times and card.times[-1] == 1:  # early recognition
+        return f"Early recognition of actions: {seen}, which divide an action evenly; {out}{times} of it seen."
+    return (
+        f"Anticipation of actions: {seen}, {apart:g} s apart, each the newest frame at that moment; {out}{times} s "
+        f"before the action, which is to begin a step after the last. A time reads nothing of the steps behind it."
+    )
+
+
+_WHAT: dict[str, Callable[[Card], str]] = {
+    "forecasting": lambda card: (
+        f"Human motion prediction, free-running: {card.source_length} observed frames in, the next "
+        f"{card.target_length} out, {card.fps:g} a second. Raw frames on both sides."
+    ),
+    "recognition": _recognition,
+    "anticipation": _anticipation,
+}
+
+
+def loading(name: str, inputs: tuple[str, ...], output: str) -> str:
+    """Python that opens the file of a format, computes `output` of the example's `inputs` and prints how far it is off.
 
     It runs in the folder.
     """
     arrays = ", ".join(f'example["{known}"]' for known in inputs)
     return f"""{_OPEN[name]}
 example = np.load("{EXAMPLE}")
-future = np.asarray(predict({arrays}))
-print(np.abs(future - example["future"]).max())
+{output} = np.asarray(predict({arrays}))
+print(np.abs({output} - example["{output}"]).max())
 """
 
 
 def readme(card: Card, formats: list[str]) -> str:
     """For people."""
     inputs = tuple(known.name for known in card.inputs)
-    parts = [_heading(card), *(_section(name, loading(name, inputs)) for name in formats), _rest(card)]
+    parts = [
+        _heading(card),
+        *(_section(name, loading(name, inputs, card.output.name)) for name in formats),
+        _rest(card),
+    ]
     return "\n".join(parts)
 
 
@@ -56,9 +92,7 @@ def _heading(card: Card) -> str:
     lines = [
         f"# {card.name}",
         "",
-        f"Human motion prediction, free-running: {card.source_length} observed frames in, the next "
-        f"{card.target_length} out, {card.fps:g} a second. Raw frames on both sides; parameters and normalisation are "
-        f"inside. B is any number of sequences.",
+        f"{_WHAT[card.task](card)} Parameters and normalisation are inside. B is any number of sequences.",
         "",
         *shapes,
         "",
@@ -73,6 +107,7 @@ def _section(name: str, code: str) -> str:
 def _rest(card: Card) -> str:
     units = [f"* {name}: {text}" for name, text in card.units.items() if name != "action" or card.actions]
     actions = ["", "`action` counts from 0: " + ", ".join(card.actions)] if card.actions else []
+    classes = ["", "`probabilities` are in this order: " + ", ".join(card.classes)] if card.classes else []
     radii = []
     if RADII in card.files:
         radii = [
@@ -96,6 +131,7 @@ def _rest(card: Card) -> str:
         "",
         *units,
         *actions,
+        *classes,
         "",
         f"`{CARD}` has the name of every column, the skeleton, the configuration, versions, and the sha256 of every "
         f"file; `{EXAMPLE}` holds inputs and what the original made of them.",

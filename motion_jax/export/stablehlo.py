@@ -12,37 +12,40 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
 from motion_jax.export.card import CARD, RADII, Card, read_card
+from motion_jax.export.models import exportable
 from motion_jax.export.packages import check_installed
-from motion_jax.export.program import inputs_of, measure_program, program, specs
-from motion_jax.inference.predictor import Predictor
+from motion_jax.export.program import Input, specs
+from motion_jax.inference.load import Trained
+from motion_jax.types import Array
 
 FILE = "model.stablehlo"
 MEASURE = "measure.stablehlo"  # of a calibrated run whose radii follow the motion
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def export_stablehlo(
-    predictor: Predictor, platforms: Sequence[str] = ("cpu", "cuda", "tpu"), measure: str = ""
-) -> bytes:
-    """The model, or what the scale `measure` of its radii measures, as `jax.export.deserialize` reads it.
+def export_stablehlo(trained: Trained, platforms: Sequence[str] = ("cpu", "cuda", "tpu")) -> bytes:
+    """A predictor, recogniser or anticipator as `jax.export.deserialize` reads it.
 
     JAX promises that it can be read for at least six months by later versions, and for three weeks by earlier ones.
 
     Args:
-        predictor: the model.
+        trained: what `load_predictor`, `load_recogniser` or `load_anticipator` returns.
         platforms: of PLATFORMS, where it shall run; none of them need be at hand.
-        measure: "speed" or "members"; empty: the model.
 
     Raises:
         UserError: flatbuffers is not installed, or a platform is unknown.
     """
     check_platforms(platforms)
+    model = exportable(trained)
+    return serialized(model.program(), model.inputs, platforms)
+
+
+def serialized(run: Callable[..., Array], inputs: tuple[Input, ...], platforms: Sequence[str]) -> bytes:
+    """A function of `inputs` as `export_stablehlo` writes it."""
     check_installed("stablehlo")
     from jax import export
 
-    run = measure_program(predictor, measure) if measure else program(predictor)
-    exported = export.export(jax.jit(run), platforms=tuple(platforms))(*specs(inputs_of(predictor)))
-    return bytes(exported.serialize())
+    return bytes(export.export(jax.jit(run), platforms=tuple(platforms))(*specs(inputs)).serialize())
 
 
 def check_platforms(platforms: Sequence[str]) -> None:
@@ -53,7 +56,7 @@ def check_platforms(platforms: Sequence[str]) -> None:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Exported:
-    """An exported model: `exported(history, action) -> future`, see `load_exported`."""
+    """An exported model: `exported(history, action) -> future` or the like, see `load_exported`."""
 
     call: Callable[..., np.ndarray]
     card: Card
@@ -85,9 +88,11 @@ def load_exported(path: Path | str) -> Exported:
         path: the folder, or `model.stablehlo` in it.
 
     Returns:
-        `(history [B, S, D], action [B] whole numbers) -> [B, T, D]` float32, compiled once for each B; without the
-        second argument where the model has no actions. It raises `UserError` for arrays of another kind. `radii` are
-        those of a calibrated run, else None.
+        A function of the arrays that `card.inputs` names, compiled once for each B. Of forecasting `(history [B, S, D],
+        action [B] whole numbers) -> [B, T, D]` float32, without the second argument where the model has no actions; of
+        recognition `(frames [B, T, D], mask [B, T]) -> [B, C]`; of anticipation an array `[B, S, D_m]` for each
+        modality `-> [B, A, C]`. It raises `UserError` for arrays of another kind. `radii` are those of a calibrated
+        run, else None.
 
     Raises:
         UserError: the folder holds no export, the file is damaged (its sha256 is not the one in `model.json`), this
@@ -131,10 +136,19 @@ def _checked(card: Card, arrays: tuple) -> list[np.ndarray]:
         if array.shape != wanted or not wanted[0] or not np.can_cast(array.dtype, kind, "same_kind"):
             form = ", ".join(("B", *map(str, known.shape)))
             raise UserError(f"{known.name}: {array.dtype} {list(array.shape)}: must be {kind} [{form}], of one B >= 1")
-    if "action" in names and ((given[1] < -1) | (given[1] >= len(card.actions))).any():
+    if card.actions and ((given[1] < -1) | (given[1] >= len(card.actions))).any():
         raise UserError(f"action: {given[1].tolist()}: must be -1 (unknown) or below {len(card.actions)}")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
         given = [array.astype(known.dtype) for known, array in zip(card.inputs, given, strict=True)]
-    if not np.isfinite(given[0]).all():
-        raise UserError(f"{names[0]}: every value must be finite in float32")
+    for name, array in zip(names, given, strict=True):
+        if not np.isfinite(array).all():
+            raise UserError(f"{name}: every value must be finite in float32")
+    if card.task == "recognition":
+        _check_mask(given[1])
     return given
+
+
+def _check_mask(mask: np.ndarray) -> None:
+    """Raises `UserError` unless padding stands at the end of each row."""
+    if not (np.isin(mask, (0, 1)).all() and (mask[:, 0] == 1).all() and (np.diff(mask, axis=1) <= 0).all()):
+        raise UserError("mask: must be 1 for frames and then 0 for padding, with one frame at least in each row")

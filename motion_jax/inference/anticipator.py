@@ -87,28 +87,63 @@ class TrainedAnticipator:
 
     def anticipate_sequence(self, sequence: Sequence) -> list[Coming]:
         """As `anticipate`, of a sequence at `recorded_fps`."""
-        clock = self.clock
-        if clock.within:
-            raise UserError("model.mode='early_recognition': tells what is being done, not what comes")
-        arrays = inputs_of(sequence, self.space, self.experiment.labels, self.recorded_fps)
-        rows, times = [], []
-        for number, seconds in enumerate(clock.times):
-            last = clock.encoding + number  # the step that is now; a score reads nothing of those behind it
-            before = np.maximum(last - np.arange(clock.steps), 0) * clock.alpha * self.space.fps
-            frames = len(arrays[0]) - 1 - np.floor(before + 1e-6).astype(np.int64)
-            if frames[0] >= 0:
-                rows.append(frames)
-                times.append((number, seconds))
-        if not rows:
-            needed = clock.encoding * clock.alpha
-            raise UserError(f"{sequence.source}: {len(arrays[0]) / self.space.fps:.2f} s long: {needed:g} s are needed")
-        found = self(tuple(np.stack([array[frames] for frames in rows]) for array in arrays))
-        return [
-            Coming(
-                seconds, self.space.classes[best := int(row[number].argmax())], float(row[number][best]), row[number]
-            )
-            for row, (number, seconds) in zip(found, times, strict=True)
+        arrays = self._arrays(sequence)
+        numbered = [
+            (number, frames)
+            for number in range(len(self.clock.times))
+            if (frames := self._frames(len(arrays[0]) - 1, number))[0] >= 0
         ]
+        if not numbered:
+            raise self._too_short(sequence, arrays)
+        found = self(tuple(np.stack([array[frames] for _, frames in numbered]) for array in arrays))
+        return [self._coming(row, number) for row, (number, _) in zip(found, numbered, strict=True)]
+
+    def follow(self, sequence: Sequence, seconds: float = 1.0) -> list[tuple[float, Coming]]:
+        """What comes along a sequence at `recorded_fps`, told at every step of the clock.
+
+        Args:
+            sequence: of which every moment is told that enough lies before.
+            seconds: how long after each moment what is told would begin; the nearest anticipation time is taken.
+
+        Returns:
+            s from the sequence's beginning, ascending, and what would come then.
+
+        Raises:
+            UserError: it lacks an input, is too short, or the network recognises.
+        """
+        arrays, clock, fps = self._arrays(sequence), self.clock, self.space.fps
+        number = min(range(len(clock.times)), key=lambda one: abs(clock.times[one] - seconds))
+        steps = np.arange(int((len(arrays[0]) - 1) / (clock.alpha * fps) + 1e-6) + 1)
+        nows = [now for now in np.floor(steps * clock.alpha * fps + 1e-6).astype(np.int64)
+                if self._frames(now, number)[0] >= 0]  # fmt: skip
+        if not nows:
+            raise self._too_short(sequence, arrays)
+        filled = np.array(nows + nows[-1:] * ((1 << (len(nows) - 1).bit_length()) - len(nows)))  # few shapes to compile
+        rows = np.stack([self._frames(now, number) for now in filled])
+        found = self(tuple(array[rows] for array in arrays))
+        return [(float(now) / fps, self._coming(row, number)) for now, row in zip(nows, found, strict=False)]
+
+    def _arrays(self, sequence: Sequence) -> tuple[np.ndarray, ...]:
+        """Inputs `[F, D_m]` of a sequence; refused where the network recognises."""
+        if self.clock.within:
+            raise UserError("model.mode='early_recognition': tells what is being done, not what comes")
+        return inputs_of(sequence, self.space, self.experiment.labels, self.recorded_fps)
+
+    def _frames(self, now: int, number: int) -> np.ndarray:
+        """`[S]` frames of the steps where the scored step `number` is now; the first below 0: it is too early."""
+        clock = self.clock
+        last = clock.encoding + number  # the step that is now; a score reads nothing of those behind it
+        before = np.maximum(last - np.arange(clock.steps), 0) * clock.alpha * self.space.fps
+        return now - np.floor(before + 1e-6).astype(np.int64)
+
+    def _coming(self, row: np.ndarray, number: int) -> Coming:
+        """Of the probabilities `[A, C]` of a row those at the scored step `number`."""
+        best = int(row[number].argmax())
+        return Coming(self.clock.times[number], self.space.classes[best], float(row[number][best]), row[number])
+
+    def _too_short(self, sequence: Sequence, arrays: tuple[np.ndarray, ...]) -> UserError:
+        needed = self.clock.encoding * self.clock.alpha
+        return UserError(f"{sequence.source}: {len(arrays[0]) / self.space.fps:.2f} s long: {needed:g} s are needed")
 
     def _check(self, inputs: tuple[np.ndarray | Array, ...]) -> None:
         shapes = [list(np.shape(array)[1:]) for array in inputs]

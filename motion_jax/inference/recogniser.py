@@ -24,6 +24,7 @@ from motion_jax.inference.predictor import padded_batch
 from motion_jax.inference.restore import check_checkpoint, read_labelled_run, restore_params
 from motion_jax.recognition import make, scores_in_parts
 from motion_jax.runtime.files import user_path
+from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Params
 
@@ -159,17 +160,30 @@ def motion_sequence(motion: Motion, space: LabelSpace, retargeted: bool = False)
     Raises:
         UserError: the network reads feature arrays or several people, or the body does not fit.
     """
-    if space.skeleton is None or space.bodies != 1:
-        what = "feature arrays" if space.skeleton is None else f"{space.bodies} people at once"
-        raise UserError(f"{motion.source}: a motion file holds the joints of one person; this network reads {what}")
+    body = one_body(space, motion.source)
     for warning in motion.warnings:
         logging.warning("%s: %s", motion.source, warning)
-    body = space.skeleton.of_angles
     onto = fit_body(body, fit_root(motion, body), retargeted)
-    rows = resample(onto, space.fps * space.frame_step).frames
+    return rows_sequence(resample(onto, space.fps * space.frame_step).frames, body, motion.source)
+
+
+def one_body(space: LabelSpace, source: str) -> Skeleton:
+    """The body whose raw frames a network's inputs can be made of.
+
+    Raises:
+        UserError: the network reads feature arrays or several people; the message begins with `source`.
+    """
+    if space.skeleton is None or space.bodies != 1:
+        what = "feature arrays" if space.skeleton is None else f"{space.bodies} people at once"
+        raise UserError(f"{source}: a motion holds the joints of one person; this network reads {what}")
+    return space.skeleton.of_angles
+
+
+def rows_sequence(rows: np.ndarray, body: Skeleton, source: str) -> Sequence:
+    """Raw frames `[F, D]` with an absolute root as a sequence; of a root of differences the first is gone."""
     rows = differentiate_root(rows)[1:] if body.root_is_difference and len(rows) > 1 else rows
     arrays = {"positions": to_positions(body, rows), "angles": rows.astype(np.float32)}
-    return Sequence(arrays, (), "", "test", motion.source)
+    return Sequence(arrays, (), "", "test", source)
 
 
 def load_recogniser(workdir: str | Path, checkpoint: str = "auto") -> Recogniser:

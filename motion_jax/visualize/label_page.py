@@ -12,6 +12,7 @@ import numpy as np
 from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.labelled.sequences import Sequence as Recording
 from motion_jax.errors import UserError
+from motion_jax.inference.anticipator import TrainedAnticipator
 from motion_jax.inference.recogniser import Recogniser
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.page import STEPS, assemble, encode_places, encode_root, encode_skeleton
@@ -21,6 +22,7 @@ SCRIPTS = ("data", "palette", "camera", "bodies", "bands", "main")  # web/*.js, 
 LONGEST_S = 120.0  # of a recording that is shown
 FASTEST = 30.0  # frames/s that are drawn
 HOPS = 4  # windows that begin within the length of one
+AHEAD_S = 1.0  # of the anticipation times the nearest is shown
 TRUTH = "Truth"
 
 
@@ -55,6 +57,31 @@ def recogniser_band(recogniser: Recogniser) -> Band:
         ]
 
     return Band(recogniser.experiment.name, spans)
+
+
+def anticipator_band(anticipator: TrainedAnticipator) -> Band:
+    """What an anticipator says along a recording: at each time the likeliest class to begin about a second later.
+
+    Raises:
+        UserError: the network recognises early.
+    """
+    clock = anticipator.clock
+    if clock.within:
+        raise UserError(f"{anticipator.experiment.name}: model.mode='early_recognition' tells nothing of what comes")
+    seconds = min(clock.times, key=lambda time: abs(time - AHEAD_S))
+
+    def spans(recording: Recording) -> list[Span]:
+        if recording.frames < (clock.steps + 1) * clock.alpha * anticipator.recorded_fps:
+            return []  # too short to say anything of
+        found = anticipator.follow(recording, seconds)
+        ends = [*(now for now, _ in found[1:]), recording.frames / anticipator.recorded_fps]
+        classes = anticipator.space.classes
+        return [
+            Span(now, end, classes.index(coming.label), coming.probability)
+            for (now, coming), end in zip(found, ends, strict=True)
+        ]
+
+    return Band(f"{anticipator.experiment.name}: what comes in {seconds:g} s", spans)
 
 
 def make_label_page(dataset: LabelledSet, recordings: Sequence[Recording], bands: Sequence[Band]) -> str:

@@ -23,7 +23,7 @@ from motion_jax.evaluation.scale import Scale
 from motion_jax.export import export_onnx, export_stablehlo, folder, load_exported, write_export
 from motion_jax.export.card import CARD, make_card, read_card
 from motion_jax.export.check import check
-from motion_jax.export.program import example_of
+from motion_jax.export.models import exportable
 from motion_jax.export.readme import EXAMPLE, loading, readme
 from motion_jax.export.stablehlo import FILE
 from motion_jax.inference.predictor import Predictor
@@ -129,7 +129,7 @@ def test_stablehlo_predicts_what_the_predictor_does(name: str):
     assert [str(array) for array in read.out_avals] == [f"float32[batch,{T},99]"]
     if name not in RUN:
         return
-    example, run = example_of(predictor), jax.jit(read.call)
+    example, run = exportable(predictor).example(), jax.jit(read.call)
     assert example["action"].tolist() == [0, 1, -1]
     assert np.ptp(example["future"], axis=0).max() > 1e-3
     np.testing.assert_allclose(run(example["history"], example["action"]), example["future"], rtol=1e-5, atol=1e-6)
@@ -140,7 +140,7 @@ def test_stablehlo_predicts_what_the_predictor_does(name: str):
 @written_as_stablehlo
 def test_a_number_that_is_no_action_gives_nan(predictor: Predictor):
     run = jax.jit(jax.export.deserialize(bytearray(export_stablehlo(predictor, ("cpu",)))).call)
-    history = example_of(predictor)["history"]
+    history = exportable(predictor).example()["history"]
     for wrong in (-2, len(ACTIONS)):
         future = np.asarray(run(history, np.array([0, wrong, -1], np.int32)))[..., list(KEPT)]
         assert np.isnan(future).all(axis=(1, 2)).tolist() == [False, True, False]
@@ -182,7 +182,7 @@ def test_onnx_predicts_what_the_predictor_does(predictor: Predictor, tmp_path: P
         ("action", ["batch"]),
         ("future", ["batch", T, 99]),
     ]
-    example = example_of(predictor)
+    example = exportable(predictor).example()
     for rows in (slice(3), slice(1, 2)):
         (future,) = session.run(None, {name: example[name][rows] for name in ("history", "action")})
         np.testing.assert_allclose(future, example["future"][rows], rtol=1e-5, atol=1e-6)
@@ -263,8 +263,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no card": (lambda path: path.with_name(CARD).unlink(), f"{CARD}: cannot be read: No such file"),
     "no JSON": (lambda path: path.with_name(CARD).write_text("{"), f"{CARD}: damaged: not the card of an export"),
     "deep": (lambda path: path.with_name(CARD).write_text("[" * 100_000), f"{CARD}: damaged: not the card"),
-    "a list": (lambda path: path.with_name(CARD).write_text("[]"), f"{CARD}: not the card of an export of format 1"),
-    "another format": (_card(format=2), f"{CARD}: not the card of an export of format 1"),
+    "a list": (lambda path: path.with_name(CARD).write_text("[]"), f"{CARD}: not the card of an export of format 2"),
+    "another format": (_card(format=1), f"{CARD}: not the card of an export of format 2"),
     "a card without files": (_card(files={}), f"{FILE}: is none of the files that {CARD} names"),
     "a card of other arrays": (_card(inputs=[{"name": "x", "shape": [], "dtype": "object"}]), f"{CARD}: damaged"),
 }
@@ -288,7 +288,7 @@ def test_bytes_of_another_jax_are_told(predictor: Predictor, copied: Path):
 
 
 def _card_of(predictor: Predictor, path: Path) -> dict:
-    return json.loads(make_card(predictor, [path / FILE], ("cpu",), {}).to_json())
+    return json.loads(make_card(exportable(predictor), [path / FILE], ("cpu",), {}).to_json())
 
 
 @written_as_stablehlo
@@ -303,7 +303,7 @@ def test_the_card(predictor: Predictor, exported: Path):
     assert type(predictor.space.skeleton).from_dict(card.skeleton).mismatch(H36M) == ""
     assert json.loads(card.to_json()) == json.loads((exported / CARD).read_text())
     assert (exported / "README.md").read_text() == readme(card, ["stablehlo"])
-    assert loading("stablehlo", ("history", "action")) in readme(card, ["stablehlo"])
+    assert loading("stablehlo", ("history", "action"), "future") in readme(card, ["stablehlo"])
 
 
 @written_as_stablehlo
@@ -313,8 +313,8 @@ def test_a_file_that_predicts_something_else_is_told(tmp_path: Path):
     write_export(predictor, copied, platforms=("cpu",), checked=False)
     example = _read_example(copied)
     np.savez(copied / EXAMPLE, **(example | {"future": example["future"] + 1}))  # pyright: ignore[reportArgumentType]
-    with pytest.raises(UserError, match=r"--format=stablehlo: its future is .* away from the original's"):
-        check(predictor, copied, "stablehlo")
+    with pytest.raises(UserError, match=r"--format=stablehlo: its output is .* away from the original's"):
+        check(exportable(predictor), copied, "stablehlo")
 
 
 MISTAKES = {
@@ -335,7 +335,7 @@ def test_a_mistake_is_told_before_anything_is_computed(case: str, tmp_path: Path
     monkeypatch.setattr("motion_jax.export.folder._fill", lambda *_: pytest.fail("it began"))
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "mine.txt").write_text("mine")
-    request = {"predictor": None, "folder": "made", "formats": ("stablehlo",)} | changes
+    request = {"trained": None, "folder": "made", "formats": ("stablehlo",)} | changes
     with pytest.raises(UserError, match=re.escape(message)):
         write_export(**request | {"folder": tmp_path / request["folder"]})
     assert [path.name for path in tmp_path.rglob("*")] == ["taken", "mine.txt"]
@@ -357,7 +357,7 @@ def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path, monkeypatch: py
         (UserError("away"), "^away$"),
         (OSError(28, "No space left"), "made: cannot be written: No"),
     ):
-        monkeypatch.setattr("motion_jax.export.stablehlo.export_stablehlo", _raiser(error))
+        monkeypatch.setattr("motion_jax.export.stablehlo.serialized", _raiser(error))
         with pytest.raises(UserError, match=message):
             write_export(_predictor("zero_velocity"), tmp_path / "made")
         assert list(tmp_path.rglob("*")) == [tmp_path / "made"]

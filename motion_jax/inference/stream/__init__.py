@@ -1,6 +1,15 @@
-"""Prediction while the motion is being recorded: poses in one by one, futures out; a file fed as if it were live."""
+"""What live motion becomes while it is being recorded: poses in one by one, futures or labels out."""
 
+from motion_jax.inference.stream.labels import Anticipation, Recognition, StreamingAnticipator, StreamingRecogniser
 from motion_jax.inference.stream.predictor import Prediction, StreamingPredictor
 from motion_jax.inference.stream.stamps import PoseCounts
 
-__all__ = ["PoseCounts", "Prediction", "StreamingPredictor"]
+__all__ = [
+    "Anticipation",
+    "PoseCounts",
+    "Prediction",
+    "Recognition",
+    "StreamingAnticipator",
+    "StreamingPredictor",
+    "StreamingRecogniser",
+]

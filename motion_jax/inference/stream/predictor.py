@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
-from motion_jax.data.motion.rotations_np import (
-    quaternion_conjugate,
-    quaternion_from_rotvec,
-    quaternion_multiply,
-    rotvec_from_quaternion,
-)
-from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
 from motion_jax.inference.predictor import Predictor
-from motion_jax.inference.stream.ring import Ring
-from motion_jax.inference.stream.stamps import PoseCounts, StampFilter
-
-_ROUNDING = 1e-3  # of a frame: by how much the oldest pose may be younger than the oldest frame
-_EARLY = 0.45  # of a period: by how much a prediction may come before it is due, as stamps are uneven
-
-
-Bridge = Literal["hold", "extrapolate"]
+from motion_jax.inference.stream.pose_stream import Bridge, PoseStream
+from motion_jax.inference.stream.stamps import PoseCounts
 
 
 class Prediction(NamedTuple):
@@ -106,37 +91,36 @@ class StreamingPredictor:
             raise UserError(
                 "data.representation='positions': poses of a stream hold rotations, which this model does not predict"
             )
-        period = 1 / space.fps if period is None else period
-        if not 0 <= period < math.inf:
-            raise UserError(f"period={period}: must be 0 or a finite number of seconds")
-        if bridge not in ("hold", "extrapolate", None):
-            raise UserError(f"bridge={bridge!r}: must be 'hold', 'extrapolate' or None")
-        self._stamps = StampFilter(rate, max_gap, max_bridge if bridge else 0.0)
-        self._bridge = bridge
         self.predictor = predictor
         self._differences = space.skeleton.root_is_difference
         self._stride = predictor.experiment.data.stride
-        self._period = period
-        self._due = -math.inf  # s, when the next prediction is
-        self._rounding = _ROUNDING / space.fps
         self._future = jax.device_put(np.zeros((1, predictor.target_length, space.columns), np.float32))
         self._codes = jax.device_put(space.one_hot(action)[None])
         self._ahead = np.arange(1, predictor.target_length + 1) / space.fps
-        self._offsets = self._moments()
-        filled = math.ceil(self._stamps.max_bridge * space.fps) + 1  # rows that stand for poses that have not come
-        self._make_room(math.ceil(self.reach / self._stamps.closest) + 3 + filled)
+        self._stream = PoseStream(
+            self._moments(),
+            space.columns,
+            space.fps,
+            rate=rate,
+            max_gap=max_gap,
+            period=1 / space.fps if period is None else period,
+            bridge=bridge,
+            max_bridge=max_bridge,
+        )
+        self._history = np.zeros((1, predictor.source_length, space.columns), np.float32)
+        self._walk = np.zeros((1 + predictor.target_length * self._stride, 6))
         predictor.compile(1)
         self._answer()
 
     @property
     def reach(self) -> float:
         """s that the poses must reach back before the newest."""
-        return -float(self._offsets[0])
+        return self._stream.reach
 
     @property
     def counts(self) -> PoseCounts:
         """What became of the poses so far."""
-        return self._stamps.counts
+        return self._stream.counts
 
     def push(self, pose: np.ndarray, stamp: float) -> Prediction | None:
         """Takes in a pose `[D]` observed at `stamp`, s on any clock that goes on, and predicts where it is time to.
@@ -144,12 +128,11 @@ class StreamingPredictor:
         Raises:
             UserError: the pose is not `[D]` real numbers, or the stamp is no number.
         """
-        if not self.observe(pose, stamp) or stamp < self._due - _EARLY * self._period:
+        if not self.observe(pose, stamp) or not self._stream.is_due(stamp):
             return None
         prediction = self.predict()
         if prediction is not None:
-            behind = stamp - self._due > self._period  # at the first, and after a pause: the rhythm begins here
-            self._due = (stamp if behind else self._due) + self._period
+            self._stream.answered(stamp)
         return prediction
 
     def observe(self, pose: np.ndarray, stamp: float) -> bool:
@@ -158,21 +141,7 @@ class StreamingPredictor:
         Raises:
             UserError: as `push`.
         """
-        stamp = _seconds(stamp)
-        held = self._stamps.held
-        verdict = self._stamps.decide(self._is_sound(pose), stamp)
-        if verdict == "hold":
-            np.copyto(self._held, pose)
-        if verdict in ("drop", "hold"):
-            return False
-        if verdict == "restart":
-            self._ring.clear()
-            self._due = -math.inf
-        if verdict != "take":
-            self._ring.append(held, self._held, bridged=verdict == "bridge")
-        np.copyto(self._pose, pose)
-        self._ring.append(stamp, self._pose)
-        return True
+        return self._stream.observe(pose, stamp)
 
     def predict(self, stamp: float | None = None) -> Prediction | None:
         """What comes after the newest pose, or after `stamp`, to which no pose has come since.
@@ -186,48 +155,15 @@ class StreamingPredictor:
         Raises:
             UserError: the stamp is no number.
         """
-        newest = self._stamps.newest
-        at = newest if stamp is None else max(newest, _seconds(stamp))
-        if self._ring.count < 2 or not at - newest <= self._stamps.max_bridge:
+        at = self._stream.read(stamp)
+        if at is None:
             return None
-        filled = self._fill(newest, at) if at > newest else 0
-        try:
-            if at - self._ring.stamps[0] < self.reach - self._rounding:
-                return None
-            np.add(self._offsets, at, out=self._times)
-            self._ring.read(self._times, self._rows)
-        finally:
-            self._ring.drop_last(filled)
-        bridged = self._ring.bridged | (self._times > newest + self._rounding)
-        by_frame = bridged.reshape(self.predictor.source_length, -1)  # one moment a frame, or two of differences
+        by_frame = self._stream.bridged.reshape(self.predictor.source_length, -1)  # one a frame, or two of differences
         bridged = np.logical_or.reduce(by_frame, axis=1)
         poses, radii = self._answer(), self.predictor.radii
         if radii is not None and radii.scale is not None:
             radii = self.predictor.radii_of_rows(self._history, np.asarray(self._codes))
         return Prediction(self._ahead + at, poses, bridged, radii)
-
-    def _fill(self, newest: float, at: float) -> int:
-        """Puts rows into the ring that stand for the poses up to `at`; how many."""
-        last = self._ring.last()
-        if self._bridge == "hold":
-            self._ring.append(at, last)
-            return 1
-        count = math.ceil((at - newest) * self.predictor.space.fps)
-        span = min(1 / self.predictor.space.fps, newest - self._ring.stamps[0])  # s over which speed is measured
-        self._times.fill(newest - span)
-        self._ring.read(self._times, self._rows)
-        before, share = self._rows[0], (at - newest) / (count * span)
-        step = share * (last[:3] - before[:3])
-        old, pose = (quaternion_from_rotvec(one[3:].reshape(-1, 3)) for one in (before, last))
-        turn = quaternion_from_rotvec(
-            share * rotvec_from_quaternion(quaternion_multiply(pose, quaternion_conjugate(old)))
-        )
-        for number in range(1, count + 1):
-            pose = quaternion_multiply(turn, pose)
-            row = np.concatenate([last[:3] + step, rotvec_from_quaternion(pose).reshape(-1)])
-            last = unwrap_rotations(row[None], near=last)[0]
-            self._ring.append(newest + number / count * (at - newest), last)
-        return count
 
     def _moments(self) -> np.ndarray:
         """`[R]` s from the newest stamp, ascending: the model's frames; of differences, each after its predecessor."""
@@ -237,36 +173,16 @@ class StreamingPredictor:
             return frames
         return np.stack([frames - 1 / (space.fps * self._stride), frames], axis=1).reshape(-1)
 
-    def _make_room(self, capacity: int) -> None:
-        columns, reads = self.predictor.space.columns, len(self._offsets)
-        self._ring = Ring(capacity, columns, reads)
-        self._pose, self._held = np.zeros((2, columns))
-        self._narrow = np.zeros(columns, np.float32)
-        self._finite = np.zeros(columns, bool)
-        self._times = np.zeros(reads)
-        self._rows = np.zeros((reads, columns))
-        self._history = np.zeros((1, self.predictor.source_length, columns), np.float32)
-        self._walk = np.zeros((1 + self.predictor.target_length * self._stride, 6))
-
-    def _is_sound(self, pose: np.ndarray) -> bool:
-        """Whether a pose is finite in float32."""
-        pose = np.asarray(pose)
-        if pose.shape != self._pose.shape or pose.dtype.kind not in "fiu":
-            raise UserError(f"pose is {pose.dtype} {list(pose.shape)}: it must be real numbers [{len(self._pose)}]")
-        with np.errstate(over="ignore"):
-            np.copyto(self._narrow, pose, casting="unsafe")
-        np.isfinite(self._narrow, out=self._finite)
-        return bool(self._finite.all())
-
     def _answer(self) -> np.ndarray:
-        """`[T, D]` after the frames in `_rows`."""
+        """`[T, D]` after the rows that were read."""
+        rows = self._stream.rows
         if not self._differences:
-            self._history[0] = self._rows
+            self._history[0] = rows
             return self._model()
-        self._history[0] = self._rows[1::2]
-        self._history[0, :, :6] = differentiate_root(self._rows[:, :6])[1::2]
+        self._history[0] = rows[1::2]
+        self._history[0, :, :6] = differentiate_root(rows[:, :6])[1::2]
         poses = self._model()
-        self._walk[0] = self._rows[-1, :6]  # from the origin, the first difference is the root itself
+        self._walk[0] = rows[-1, :6]  # from the origin, the first difference is the root itself
         self._walk[1:].reshape(-1, self._stride, 6)[:] = poses[:, None, :6]
         poses[:, :6] = integrate_root(self._walk)[self._stride :: self._stride]
         return poses
@@ -274,13 +190,3 @@ class StreamingPredictor:
     def _model(self) -> np.ndarray:
         """`[T, D]` after `_history`."""
         return np.array(self.predictor.predict_raw(self._history, self._future, self._codes, "free_running"))[0]
-
-
-def _seconds(stamp: float) -> float:
-    """`stamp` as a float. Raises `UserError` if it is no number."""
-    if not isinstance(stamp, Real):
-        raise UserError(f"stamp is {stamp!r}: it must be a number of seconds")
-    try:
-        return float(stamp)
-    except OverflowError:
-        return math.inf

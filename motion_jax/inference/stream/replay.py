@@ -1,20 +1,42 @@
-"""Replay: a recorded motion fed to a stream in real time, as if it were live, and how long its predictions took."""
+"""Replay: a recorded motion fed to a stream in real time, as if it were live, and how long its answers took."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.inference.stream.predictor import StreamingPredictor
 from motion_jax.inference.stream.ring import Ring
 from motion_jax.inference.stream.stamps import PoseCounts
 
 _LEAD_S = 0.2  # between the call and the first pose
 _LOOK_S = 10.0  # between two looks at the memory
+
+
+class Stream(Protocol):
+    """What is fed: predictions or labels, whose answers hold `bridged`."""
+
+    def push(self, pose: np.ndarray, stamp: float) -> Any: ...  # noqa: D102
+    def observe(self, pose: np.ndarray, stamp: float) -> bool: ...  # noqa: D102
+    @property
+    def reach(self) -> float: ...  # noqa: D102
+    @property
+    def counts(self) -> PoseCounts: ...  # noqa: D102
+
+
+class Answers(NamedTuple):
+    """What a stream's answers are called, and by when each is wanted."""
+
+    name: str = "predictions"
+    deadline: str = "the first moment that they predict"
+    wanted: Callable[[Any], float] = lambda prediction: prediction.times[0]  # s on the clock of the stamps
+
+
+PREDICTIONS = Answers()
 
 
 class Feed(NamedTuple):
@@ -35,30 +57,32 @@ class Feed(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """N predictions after M poses."""
+    """N answers after M poses."""
 
     poses: int
-    latency_ms: np.ndarray  # [N] from the moment of a pose to its prediction, waiting for the one before included
+    latency_ms: np.ndarray  # [N] from the moment of a pose to its answer, waiting for the one before included
     processor_ms: np.ndarray  # [N] what that took of the processor, over all threads
-    late_frame: int  # predictions that came after the first moment that they predict
-    late_pose: int  # predictions that came after the next pose was due
+    late_frame: int  # answers that came after their deadline: see `Answers`
+    late_pose: int  # answers that came after the next pose was due
     passed_over: int  # poses only taken in, because the next was due already: the machine was behind
-    bridged: int  # predictions that read frames from a bridged gap
-    resident_mb: np.ndarray  # [K] at the first prediction, every 10 s, at the end; NaN where the system does not say
+    bridged: int  # answers that read frames from a bridged gap
+    resident_mb: np.ndarray  # [K] at the first answer, every 10 s, at the end; NaN where the system does not say
     counts: PoseCounts
+    answers: Answers = PREDICTIONS
 
     def __str__(self) -> str:
         """For a terminal."""
         poses = "  ".join(f"{name} {value}" for name, value in self.counts._asdict().items())
         first, *_, last = self.resident_mb
-        memory = f"{first:.1f} MB at the first prediction, {max(self.resident_mb):.1f} at most, {last:.1f} at the end"
+        name, deadline, _ = self.answers
+        memory = f"{first:.1f} MB at the first, {max(self.resident_mb):.1f} at most, {last:.1f} at the end"
         return "\n".join(
             [
                 f"{self.poses} poses: {poses}",
-                f"{len(self.latency_ms)} predictions, {self.bridged} of them from bridged gaps",
+                f"{len(self.latency_ms)} {name}, {self.bridged} of them from bridged gaps",
                 f"latency ms: {_percentiles(self.latency_ms)}",
                 f"processor ms: {_percentiles(self.processor_ms)}",
-                f"missed deadlines: {self.late_frame} predictions came after the first moment that they predict, "
+                f"missed deadlines: {self.late_frame} {name} came after {deadline}, "
                 f"{self.late_pose} after the next pose was due",
                 f"behind: {self.passed_over} poses were only taken in, because the next was due already",
                 f"resident memory: {memory}",
@@ -86,11 +110,24 @@ class Recording:
         return self._frames[0]
 
 
-def replay(stream: StreamingPredictor, recording: Recording, feed: Feed) -> Replay:
-    """Pushes the poses when they are due, which takes `feed.seconds`, and times the predictions.
+def replay(
+    stream: Stream,
+    recording: Recording,
+    feed: Feed,
+    answers: Answers = PREDICTIONS,
+    show: Callable[[Any], None] | None = None,
+) -> Replay:
+    """Pushes the poses when they are due, which takes `feed.seconds`, and times the answers.
+
+    Args:
+        stream: what is fed.
+        recording: where the poses come from.
+        feed: when they come.
+        answers: what the stream's answers are.
+        show: is given each answer once it has been timed, or None.
 
     Raises:
-        UserError: no prediction came about, so that there is nothing to tell.
+        UserError: no answer came about, so that there is nothing to tell.
     """
     stamps = feed.stamps()
     taken = np.zeros((len(stamps), 5))  # s, of each prediction: see `_push`
@@ -102,13 +139,15 @@ def replay(stream: StreamingPredictor, recording: Recording, feed: Feed) -> Repl
         if time.perf_counter() - begin > following:
             stream.observe(pose, stamp)
             passed_over += 1
-        elif _push(stream, pose, stamp, following, begin, taken[count]):
+        elif (answer := _push(stream, pose, stamp, following, begin, answers, taken[count])) is not None:
             count += 1
+            if show:
+                show(answer)
             if time.perf_counter() - begin > _LOOK_S * len(resident):
                 resident.append(resident_mb())
     if not count:
         reach = f"the poses must reach back {stream.reach:g} s"
-        raise UserError(f"no prediction in {feed.seconds:g} s: {reach}; {stream.counts}")
+        raise UserError(f"no {answers.name.removesuffix('s')} in {feed.seconds:g} s: {reach}; {stream.counts}")
     latency, processor, after_frame, after_pose, bridged = taken[:count].T
     return Replay(
         poses=len(stamps),
@@ -120,6 +159,7 @@ def replay(stream: StreamingPredictor, recording: Recording, feed: Feed) -> Repl
         bridged=int(np.sum(bridged)),
         resident_mb=np.array([*resident, resident_mb()]),
         counts=stream.counts,
+        answers=answers,
     )
 
 
@@ -133,19 +173,25 @@ def resident_mb() -> float:
 
 
 def _push(
-    stream: StreamingPredictor, pose: np.ndarray, stamp: float, following: float, begin: float, taken: np.ndarray
-) -> bool:
-    """Whether it predicted; then `taken` holds s: latency, processor, how long after the next frame and the next pose;
-    and whether it read a bridged gap.
+    stream: Stream,
+    pose: np.ndarray,
+    stamp: float,
+    following: float,
+    begin: float,
+    answers: Answers,
+    taken: np.ndarray,
+) -> Any:
+    """The answer, or None. `taken` holds s: latency, processor, how long after its deadline and the next pose; and
+    whether it read a bridged gap.
     """
     processor = time.process_time()
-    prediction = stream.push(pose, stamp)
-    if prediction is None:
-        return False
+    answer = stream.push(pose, stamp)
+    if answer is None:
+        return None
     ready = time.perf_counter() - begin
-    late_frame, late_pose = ready - prediction.times[0], ready - following
-    taken[:] = ready - stamp, time.process_time() - processor, late_frame, late_pose, prediction.bridged.any()
-    return True
+    late_frame, late_pose = ready - answers.wanted(answer), ready - following
+    taken[:] = ready - stamp, time.process_time() - processor, late_frame, late_pose, answer.bridged.any()
+    return answer
 
 
 def _percentiles(values: np.ndarray) -> str:

@@ -1,0 +1,232 @@
+"""Labels of live motion: poses in one by one as they are recorded, what is being done and what comes out."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from motion_jax.data.labelled.sequences import Sequence
+from motion_jax.data.labelled.space import LabelSpace
+from motion_jax.errors import UserError
+from motion_jax.inference.anticipator import Coming, TrainedAnticipator
+from motion_jax.inference.recogniser import Recogniser, one_body, rows_sequence
+from motion_jax.inference.stream.pose_stream import Bridge, PoseStream
+from motion_jax.inference.stream.stamps import PoseCounts
+
+LIVE = "live motion"  # the source of its sequences, for messages
+
+
+class Recognition(NamedTuple):
+    """What the window up to the newest pose shows; the arrays are the caller's own."""
+
+    start: float  # s of the window's first frame, on the clock of the stamps
+    end: float  # s of its last, the newest stamp
+    label: str  # the likeliest class
+    probability: float  # the softmax's, of `label`
+    probabilities: np.ndarray  # [C] of every class, in the order of `LabelSpace.classes`
+    bridged: np.ndarray  # [T] bool, which of the frames that were read lie where no pose came for too long
+
+
+class Anticipation(NamedTuple):
+    """What comes after the newest pose; the arrays are the caller's own."""
+
+    end: float  # s, the newest stamp, on the clock of the stamps
+    times: np.ndarray  # [A] s on that clock, when what `coming` tells would begin
+    coming: tuple[Coming, ...]  # [A] the longest time first
+    bridged: np.ndarray  # [T] bool, which of the frames that were read lie where no pose came for too long
+
+
+AnswerT = TypeVar("AnswerT")
+
+
+class LabelStream(ABC, Generic[AnswerT]):
+    """A window of T network frames that slides over live motion, each read as a recording of its own."""
+
+    def __init__(
+        self,
+        space: LabelSpace,
+        frames: int,
+        *,
+        rate: float,
+        max_gap: float,
+        period: float,
+        bridge: Bridge | None,
+        max_bridge: float,
+    ) -> None:
+        """Makes room for `frames` of the network, compiles and answers once; numbers as `PoseStream`."""
+        self._body = one_body(space, LIVE)
+        self._step = space.frame_step
+        self._frames = frames
+        fps = space.fps * space.frame_step
+        rows = (frames - 1) * space.frame_step + 1 + self._body.root_is_difference  # differences need one before
+        self._stream = PoseStream(
+            np.arange(1 - rows, 1) / fps,
+            self._body.columns,
+            fps,
+            rate=rate,
+            max_gap=max_gap,
+            period=period,
+            bridge=bridge,
+            max_bridge=max_bridge,
+        )
+        self._answer(0.0)
+
+    @property
+    def reach(self) -> float:
+        """s that the poses must reach back before the newest."""
+        return self._stream.reach
+
+    @property
+    def period(self) -> float:
+        """s between two answers."""
+        return self._stream.period
+
+    @property
+    def counts(self) -> PoseCounts:
+        """What became of the poses so far."""
+        return self._stream.counts
+
+    def push(self, pose: np.ndarray, stamp: float) -> AnswerT | None:
+        """Takes in a pose `[D]` observed at `stamp`, s on any clock that goes on, and answers where it is time to.
+
+        Raises:
+            UserError: the pose is not `[D]` real numbers, or the stamp is no number.
+        """
+        if not self.observe(pose, stamp) or not self._stream.is_due(stamp):
+            return None
+        answer = self.answer()
+        if answer is not None:
+            self._stream.answered(stamp)
+        return answer
+
+    def observe(self, pose: np.ndarray, stamp: float) -> bool:
+        """Takes in a pose as `push` does, without an answer; whether it was taken.
+
+        Raises:
+            UserError: as `push`.
+        """
+        return self._stream.observe(pose, stamp)
+
+    def answer(self, stamp: float | None = None) -> AnswerT | None:
+        """What `push` answers, of the window up to the newest pose, or up to `stamp`, to which no pose has come since.
+
+        Poses that have not come are stood in for as `bridge` says.
+
+        Returns:
+            None where the poses do not reach back far enough, or `stamp` lies more than `max_bridge` after the newest.
+
+        Raises:
+            UserError: the stamp is no number.
+        """
+        at = self._stream.read(stamp)
+        return None if at is None else self._answer(at)
+
+    @abstractmethod
+    def _answer(self, at: float) -> AnswerT:
+        """Of the rows that were read up to `at`."""
+
+    def _sequence(self) -> Sequence:
+        """The rows that were read."""
+        return rows_sequence(self._stream.rows, self._body, LIVE)
+
+    def _bridged(self) -> np.ndarray:
+        """`[T]` bool of the network's frames."""
+        return self._stream.bridged[-1 - (self._frames - 1) * self._step :: self._step].copy()
+
+
+class StreamingRecogniser(LabelStream[Recognition]):
+    """A recogniser for live motion: `push(pose, stamp) -> None | Recognition`, over a window up to the newest pose.
+
+    Poses, stamps, gaps and threads are as `StreamingPredictor` takes them: a pose is a raw frame `[D]` of the body that
+    was trained on, its root absolute. Joint positions are computed here, and `labels.preprocess` is applied to each
+    window as to a recording of that length: what comes out is what `Recogniser.label` says of such a recording.
+
+    None is returned until the poses reach back a window, and between two labels. Everything is compiled in the
+    constructor; a pose leaves nothing behind, a label its result.
+    """
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        seconds: float | None = None,
+        *,
+        rate: float = 120.0,
+        max_gap: float = 0.2,
+        period: float | None = None,
+        bridge: Bridge | None = "extrapolate",
+        max_bridge: float = 0.5,
+    ) -> None:
+        """Compiles for one window.
+
+        Args:
+            recogniser: what `load_recogniser` returns.
+            seconds: of the window; None: as long as what was trained on.
+            rate: poses/s that must find room.
+            max_gap: s without a pose that are still even motion; more is a gap.
+            period: s between two labels; None: a quarter of the window; 0: one for every pose.
+            bridge: what stands in for poses that have not come, as of `StreamingPredictor`.
+            max_bridge: s, the longest gap that is bridged.
+
+        Raises:
+            UserError: the network reads feature arrays or several people, or a number is out of range.
+        """
+        self.recogniser = recogniser
+        frames = recogniser.window(seconds)
+        self._length = (frames - 1) / recogniser.space.fps
+        period = frames / recogniser.space.fps / 4 if period is None else period
+        super().__init__(recogniser.space, frames, rate=rate, max_gap=max_gap, period=period, bridge=bridge,
+                         max_bridge=max_bridge)  # fmt: skip
+
+    def _answer(self, at: float) -> Recognition:
+        probabilities = self.recogniser(self.recogniser.inputs(self._sequence())[None])[0]
+        best = int(probabilities.argmax())
+        label, probability = self.recogniser.space.classes[best], float(probabilities[best])
+        return Recognition(at - self._length, at, label, probability, probabilities, self._bridged())
+
+
+class StreamingAnticipator(LabelStream[Anticipation]):
+    """An anticipator for live motion: `push(pose, stamp) -> None | Anticipation`, at every anticipation time.
+
+    As `StreamingRecogniser`; the window is what the earliest step of the network's clock reaches back, and what comes
+    out is what `TrainedAnticipator.anticipate` says of a recording of that length.
+    """
+
+    def __init__(
+        self,
+        anticipator: TrainedAnticipator,
+        *,
+        rate: float = 120.0,
+        max_gap: float = 0.2,
+        period: float | None = None,
+        bridge: Bridge | None = "extrapolate",
+        max_bridge: float = 0.5,
+    ) -> None:
+        """Compiles.
+
+        Args:
+            anticipator: what `load_anticipator` returns.
+            rate: poses/s that must find room.
+            max_gap: s without a pose that are still even motion; more is a gap.
+            period: s between two answers; None: a step of the network's clock; 0: one for every pose.
+            bridge: what stands in for poses that have not come, as of `StreamingPredictor`.
+            max_bridge: s, the longest gap that is bridged.
+
+        Raises:
+            UserError: the network recognises early, reads feature arrays or several people, or a number is out of
+                range.
+        """
+        clock = anticipator.clock
+        if clock.within:
+            raise UserError("model.mode='early_recognition': tells what is being done, not what comes")
+        self.anticipator = anticipator
+        frames = math.floor((clock.steps - 1) * clock.alpha * anticipator.space.fps + 1e-6) + 1
+        period = clock.alpha if period is None else period
+        super().__init__(anticipator.space, frames, rate=rate, max_gap=max_gap, period=period, bridge=bridge,
+                         max_bridge=max_bridge)  # fmt: skip
+
+    def _answer(self, at: float) -> Anticipation:
+        coming = tuple(self.anticipator.anticipate_sequence(self._sequence()))
+        return Anticipation(at, at + np.array([one.seconds for one in coming]), coming, self._bridged())
