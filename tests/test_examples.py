@@ -140,6 +140,7 @@ def test_sentences_tell_what_is_in_the_clip(captioning: dict[str, Any]):
     np.testing.assert_array_equal(again.frames, clips.frames)
 
 
+@pytest.mark.slow
 def test_captions_are_learned_and_written_greedily(captioning: dict[str, Any], tmp_path: Path):
     clips = captioning["make_clips"](4, ("S1",), 8)
     fresh = captioning["init"](jax.random.key(0), clips.frames.shape[-1], 8)

@@ -125,6 +125,7 @@ def experiment(**changes) -> Experiment:
     ).changed(changes)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_sees_signs_where_there_are_any(tmp_path):
     dataset, rows = sessions(), []
     fit(experiment(), dataset, tmp_path, callback=lambda _, row: rows.append(row), quiet=True)
