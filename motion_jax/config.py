@@ -135,6 +135,8 @@ class LabelsConfig:
         at_least("labels.hop", self.hop, 0)
         if self.hop and not self.window:
             raise UserError(f"labels.hop={self.hop}: nothing reads it unless labels.window is given")
+        if self.hop > self.window:
+            raise UserError(f"labels.hop={self.hop}: must be at most labels.window={self.window}, or frames are lost")
         at_least("labels.buckets", self.buckets, 1)
         one_of("labels.class_weights", self.class_weights, CLASS_WEIGHTS)
         fraction("labels.smoothing", self.smoothing)
@@ -328,7 +330,7 @@ class TrainConfig:
                      "keep_last"):  # fmt: skip
             at_least(f"train.{name}", getattr(self, name), 1)
         at_least("train.seed", self.seed, 0)
-        one_of("train.loss", self.loss, [name for names in LOSSES.values() for name in names])
+        one_of("train.loss", self.loss, list(dict.fromkeys(name for names in LOSSES.values() for name in names)))
         fraction("train.teacher_forcing", self.teacher_forcing)
         fraction("train.forcing_end", self.forcing_end)
         one_of("train.coin", self.coin, COINS)
