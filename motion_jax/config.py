@@ -129,6 +129,8 @@ class LabelsConfig:
                 raise UserError(f"labels.preprocess={self.preprocess!r}: {name!r} must be one of {allowed}")
         if not self.input_names:
             raise UserError(f"labels.inputs={self.inputs!r}: must name at least one of {', '.join(MODALITIES)}")
+        if len(set(self.input_names)) < len(self.input_names):
+            raise UserError(f"labels.inputs={self.inputs!r}: names one of them twice")
         at_least("labels.fold", self.fold, 1)
         at_least("labels.frame_step", self.frame_step, 1)
         at_least("labels.window", self.window, 0)
@@ -403,6 +405,8 @@ class Experiment:
             value = getattr(self.labels, field)
             if value != getattr(LabelsConfig, field) and self.train.loss != loss:
                 raise UserError(f"labels.{field}={value!r}: nothing reads it unless train.loss={loss!r}")
+        if self.train.loss == "triplet" and self.train.batch < 3:
+            raise UserError(f"train.batch={self.train.batch}: must be at least 3 where train.loss='triplet'")
 
     def _check_unread(self) -> None:
         for path in self.model.unread:

@@ -157,6 +157,10 @@ def test_what_fits_no_other_field_is_refused():
 
     with pytest.raises(UserError, match=r"labels\.hop=6: must be at most labels\.window=5"):
         LabelsConfig(window=5, hop=6)
+    with pytest.raises(UserError, match=r"labels\.inputs='angles, angles': names one of them twice"):
+        LabelsConfig(inputs="angles, angles")
+    with pytest.raises(UserError, match=r"train\.batch=2: must be at least 3 where train\.loss='triplet'"):
+        Experiment(model=model_config("bi_lstm"), train=TrainConfig(batch=2, loss="triplet"))
 
 
 def test_lists_are_names_separated_by_commas():

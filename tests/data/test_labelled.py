@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from motion_jax.config import DataConfig, LabelsConfig
+from motion_jax.data.cache import open_dataset
 from motion_jax.data.datasets import find_dataset
 from motion_jax.data.formats import Motion, write_motion
 from motion_jax.data.labelled import msr_action3d, ntu, sbu
@@ -378,6 +379,8 @@ def test_a_prepared_set_is_what_was_written_and_damage_is_named(msr: Path, tmp_p
     assert len(opened("msr_action3d", out, tmp_path, actions="as1").classes) == 8
     with pytest.raises(UserError, match="is a prepared 'msr_action3d' data set, not 'ntu'"):
         opened("ntu", out, tmp_path)
+    with pytest.raises(UserError, match=r"holds prepared labelled sequences, which .* forecasting does not"):
+        open_dataset(DataConfig("folder", str(out)))
     with (out / "positions.npy").open("r+b") as file:
         file.seek(200)
         file.write(b"?")
