@@ -79,6 +79,8 @@ def test_msr_is_read_as_it_is_written_and_split_by_people(msr: Path, tmp_path: P
         np.testing.assert_allclose(places[:, dataset.skeleton.index(joint)], rows[:, row - 1], atol=1e-2)
     none = opened("msr_action3d", msr, tmp_path, validation="none", actions="hammer,bend")
     assert not none.split("validation")
+    with pytest.raises(UserError, match=r"'msr_action3d': no labelled segment is in its validation split; .*=test$"):
+        none.scored("validation")
     assert len(none.classes) == 2
     assert len(list((tmp_path / "cache").iterdir())) == 1  # read once
 
