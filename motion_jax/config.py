@@ -129,12 +129,16 @@ class LabelsConfig:
                 raise UserError(f"labels.preprocess={self.preprocess!r}: {name!r} must be one of {allowed}")
         if not self.input_names:
             raise UserError(f"labels.inputs={self.inputs!r}: must name at least one of {', '.join(MODALITIES)}")
+        if len(set(self.input_names)) < len(self.input_names):
+            raise UserError(f"labels.inputs={self.inputs!r}: names one of them twice")
         at_least("labels.fold", self.fold, 1)
         at_least("labels.frame_step", self.frame_step, 1)
         at_least("labels.window", self.window, 0)
         at_least("labels.hop", self.hop, 0)
         if self.hop and not self.window:
             raise UserError(f"labels.hop={self.hop}: nothing reads it unless labels.window is given")
+        if self.hop > self.window:
+            raise UserError(f"labels.hop={self.hop}: must be at most labels.window={self.window}, or frames are lost")
         at_least("labels.buckets", self.buckets, 1)
         one_of("labels.class_weights", self.class_weights, CLASS_WEIGHTS)
         fraction("labels.smoothing", self.smoothing)
@@ -328,7 +332,7 @@ class TrainConfig:
                      "keep_last"):  # fmt: skip
             at_least(f"train.{name}", getattr(self, name), 1)
         at_least("train.seed", self.seed, 0)
-        one_of("train.loss", self.loss, [name for names in LOSSES.values() for name in names])
+        one_of("train.loss", self.loss, list(dict.fromkeys(name for names in LOSSES.values() for name in names)))
         fraction("train.teacher_forcing", self.teacher_forcing)
         fraction("train.forcing_end", self.forcing_end)
         one_of("train.coin", self.coin, COINS)
@@ -401,6 +405,8 @@ class Experiment:
             value = getattr(self.labels, field)
             if value != getattr(LabelsConfig, field) and self.train.loss != loss:
                 raise UserError(f"labels.{field}={value!r}: nothing reads it unless train.loss={loss!r}")
+        if self.train.loss == "triplet" and self.train.batch < 3:
+            raise UserError(f"train.batch={self.train.batch}: must be at least 3 where train.loss='triplet'")
 
     def _check_unread(self) -> None:
         for path in self.model.unread:

@@ -11,7 +11,16 @@ from pathlib import Path
 import ml_collections
 import pytest
 
-from motion_jax.config import ComputeConfig, DataConfig, EvalConfig, Experiment, OptimConfig, TrainConfig, model_config
+from motion_jax.config import (
+    ComputeConfig,
+    DataConfig,
+    EvalConfig,
+    Experiment,
+    LabelsConfig,
+    OptimConfig,
+    TrainConfig,
+    model_config,
+)
 from motion_jax.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
@@ -145,6 +154,13 @@ def test_what_fits_no_other_field_is_refused():
             Experiment(model=model_config(name, observed=11), data=few)
     with pytest.raises(UserError, match=r"model\.window=5: must be at most data\.source_length=4"):
         Experiment(model=model_config("running_average", window=5), data=DataConfig(source_length=4))
+
+    with pytest.raises(UserError, match=r"labels\.hop=6: must be at most labels\.window=5"):
+        LabelsConfig(window=5, hop=6)
+    with pytest.raises(UserError, match=r"labels\.inputs='angles, angles': names one of them twice"):
+        LabelsConfig(inputs="angles, angles")
+    with pytest.raises(UserError, match=r"train\.batch=2: must be at least 3 where train\.loss='triplet'"):
+        Experiment(model=model_config("bi_lstm"), train=TrainConfig(batch=2, loss="triplet"))
 
 
 def test_lists_are_names_separated_by_commas():

@@ -237,6 +237,8 @@ def _check_read(path: str, config: ml_collections.ConfigDict) -> None:
     """Refuses a field that there is, but that the configuration's model does not read."""
     group, _, field = path.partition(".")
     fields = config.get(group)
+    if group not in config:  # a whole group that it does not read
+        raise UserError(f"--{CONFIG}.{path}: model {config.model.name!r} does not read it")
     if isinstance(fields, ml_collections.ConfigDict) and field and field not in fields:
         read = ", ".join(name for name in config.model if name != "name") or "no field"
         of_model = f"; it reads {read}" if group == "model" else ""

@@ -59,6 +59,9 @@ _WORKDIR = flags.DEFINE_string("workdir", "", "Runs, or folders of runs, separat
 _ROOT = cli.define_path("root", "", "Folder of the data, if it has moved since training.")
 _MODE = flags.DEFINE_enum("mode", "both", (*MODES, "both"), "How the model is fed.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
+_SPLIT = flags.DEFINE_enum(
+    "split", "test", ("test", "validation"), "Of labelled sequences: what is scored; validation chose the checkpoint."
+)
 _BASELINE = flags.DEFINE_bool("baseline", True, "Score zero-velocity on the same windows, beside the model.")
 _METRICS = flags.DEFINE_string("metrics", "", "Instead of the eval.metrics that a run was trained with.")
 _PROTOCOLS = flags.DEFINE_string("protocols", "", "Instead of its eval.protocols.")
@@ -97,6 +100,8 @@ def main(_: list[str]) -> None:
     if (names := tasks_of(folders)) - {"forecasting"}:
         _evaluate_labelled(folders, names, pages)
         return
+    if _SPLIT.present:
+        raise UserError(f"--split={_SPLIT.value}: is for runs of recognition and anticipation")
     if bool(folders) == (_CONFIG.value is not None):
         raise UserError("give --workdir=DIR of a trained run, or --config=FILE of a model that needs no training")
     runs = open_runs(folders, _CHECKPOINT.value) if folders else [_untrained(cli.experiment(_CONFIG))]
@@ -145,7 +150,7 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
         groups.setdefault(dataset.key, []).append(run)
         sets[dataset.key] = dataset
     scored = [
-        (group, task.compare(group, sets[key], _BASELINE.value, leave_out, _CHECKPOINT.value))
+        (group, task.compare(group, sets[key], _BASELINE.value, leave_out, _CHECKPOINT.value, _SPLIT.value))
         for key, group in groups.items()
     ]
     reports = [report for _, found in scored for report in found]

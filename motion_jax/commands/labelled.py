@@ -31,10 +31,10 @@ class Fit(Protocol):
 
 
 class Compare(Protocol):
-    """Reports of runs on the test split of `dataset`, seeds averaged; then those of baselines, if asked for."""
+    """Reports of runs on a split of `dataset`, seeds averaged; then those of baselines, if asked for."""
 
     def __call__(  # noqa: D102
-        self, runs: Sequence[Any], dataset: LabelledSet, baseline: bool, leave_out: bool, checkpoint: str, /
+        self, runs: Sequence[Any], dataset: LabelledSet, baseline: bool, leave_out: bool, checkpoint: str, split: str, /
     ) -> Reports: ...
 
 
@@ -78,7 +78,9 @@ LABELLED_TASKS: dict[str, LabelledTask] = {
     "anticipation": LabelledTask(
         fit=anticipation.fit,
         load=load_anticipator,
-        compare=lambda runs, dataset, baseline, leave_out, checkpoint: compare_anticipation(runs, dataset, baseline),
+        compare=lambda runs, dataset, baseline, leave_out, checkpoint, split: compare_anticipation(
+            runs, dataset, baseline, split
+        ),
         baselines=baselines,
         combine=anticipation_reports.combine,
         text=anticipation_reports.table,
@@ -109,7 +111,7 @@ class Labelled:
         """`fit`, and what was trained on the test split."""
         dataset = self._dataset(run.experiment)
         self._task.fit(run.experiment, dataset, run.folder)
-        return self._task.compare([self._task.load(run.folder, "auto")], dataset, False, False, "auto")
+        return self._task.compare([self._task.load(run.folder, "auto")], dataset, False, False, "auto", "test")
 
     def baseline(self, run: Run) -> Reports:
         """What all members are compared with."""

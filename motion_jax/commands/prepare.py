@@ -131,7 +131,10 @@ def _check_flags(spec: DatasetSpec) -> None:
         raise UserError(f"--text: it must come with --dataset=synthetic, not {spec.name}")
     if not _AUDIT_ONLY.value:
         if not _OUT.value:
-            raise UserError("--out is missing: it must name the folder to write; --audit_only needs none")
+            example = f"--out=prepared/{spec.name}"
+            raise UserError(
+                f"--out is missing: it must name the folder to write, as {example}; --audit_only needs none"
+            )
         (check_labelled_target if labelled else check_target)(_OUT.value)
         if is_prepared_labelled(_OUT.value) and not _OVERWRITE.value:
             raise UserError(f"--out={_OUT.value}: a prepared labelled set is there already; --overwrite replaces it")

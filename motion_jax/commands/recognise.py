@@ -4,9 +4,10 @@ motion-jax recognise --workdir=runs/hbrnn --input=walk.bvh
 motion-jax recognise --workdir=runs/hbrnn --input=recordings --csv=labels.csv --json=labels.json
 motion-jax recognise --workdir=runs/hbrnn --input='recordings/*.bvh' --seconds=2 --hop=0.5 --retarget
 
-Motion files (.bvh .amc .htr .bva, and .npz that convert wrote) may have any rate. Without --seconds a window is as long
-as what the network was trained on. Of several files, one that cannot be used is named and passed over, and the exit
-status is then 2.
+Motion files (.bvh .amc .htr .bva, and .npz that convert wrote) may have any rate. A network that was trained on MSR
+Action3D, NTU, SBU or feature arrays also reads files that are called like those of its data set. Without --seconds a
+window is as long as what the network was trained on. Of several files, one that cannot be used is named and passed
+over, and the exit status is then 2.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from absl import flags
 from motion_jax.commands import cli
 from motion_jax.data.formats import FORMATS, read_motion
 from motion_jax.data.input_files import find_inputs
+from motion_jax.data.labelled.one_file import is_one, read_one, suffixes
+from motion_jax.data.labelled.sequences import Sequence
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Label, Recogniser, load_recogniser
@@ -51,15 +54,16 @@ def main(_: list[str]) -> None:
     for flag in (_JSON, _CSV):
         if flag.value:
             check_writable(flag.value)
-    inputs = find_inputs(_INPUT.value, READABLE)
     recogniser = load_recogniser(_WORKDIR.value, _CHECKPOINT.value)
-    recogniser.window(_SECONDS.value)  # refused before anything is read
+    recogniser.hop(recogniser.window(_SECONDS.value), _HOP.value)  # refused before anything is read
+    name = recogniser.experiment.data.name
+    inputs = find_inputs(_INPUT.value, tuple(dict.fromkeys((*suffixes(name), *READABLE))))
     found: dict[Path, list[Label]] = {}
     failed = 0
     for path in inputs.files:
         try:
-            motion = read_motion(path, fps=_INPUT_FPS.value)
-            found[path] = recogniser.label(motion, _SECONDS.value, _HOP.value, retargeted=_RETARGET.value)
+            sequence = _read(path, recogniser)
+            found[path] = recogniser.label_sequence(sequence, _SECONDS.value, _HOP.value)
         except UserError as error:
             if _STRICT.value or not inputs.several:
                 raise
@@ -77,6 +81,13 @@ def main(_: list[str]) -> None:
         print(f"wrote {_JSON.value}")
     if failed:
         raise UserError(f"--input={_INPUT.value}: {failed} of {len(inputs.files)} files failed, named above")
+
+
+def _read(path: Path, recogniser: Recogniser) -> Sequence:
+    name = recogniser.experiment.data.name
+    if is_one(name, path):
+        return read_one(name, path, recogniser.recorded_fps)
+    return recogniser.sequence(read_motion(path, fps=_INPUT_FPS.value), _RETARGET.value)
 
 
 def _csv(found: Mapping[Path, list[Label]]) -> str:

@@ -20,6 +20,7 @@ from motion_jax.data.audit import audit, audit_tree, audit_use
 from motion_jax.data.datasets import DatasetSpec, Generated, LabelledFiles, find_dataset
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.finite import check_clips
+from motion_jax.data.labelled.prepared import is_prepared_labelled
 from motion_jax.data.layouts import Layout, choose_actions, find_tree
 from motion_jax.data.prepared import Manifest, is_prepared, read_manifest, read_prepared, write_dataset
 from motion_jax.data.trees import content_key, hash_tree, read_tree
@@ -103,6 +104,11 @@ def _open_root(spec: DatasetSpec, config: DataConfig) -> _Opened:
         return _Opened(dataset, read_manifest(root), origin=Path(), accepted=True)
     if isinstance(spec.files, Layout):
         return _open_tree(spec.files, config, root)
+    if is_prepared_labelled(root):
+        raise UserError(
+            f"data.root={config.root!r} holds prepared labelled sequences, which recognition and anticipation read and "
+            f"forecasting does not"
+        )
     written = f" (motion-jax prepare --dataset={spec.name} writes one)"
     empty = ", or empty" if isinstance(spec.files, Generated) else written
     raise UserError(

@@ -115,7 +115,18 @@ def combine(reports: Sequence[AnticipationReport]) -> AnticipationReport:
 
 
 def table(reports: Sequence[AnticipationReport]) -> str:
-    """A table in Markdown for each metric: a row a model, a column an anticipation time; percent."""
+    """For each data set and its times a table in Markdown for each metric, and below them what was scored.
+
+    A row is a model, a column an anticipation time; percent.
+    """
+    groups: dict[str, list[AnticipationReport]] = {}
+    for report in reports:
+        alike = (report.data, report.split, report.times, report.within, report.examples, list(report.metrics))
+        groups.setdefault(repr(alike), []).append(report)
+    return "\n\n".join(f"{_tables(group)}\n\n{_describe(group[0])}" for group in groups.values())
+
+
+def _tables(reports: Sequence[AnticipationReport]) -> str:
     first, parts = reports[0], []
     heads = [f"{time:.1%} seen" if first.within else f"{time:g} s" for time in first.times]
     for name in first.metrics:
@@ -129,6 +140,11 @@ def table(reports: Sequence[AnticipationReport]) -> str:
             lines.append(f"| {report.model} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
+
+
+def _describe(report: AnticipationReport) -> str:
+    left = f"; {report.left_out} with too little before them are left out" if report.left_out else ""
+    return f"{report.data['name']}, {report.split}: {report.examples} segments of {len(report.classes)} classes{left}."
 
 
 def write_json(reports: Sequence[AnticipationReport], path: str | Path) -> None:

@@ -12,6 +12,7 @@ from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.errors import UserError
 from motion_jax.evaluation.anticipation import AnticipationReport, combine, measure
 from motion_jax.evaluation.index import TaskRow, TaskScore, rounded
+from motion_jax.experiments.compare import check_seeds
 from motion_jax.experiments.index_rows import CALLS, config_of, count_parameters, here, indexed_run
 from motion_jax.inference.anticipator import TrainedAnticipator
 from motion_jax.runtime.timing import interleave
@@ -33,27 +34,35 @@ def compare_anticipation(
         split: what is scored; the baselines count on "train".
 
     Raises:
-        UserError: runs of different clocks or classes, or no segment of the split can be observed.
+        UserError: runs of different clocks or classes, runs of one name that differ in more than the seed, or no
+            segment of the split can be observed.
     """
     first = runs[0]
     for run in runs:
         if run.clock != first.clock or run.space.classes != dataset.classes:
-            raise UserError(f"{run.experiment.name}: its times or classes are not those of {first.experiment.name}")
-    named: dict[str, list[AnticipationReport]] = {}
+            raise UserError(f"{run.experiment.name}: its times or classes are not those of {first.experiment.name}: "
+                            f"score runs of another model.alpha, anticipation or mode by themselves")  # fmt: skip
+    named: dict[str, list[TrainedAnticipator]] = {}
     for run in runs:
-        labels = run.experiment.labels
-        seen = observe(dataset.split(split), run.clock, run.space, labels, dataset.fps)
-        values = measure(run(seen.inputs), seen.label, dataset.components)
-        found = _report(run.experiment.name, values, run, dataset, split, (len(seen.label), seen.left_out))
-        named.setdefault(run.experiment.name, []).append(found)
-    return [combine(reports) for reports in named.values()] + (baselines(first, dataset, split) if baseline else [])
+        named.setdefault(run.experiment.name, []).append(run)
+    reports = []
+    for seeds in named.values():
+        check_seeds(seeds)
+        reports.append(combine([_score(run, dataset, split) for run in seeds]))
+    return reports + (baselines(first, dataset, split) if baseline else [])
+
+
+def _score(run: TrainedAnticipator, dataset: LabelledSet, split: str) -> AnticipationReport:
+    seen = observe(dataset.scored(split), run.clock, run.space, run.experiment.labels, dataset.fps)
+    values = measure(run(seen.inputs), seen.label, dataset.components)
+    return _report(run.experiment.name, values, run, dataset, split, (len(seen.label), seen.left_out))
 
 
 def baselines(run: TrainedAnticipator, dataset: LabelledSet, split: str = "test") -> list[AnticipationReport]:
     """What usually follows, the most frequent class and chance, on the observations that a run is scored on."""
     labels, classes = run.experiment.labels, len(dataset.classes)
     training = observe(dataset.split("train"), run.clock, run.space, labels, dataset.fps)
-    seen = observe(dataset.split(split), run.clock, run.space, labels, dataset.fps)
+    seen = observe(dataset.scored(split), run.clock, run.space, labels, dataset.fps)
     shape = (*seen.current.shape, classes)
     rows = {
         MARKOV: Markov.of(training, classes).probabilities(seen.current),

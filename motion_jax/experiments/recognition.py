@@ -107,10 +107,7 @@ def majority(run: Recogniser, dataset: LabelledSet, split: str = "test") -> Clas
 
 
 def _examples(run: Recogniser, dataset: LabelledSet, split: str) -> Examples:
-    sequences = dataset.split(split)
-    if not any(sequence.segments for sequence in sequences):
-        raise UserError(f"data set {dataset.name!r}: no labelled segment in its {split} split")
-    return make_examples(sequences, run.space, run.experiment.labels, dataset.fps)
+    return make_examples(dataset.scored(split), run.space, run.experiment.labels, dataset.fps)
 
 
 def _report(

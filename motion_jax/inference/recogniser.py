@@ -84,6 +84,19 @@ class Recogniser:
             raise UserError(f"seconds={seconds:g}: a window must hold two frames, {2 / self.space.fps:g} s, or more")
         return frames
 
+    def hop(self, size: int, seconds: float | None = None) -> int:
+        """Frames between the beginnings of two windows of `size` frames; None: half a window.
+
+        Raises:
+            UserError: less than a frame.
+        """
+        if seconds is None:
+            return max(1, size // 2)
+        frames = round(seconds * self.space.fps) if np.isfinite(seconds) else 0
+        if frames < 1:
+            raise UserError(f"hop={seconds:g}: must be a frame, {1 / self.space.fps:g} s, or more")
+        return frames
+
     def __call__(self, frames: np.ndarray | Array, mask: np.ndarray | Array | None = None) -> np.ndarray:
         """Probabilities `[B, C]` of the network's own inputs.
 
@@ -136,9 +149,7 @@ class Recogniser:
         """As `label`, of a sequence at `recorded_fps`."""
         frames = self.inputs(sequence)
         size = min(self.window(seconds), len(frames))
-        step = max(1, size // 2) if hop is None else round(hop * self.space.fps) if np.isfinite(hop) else 0
-        if step < 1:
-            raise UserError(f"hop={hop:g}: must be a frame, {1 / self.space.fps:g} s, or more")
+        step = self.hop(size, hop)
         starts = list(range(0, len(frames) - size + 1, step))
         if starts[-1] + size < len(frames):
             starts.append(len(frames) - size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 
 import numpy as np
@@ -152,7 +154,17 @@ def test_a_run_sees_signs_where_there_are_any(tmp_path):
     both = combine([reports["RU-LSTM"], reports["RU-LSTM"]])
     assert both.std is not None
     assert both.std["top1"] == [0, 0, 0]
-    assert "| RU-LSTM |" in table([both, reports[MARKOV]])
+    other = dataclasses.replace(
+        reports[MARKOV], data={"name": "another", "key": "k"}, metrics={"top1": [0.5, 0.5, 0.5]}
+    )
+    text = table([both, reports[MARKOV], other])  # of two data sets, with metrics of their own
+    assert text.count("| RU-LSTM |") == len(both.metrics)
+    assert "; 5 with too little before them are left out.\n\n| Top-1, % |" in text
+    assert text.endswith("another, test: 45 segments of 4 classes; 5 with too little before them are left out.")
+    changed = copy.copy(run)
+    changed.experiment = experiment(**{"train.seed": 1, "model.dropout": 0.1})
+    with pytest.raises(UserError, match=r"runs named 'RU-LSTM' differ in model.dropout: they are no seeds"):
+        compare_anticipation([run, changed], dataset)
     write_json([both], tmp_path / "report.json")
     written = json.loads((tmp_path / "report.json").read_text())["reports"][0]
     assert (written["task"], written["frames"], written["classes"]) == ("anticipation", [], list(CLASSES))

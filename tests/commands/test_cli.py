@@ -95,6 +95,10 @@ WRONG = {
         "--config=erd --config.train.teacher_forcing=0.2",
         "--config.train.teacher_forcing: model 'erd' does not read it",
     ),
+    "unread_group": (
+        "--config=erd --config.labels.window=5",
+        "--config.labels.window: model 'erd' does not read it",
+    ),
     "wrong_type": ("--config=good.py --config.train.steps=abc", "--config.train.steps=abc: it must be a whole number"),
     "not_whole": ("--config=good.py --config.train.steps=1.5", "--config.train.steps=1.5: it must be a whole number"),
     "no_number": ("--config=good.py --config.optim.learning_rate=fast", ".*learning_rate=fast: it must be a number"),

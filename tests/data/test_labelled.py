@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from motion_jax.config import DataConfig, LabelsConfig
+from motion_jax.data.cache import open_dataset
 from motion_jax.data.datasets import find_dataset
 from motion_jax.data.formats import Motion, write_motion
 from motion_jax.data.labelled import msr_action3d, ntu, sbu
 from motion_jax.data.labelled.modalities import inputs_of, label_space, raw_inputs
+from motion_jax.data.labelled.one_file import is_one, read_one
 from motion_jax.data.labelled.open import open_labelled, read_source
 from motion_jax.data.labelled.prepared import read_labelled, write_labelled
 from motion_jax.data.labelled.preprocess import STEPS, preprocess
@@ -77,6 +79,8 @@ def test_msr_is_read_as_it_is_written_and_split_by_people(msr: Path, tmp_path: P
         np.testing.assert_allclose(places[:, dataset.skeleton.index(joint)], rows[:, row - 1], atol=1e-2)
     none = opened("msr_action3d", msr, tmp_path, validation="none", actions="hammer,bend")
     assert not none.split("validation")
+    with pytest.raises(UserError, match=r"'msr_action3d': no labelled segment is in its validation split; .*=test$"):
+        none.scored("validation")
     assert len(none.classes) == 2
     assert len(list((tmp_path / "cache").iterdir())) == 1  # read once
 
@@ -133,6 +137,35 @@ def ntu_text(frames: list[dict[str, np.ndarray]]) -> str:
             lines += [f"{body} 0 0 0 0 0 0 0.1 0.1 2", "25"]
             lines += [" ".join(f"{value:.6f}" for value in row) + " 1 2 3 4 0 0 0 1 2" for row in places]
     return "\n".join(lines) + "\n"
+
+
+def test_one_class_alone_is_refused(msr: Path, tmp_path: Path):
+    with pytest.raises(UserError, match=r"^data set 'msr_action3d' shows one class alone, bend "):
+        opened("msr_action3d", msr, tmp_path, actions="bend")
+
+
+def test_one_file_of_a_set_is_the_sequence_that_the_whole_set_has(msr: Path, tmp_path: Path):
+    name = "a03_s02_e01_skeleton3D.txt"
+    whole = next(s for s in opened("msr_action3d", msr, tmp_path).sequences if s.source == name)
+    assert is_one("msr_action3d", msr / name)
+    assert not is_one("ntu", msr / name)
+    assert not is_one("synthetic", msr / name)
+    np.testing.assert_array_equal(
+        read_one("msr_action3d", msr / name, 15.0).arrays["positions"], whole.arrays["positions"]
+    )
+    (msr / name).write_text("1 2 3\n1 x 3\n")
+    with pytest.raises(UserError, match=rf"{name}:2: 'x' is no number$"):
+        read_one("msr_action3d", msr / name, 15.0)
+    (msr / name).write_text("")
+    with pytest.raises(UserError, match=rf"{name}: is empty$"):
+        read_one("msr_action3d", msr / name, 15.0)
+
+
+def test_one_archive_of_features_must_have_the_rate_of_the_set(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", rgb=np.ones((4, 2)), fps=25)
+    assert read_one("feature_arrays", tmp_path / "a.npz", 25.0).arrays["rgb"].shape == (4, 2)
+    with pytest.raises(UserError, match=r"a\.npz: fps is 25: the network was trained on 30$"):
+        read_one("feature_arrays", tmp_path / "a.npz", 30.0)
 
 
 def test_ntu_keeps_two_bodies_and_leaves_out_frames_without_one(tmp_path: Path):
@@ -235,6 +268,20 @@ def test_frames_of_a_table_are_those_of_the_file_and_seconds_say_the_same(record
     )
     placed = opened("folder", recordings, tmp_path, LabelsConfig(table=str(table)), validation="none")
     assert {s.split for s in placed.sequences} == {"train"}
+    assert read_all("folder", recordings, table=str(table)).split == "as the table says"
+    table.write_text(table.read_text().replace("60,cut,train", "60,cut,"))
+    with pytest.raises(UserError, match=r"labels\.csv:6: split is empty, that of others is not"):
+        read_all("folder", recordings, table=str(table))
+
+
+def test_people_whom_a_table_names_are_not_in_two_splits(recordings: Path, tmp_path: Path):
+    table = tmp_path / "labels.csv"
+    people = {"anna": "x", "bert": "y", "cleo": "x"}  # by paths, cleo would be the test
+    lines = [f"{line},{people[line[:4]]}" for line in LABELS.splitlines()[1:]]
+    table.write_text("\n".join(["file,start,end,label,subject", *lines]))
+    reading = read_all("folder", recordings, table=str(table))
+    assert reading.split == "by subject: y"
+    assert {s.subject: s.split for s in reading.dataset.sequences} == {"x": "train", "y": "test"}
 
 
 BAD = {
@@ -334,6 +381,8 @@ def test_a_prepared_set_is_what_was_written_and_damage_is_named(msr: Path, tmp_p
     assert len(opened("msr_action3d", out, tmp_path, actions="as1").classes) == 8
     with pytest.raises(UserError, match="is a prepared 'msr_action3d' data set, not 'ntu'"):
         opened("ntu", out, tmp_path)
+    with pytest.raises(UserError, match=r"holds prepared labelled sequences, which .* forecasting does not"):
+        open_dataset(DataConfig("folder", str(out)))
     with (out / "positions.npy").open("r+b") as file:
         file.seek(200)
         file.write(b"?")

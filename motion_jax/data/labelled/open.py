@@ -44,7 +44,7 @@ def open_labelled(data: DataConfig, labels: LabelsConfig) -> LabelledSet:
     """
     spec = check_source(data)
     if labels.fold > 1 and labels.fold > len(folds := _folds(spec)):
-        has = f"has {len(folds)}" if folds else "has none"
+        has = f"has {len(folds)}" if folds else "has no"
         raise UserError(f"labels.fold={labels.fold}: data set {spec.name!r} {has} published folds")
     if isinstance(spec.files, LabelledFiles) or _is_labelled(data) or _is_recordings(spec, data, labels):
         reading = read_source(spec, data, labels)
@@ -171,6 +171,11 @@ def check_classes(dataset: LabelledSet, data: DataConfig) -> None:
         raise UserError(
             f"{s} {', '.join(lacking)} of {dataset.name!r}: no training clip shows {'it' if s == 'class' else 'them'} "
             f"(data.validation={data.validation!r}): leave out by data.actions, or hold out less"
+        )
+    if len(dataset.classes) < 2:
+        raise UserError(
+            f"data set {dataset.name!r} shows one class alone, {dataset.classes[0]} (data.actions={data.actions!r}): "
+            f"there must be two or more to tell apart"
         )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 
 
@@ -58,3 +59,12 @@ class LabelledSet:
     def split(self, split: str) -> tuple[Sequence, ...]:
         """The sequences of one split, in order."""
         return tuple(sequence for sequence in self.sequences if sequence.split == split)
+
+    def scored(self, split: str) -> tuple[Sequence, ...]:
+        """The sequences of a split that is to be scored. Raises `UserError` where no segment is in it."""
+        found = self.split(split)
+        if not any(sequence.segments for sequence in found):
+            others = [name for name in ("test", "validation") if name != split and self.split(name)]
+            hint = f"; there is --split={others[0]}" if others else ""
+            raise UserError(f"data set {self.name!r}: no labelled segment is in its {split} split{hint}")
+        return found
