@@ -155,9 +155,8 @@ def _track(dataset: LabelledSet, recording: Recording, count: int, step: int) ->
     joints = len(body.joints) * dataset.bodies
     places = recording.arrays["positions"][:count:step].reshape(-1, joints, 3).astype(np.float64)
     people = places.reshape(len(places), dataset.bodies, -1, 3)
-    absent = ~people.any(axis=(2, 3))
-    absent[:, 0] = False
-    people[absent] = np.broadcast_to(places[:, :1, None], people.shape)[absent]
+    absent = np.logical_not(np.any(people, axis=(2, 3), keepdims=True))
+    people[:, 1:] = np.where(absent[:, 1:], people[:, :1, :1], people[:, 1:])
     places = places - places[:, :1].mean(axis=0)
     upright = np.broadcast_to(np.eye(3), (len(places), 3, 3))
     return Track(places, upright, np.zeros((len(places), 3)))
