@@ -100,7 +100,7 @@ def define_config(default: str | None = None, any_model: bool = False) -> flags.
 
     Args:
         default: the configuration where none is named.
-        any_model: whether the fields of every model can be changed, not only those of the configuration's own.
+        any_model: whether the fields of every model and task can be changed, not only those of the configuration's own.
     """
     help_text = "A shipped configuration, such as bi_enc_50, or a file; --config.GROUP.FIELD=VALUE changes a field."
     try:
@@ -132,6 +132,9 @@ class _ConfigParser(flags.ArgumentParser):
         config = self._loader.parse(f"{find_config(file)}{colon}{rest}")
         if isinstance(config, ml_collections.ConfigDict) and isinstance(config.get("model"), ml_collections.ConfigDict):
             overrides = dict(_overrides(sys.argv))
+            if self._any_model:  # of whatever task
+                groups = {name: fields for name, fields in _all_fields().items() if isinstance(fields, dict)}
+                config = ml_collections.ConfigDict(groups | config.to_dict())
             config.model = _model_fields(config.model.to_dict(), overrides.get("model.name"), self._any_model)
             if self._any_model:  # whose models read groups and fields that this one does not
                 with config.unlocked():

@@ -112,3 +112,14 @@ def test_the_page_has_a_band_of_labels_and_one_of_what_comes(folder: Path, forke
     assert all(first[1] == second[0] for first, second in itertools.pairwise(coming))
     assert (refused.status, len(refused.complaints.splitlines())) == (2, 1)
     assert "runs on labelled data have --output and --training" in refused.complaints
+
+
+def test_a_sweep_changes_fields_of_a_labelled_task(tmp_path: Path, forked: Forked):
+    """The fields are read before anything is trained: one out of range is refused as such."""
+    program = "from motion_jax.commands import sweep\ncli.run(sweep.main)"
+    line = ["--sweep=hbrnn", f"--workdir={tmp_path / 'runs'}", "--config.labels.frame_step=0"]
+    (done,) = forked(program, [line], ROOT)
+    assert (done.status, done.complaints) == (
+        2,
+        "error: sweep, member 'HBRNN-L': labels.frame_step=0: must be at least 1\n",
+    )
