@@ -105,6 +105,12 @@ def _write_labels(folders: list[Path], paths: Mapping[str, Path]) -> None:
     if len(names := {run.experiment.data.name for run in runs}) > 1:
         raise UserError(f"--workdir: runs that are shown together need one data set, not {', '.join(sorted(names))}")
     dataset = open_labelled(data, runs[0].experiment.labels)
+    for run, folder in zip(runs, folders, strict=True):  # a band's labels are numbers of the set's classes
+        if not isinstance(run, Predictor) and run.space.classes != dataset.classes:
+            raise UserError(
+                f"--workdir={folder}: its classes are {', '.join(run.space.classes)}; those of {dataset.name!r} here "
+                f"are {', '.join(dataset.classes)}: show it alone"
+            )
     wanted = _ACTION.value
     if unknown := [name for name in wanted if name not in dataset.classes]:
         raise UserError(f"--action={unknown[0]}: no class of {dataset.name!r}; there are {', '.join(dataset.classes)}")

@@ -143,7 +143,10 @@ def _scene(dataset: LabelledSet, recording: Recording, bands: Sequence[Band], st
 
 
 def _track(dataset: LabelledSet, recording: Recording, count: int, step: int) -> Track:
-    """Of angles with the root's path; of positions in place: from the mean root of the first body."""
+    """Of angles with the root's path; of positions in place: from the mean root of the first body.
+
+    Who is not there, zeros of a second body, hides in the root of the first.
+    """
     body = dataset.skeleton
     assert body is not None  # `make_label_page`
     if "angles" in recording.arrays and dataset.bodies == 1:
@@ -151,6 +154,9 @@ def _track(dataset: LabelledSet, recording: Recording, count: int, step: int) ->
         return Track(*(part[::step] for part in track))
     joints = len(body.joints) * dataset.bodies
     places = recording.arrays["positions"][:count:step].reshape(-1, joints, 3).astype(np.float64)
+    people = places.reshape(len(places), dataset.bodies, -1, 3)
+    absent = np.logical_not(np.any(people, axis=(2, 3), keepdims=True))
+    people[:, 1:] = np.where(absent[:, 1:], people[:, :1, :1], people[:, 1:])
     places = places - places[:, :1].mean(axis=0)
     upright = np.broadcast_to(np.eye(3), (len(places), 3, 3))
     return Track(places, upright, np.zeros((len(places), 3)))

@@ -286,6 +286,17 @@ def test_prepare_refuses_what_cannot_be(tree: Path, forked: Forked):
     assert not (tree.parent / "out").exists()
 
 
+def test_a_sweep_changes_fields_that_its_own_models_read(tmp_path: Path, forked: Forked):
+    sweeping = "from motion_jax.commands import sweep; cli.run(sweep.main)"
+    lines = ["--sweep=rulstm --workdir=x --config.labels.window=5", "--sweep=hbrnn --workdir=x --config.labels.hop=-1"]
+    done = forked(sweeping, [line.split() for line in lines], tmp_path)
+    assert [each[0] for each in done] == [2, 2]
+    said = ["labels.window=5: model 'ru_lstm' does not read it", "labels.hop=-1: must be at least 0"]
+    for (_, _, complaints), message in zip(done, said, strict=True):
+        assert message in complaints
+        assert complaints.count("\n") == 1
+
+
 def test_prepare_writes_synthetic_data_as_text(tmp_path: Path):
     """With a small stand-in for the whole set, which takes a while to make."""
     program = """

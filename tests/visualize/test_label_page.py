@@ -12,7 +12,7 @@ import pytest
 from motion_jax.data.labelled.sequences import LabelledSet, Segment, Sequence
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Joint, Skeleton
-from motion_jax.visualize.label_page import Band, Span, make_label_page
+from motion_jax.visualize.label_page import Band, Span, _track, make_label_page
 
 BODY = Skeleton.from_table(
     "stick", [Joint("hips", None, "spine", (0, 0, 0)), Joint("head", "hips", "spine", (0, 9, 0))]
@@ -42,6 +42,16 @@ def test_bands_lie_under_the_frames_that_are_drawn(bodies: int):
     assert scene["bands"] == [[[0.0, 4.0, 1, 1.0], [5.0, 10.0, 0, 1.0]], [[3.0, 6.0, 1, 0.75]]]
     assert len(page["skeleton"]["joints"]) == len(set(page["skeleton"]["joints"])) == 2 * bodies
     assert page["skeleton"]["bones"] == [[2 * n, 2 * n + 1] for n in range(bodies)]
+
+
+def test_who_is_not_there_hides_in_the_first_body():
+    dataset = labelled(2)
+    places = dataset.sequences[0].arrays["positions"]
+    places[:, 6:] = 0
+    track = _track(dataset, dataset.sequences[0], 20, 1)
+    np.testing.assert_array_equal(track.places[:, 2], track.places[:, 0])
+    np.testing.assert_array_equal(track.places[:, 3], track.places[:, 0])
+    assert places[:, 6:].any() == 0  # what is drawn is a copy
 
 
 def test_without_a_body_there_is_no_page():

@@ -173,9 +173,10 @@ def check_classes(dataset: LabelledSet, data: DataConfig) -> None:
             f"(data.validation={data.validation!r}): leave out by data.actions, or hold out less"
         )
     if len(dataset.classes) < 2:
+        alone = ", ".join(dataset.classes)
         raise UserError(
-            f"data set {dataset.name!r} shows one class alone, {dataset.classes[0]} (data.actions={data.actions!r}): "
-            f"there must be two or more to tell apart"
+            f"data set {dataset.name!r} shows one class alone, {alone} (data.actions={data.actions!r}): there must be "
+            f"two or more to tell apart"
         )
 
 
