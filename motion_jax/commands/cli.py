@@ -136,11 +136,6 @@ class _ConfigParser(flags.ArgumentParser):
                 groups = {name: fields for name, fields in _all_fields().items() if isinstance(fields, dict)}
                 config = ml_collections.ConfigDict(groups | config.to_dict())
             config.model = _model_fields(config.model.to_dict(), overrides.get("model.name"), self._any_model)
-            if self._any_model:  # whose models read groups and fields that this one does not
-                with config.unlocked():
-                    for group, fields in dataclasses.asdict(Experiment()).items():
-                        if isinstance(fields, dict) and group != "model":
-                            config[group] = ml_collections.ConfigDict(fields | dict(config.get(group, {})))
             for path in overrides:
                 _check_read(path, config)
         return config
