@@ -288,6 +288,7 @@ def _dataset() -> Dataset:
     return Dataset("folder", clips, ("walking",), H36M, 50.0, "made")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_the_new_model_is_trained_and_evaluated_in_both_modes(tmp_path: Path):
     experiment, dataset = _experiment(), _dataset()

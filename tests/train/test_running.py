@@ -23,7 +23,8 @@ def running(tree) -> list[np.ndarray]:
     return [leaf for node in nodes if isinstance(node, Running) for leaf in node]
 
 
-@pytest.mark.parametrize("optimizer_name", [pytest.param("adam", marks=pytest.mark.slow), "adamw"])
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer_name", ["adam", "adamw"])
 def test_neither_the_optimiser_nor_weight_decay_moves_running_statistics(
     configure: Callable[..., Experiment], dataset: Dataset, optimizer_name: str
 ):
