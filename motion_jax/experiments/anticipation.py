@@ -100,7 +100,12 @@ def _report(
         seeds=1,
         std=None,
         config=run.experiment.to_dict() if run else {},
-        data={"name": dataset.name, "key": dataset.key},
+        data={
+            "name": dataset.name,
+            "key": dataset.key,
+            "files": len(dataset.sequences),
+            "frames": sum(sequence.frames for sequence in dataset.sequences),
+        },
     )
 
 

@@ -168,6 +168,7 @@ def test_a_run_sees_signs_where_there_are_any(tmp_path):
     write_json([both], tmp_path / "report.json")
     written = json.loads((tmp_path / "report.json").read_text())["reports"][0]
     assert (written["task"], written["frames"], written["classes"]) == ("anticipation", [], list(CLASSES))
+    assert written["data"].keys() >= {"name", "files", "frames", "key"}  # without which an index refuses its row
 
 
 @pytest.mark.parametrize(("changes", "said"), [
