@@ -131,7 +131,7 @@ def _parsed(text: str, source: str) -> tuple[Rig, ...]:
         if not all(map(plain, names)) or not names:
             raise UserError(f"{where}: names {row['names']!r}; it must be joints' names separated by '|'")
         if joint in rigs.setdefault(name, {}):
-            raise UserError(f"{where}: joint {joint!r} of rig {name!r} a second time; put its names on one line, with '|'")
+            raise UserError(f"{where}: joint {joint!r} of rig {name!r} a second time; its names go on one line, with '|'")
         rigs[name][joint] = names
         checked.setdefault(name, row["checked"] or "names only")
         first.setdefault(name, line)
@@ -166,9 +166,30 @@ def _rows(text: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _best(body: Skeleton, rigs: tuple[Rig, ...]) -> _Fit:
-    """Of the rigs that lack least the one that has most, spelt as in the table; the first of equals."""
+    """Of the rigs that lack least the one that leaves least of the spine, has most and is most like its row; the
+    first of equals.
+    """
     fits = [fit for rig in rigs for fit in _fits(body, rig)]
-    return max(fits, key=lambda fit: (-len(fit.lacking), len(fit.found), fit.spelt))
+    return max(
+        fits,
+        key=lambda fit: (
+            -len(fit.lacking),
+            -_idle_chest(body, fit.found),
+            len(fit.found),
+            -len(fit.rig.names.keys() - fit.found.keys()),
+            fit.spelt,
+        ),
+    )
+
+
+def _idle_chest(body: Skeleton, found: dict[str, int]) -> int:
+    """How many joints that play nothing lie between the chest and the joint where the arms part."""
+    if not {"spine3", "left_shoulder", "right_shoulder"} <= found.keys():
+        return 0
+    arms = [above(body, found[f"{side}_shoulder"]) for side in ("left", "right")]
+    trunk = [joint for joint in arms[0] if joint in arms[1]]
+    idle = trunk[: trunk.index(found["spine3"])] if found["spine3"] in trunk else []
+    return len(set(idle) - set(found.values()))
 
 
 def _fits(body: Skeleton, rig: Rig) -> Iterator[_Fit]:
