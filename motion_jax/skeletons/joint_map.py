@@ -18,6 +18,7 @@ from pathlib import Path
 
 from motion_jax.errors import UserError
 from motion_jax.skeletons.canonical import BODY22
+from motion_jax.skeletons.joint_guess import Guess, above, guess_joints
 from motion_jax.skeletons.skeleton import Skeleton
 
 _COLUMNS = ("rig", "joint", "names", "checked")
@@ -82,7 +83,12 @@ def map_joints(body: Skeleton, table: Path | None = None) -> JointMap:
     best = _best(body, known_rigs())
     if not best.lacking:
         return _finished(body, best, notes)
-    raise UserError(_refusal(body, best))
+    guess = guess_joints(body)
+    if guess.why_not or lacking(guess.found):
+        raise UserError(_refusal(body, best, guess))
+    taken = ", ".join(f"{joint} = {body.joints[guess.found[joint]]}" for joint in BODY22.joints if joint in guess.found)
+    nearest = f"no rig's names fit: the nearest, {best.rig.name!r}, lacks {', '.join(best.lacking)}"
+    return finished_map(body, GUESSED, guess.found, (*notes, nearest, f"by structure: {taken}", *guess.notes))
 
 
 def lacking(found: Iterable[str]) -> tuple[str, ...]:
@@ -131,7 +137,9 @@ def _parsed(text: str, source: str) -> tuple[Rig, ...]:
         if not all(map(plain, names)) or not names:
             raise UserError(f"{where}: names {row['names']!r}; it must be joints' names separated by '|'")
         if joint in rigs.setdefault(name, {}):
-            raise UserError(f"{where}: joint {joint!r} of rig {name!r} a second time; its names go on one line, with '|'")
+            raise UserError(
+                f"{where}: joint {joint!r} of rig {name!r} a second time; its names go on one line, with '|'"
+            )
         rigs[name][joint] = names
         checked.setdefault(name, row["checked"] or "names only")
         first.setdefault(name, line)
@@ -219,14 +227,6 @@ def _hangs_right(body: Skeleton, joint: str, number: int, found: dict[str, int])
     )
 
 
-def above(body: Skeleton, joint: int) -> tuple[int, ...]:
-    """The joints between a joint and the root, the nearest first, the root included."""
-    found = []
-    while (joint := body.parents[joint]) >= 0:
-        found.append(joint)
-    return tuple(found)
-
-
 _ABOVE = {
     name: tuple(BODY22.joints[upper] for upper in above(BODY22, joint)) for joint, name in enumerate(BODY22.joints)
 }
@@ -252,10 +252,14 @@ def finished_map(body: Skeleton, rig: str, found: dict[str, int], notes: tuple[s
     return JointMap(rig, tuple(found.get(joint) for joint in BODY22.joints), notes)
 
 
-def _refusal(body: Skeleton, best: _Fit) -> str:
-    """One line: what the nearest rig lacks, what was found, and the way out."""
-    has = ", ".join(f"{joint} = {body.joints[number]}" for joint, number in best.found.items()) or "nothing"
+def _refusal(body: Skeleton, best: _Fit, guess: Guess) -> str:
+    """One line: what the nearest rig lacks, what was found, why the shape does not tell, and the way out."""
+    has = ", ".join(f"{joint} = {body.joints[number]}" for joint, number in best.found.items())
+    names = (
+        f"the nearest rig, {best.rig.name!r}, lacks {', '.join(best.lacking)} (found: {has})" if has else "none known"
+    )
+    shape = guess.why_not or f"its shape shows no {', '.join(lacking(guess.found))}"
     return (
-        f"skeleton {body.name!r}: its {len(body.joints)} joints are those of no known rig: the nearest, {best.rig.name!r}, "
-        f"lacks {', '.join(best.lacking)} (found {has}); name its joints with --joint_map=FILE"
+        f"skeleton {body.name!r}: its joints cannot be mapped to the canonical body: by names {names}; by structure "
+        f"{shape}; name its joints with --joint_map=FILE"
     )
