@@ -6,8 +6,10 @@
     heading    turned about the vertical, of bodies whose root is absolute
     amplitude  each column's movement about its mean smaller or larger
     posture    each column held otherwise throughout the window
+    late       what is observed begins late, in one window of five: before that, its first pose is held
 
-The last two stand for other bodies and other people, of whom there are few in most data sets. All work on raw frames,
+Amplitude and posture stand for other bodies and other people, of whom there are few in most data sets; late for
+recordings shorter than what a model reads. All work on raw frames,
 before they are represented and normalised, window by window.
 """
 
@@ -34,6 +36,9 @@ from motion_jax.representations import TRANSLATION, continuous, rotvec_on_its_si
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array, Clip
 
+LATE = 4  # which child of a window's key `late` draws from; any number
+LATE_SHARE = 0.2  # of windows
+LEAST_SEEN = 5  # frames that move before the future begins: with fewer there is nothing to go on
 SAMPLE = 2000  # rows that a body's habits are read from
 PLANES = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])  # reflections that fix a plane
 REFLECTIONS = np.concatenate([PLANES, [[-1, -1, -1]]])  # all diagonal matrices of determinant -1
@@ -75,6 +80,7 @@ class Augmentation:
     spread: np.ndarray | None = None  # [D] standard deviation of raw columns; 0 of those that networks do not see
     amplitude: float = 0.0  # movement about the window's mean is multiplied by exp(N(0, amplitude^2)), column by column
     posture: float = 0.0  # N(0, posture^2) standard deviations are added, column by column
+    late: int = 0  # S, the frames that are observed, of which some are held; 0: none
 
 
 def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataConfig) -> Augmentation | None:
@@ -107,6 +113,7 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
         spread=np.where(np.isin(np.arange(space.columns), space.raw.kept), space.raw.std, 0),
         amplitude=config.amplitude_range if "amplitude" in names else 0.0,
         posture=config.posture_range if "posture" in names else 0.0,
+        late=config.source_length if "late" in names else 0,
     )
 
 
@@ -127,11 +134,39 @@ def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, ke
     if augmentation.up is not None:
         angle = jax.random.uniform(heading_key, (batch,), windows.dtype, -jnp.pi, jnp.pi)
         windows = turn_windows(augmentation.up, windows, angle, augmentation.mean)
-    return vary_bodies(augmentation, windows, body_key)
+    windows = vary_bodies(augmentation, windows, body_key)
+    if augmentation.late:
+        windows = begin_late(augmentation.skeleton, windows, augmentation.late, jax.random.fold_in(key, LATE))
+    return windows
+
+
+def begin_late(skeleton: Skeleton, windows: Array, observed: int, key: Array) -> Array:
+    """Windows `[B, F, D]`, of some of which the first frames of `observed` are one pose, held; consumes `key`.
+
+    The root does not move while it is held, whichever form it has.
+    """
+    coin_key, frame_key = jax.random.split(key)
+    coin = jax.random.bernoulli(coin_key, LATE_SHARE, (len(windows), 1))
+    first = jax.random.randint(frame_key, (len(windows), 1), 1, max(observed - LEAST_SEEN, 2))
+    held = coin & (jnp.arange(windows.shape[1]) <= first)  # [B, F]
+    pose = jnp.take_along_axis(windows, first[..., None], axis=1)
+    steps = step_columns(skeleton)
+    pose = jnp.where(np.isin(np.arange(windows.shape[-1]), steps), 0, pose).astype(windows.dtype)
+    return jnp.where(held[..., None], pose, windows)
+
+
+def step_columns(skeleton: Skeleton) -> tuple[int, ...]:
+    """The columns of a frame that tell of the time since the row before: 0 where a body stands still."""
+    if skeleton.positions or skeleton.root == "absolute":
+        return ()
+    return tuple(range(ROOT)) if skeleton.root == "difference" else STEPS
 
 
 def vary_bodies(augmentation: Augmentation, windows: Array, key: Array) -> Array:
-    """Windows `[B, F, D]`, each column of each moved less or more, and held otherwise; consumes `key`."""
+    """Windows `[B, F, D]`, each column of each moved less or more, and held otherwise; consumes `key`.
+
+    Not so the steps of a root that is told from its heading.
+    """
     if augmentation.spread is None or not (augmentation.amplitude or augmentation.posture):
         return windows
     amplitude_key, posture_key = jax.random.split(key)
@@ -139,6 +174,9 @@ def vary_bodies(augmentation: Augmentation, windows: Array, key: Array) -> Array
     mean = jnp.mean(windows, axis=1, keepdims=True)
     factor = jnp.exp(augmentation.amplitude * jax.random.normal(amplitude_key, shape))
     offset = augmentation.posture * augmentation.spread * jax.random.normal(posture_key, shape)
+    if augmentation.skeleton.root == "heading":  # a root that goes faster than its legs carry it slides
+        steps = np.isin(np.arange(windows.shape[-1]), STEPS)
+        factor, offset = jnp.where(steps, 1, factor), jnp.where(steps, 0, offset)
     return (mean + factor * (windows - mean) + offset).astype(windows.dtype)
 
 
