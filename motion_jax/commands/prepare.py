@@ -23,6 +23,7 @@ from motion_jax.config import DataConfig, LabelsConfig
 from motion_jax.data.audit import audit_tree, audit_use
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.datasets import (
+    FOLDER_ROOTS,
     DatasetSpec,
     Generated,
     LabelledFiles,
@@ -63,7 +64,8 @@ _FPS = flags.DEFINE_float("fps", None, "Frames per second of the data set; train
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the recordings, where files do not say them.")
 _UNIT = flags.DEFINE_float("unit_mm", None, "mm to a unit of length, where files do not say it.", lower_bound=1e-9)
 _SKELETON = cli.define_path("skeleton", None, "A motion file with the body for all; none: that of most files.")
-_OF_RECORDINGS = (_PATTERN, _EXCLUDE, _TEST, _SPLIT, _FPS, _INPUT_FPS, _UNIT, _SKELETON)
+_ROOT = flags.DEFINE_enum("root", None, FOLDER_ROOTS, "How the root's path is told (docs/own_data.md).")
+_OF_RECORDINGS = (_PATTERN, _EXCLUDE, _TEST, _SPLIT, _FPS, _INPUT_FPS, _UNIT, _SKELETON, _ROOT)
 
 
 def main(_: list[str]) -> None:
