@@ -89,7 +89,7 @@ class DataConfig:
             if name not in AUGMENTATIONS:
                 allowed = ", ".join(AUGMENTATIONS)
                 raise UserError(f"data.augmentation={self.augmentation!r}: {name!r} must be one of {allowed}")
-        for name in ("speed", "amplitude", "posture", "late"):
+        for name in ("speed", "amplitude", "posture"):
             field = f"{name}_range"
             fraction(f"data.{field}", value := getattr(self, field))
             if value != getattr(DataConfig, field) and name not in self.augmentation_names:

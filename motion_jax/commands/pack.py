@@ -1,8 +1,8 @@
-"""Packs a calibrated run into a small folder that predicts without its data and checkpoints, with a model card.
+"""Packs a calibrated run into a small folder that predicts without data and checkpoints, with a model card.
 
 motion-jax pack --workdir=runs/canonical --card=card.md --output=weights/own
 
-The folder is a run for `--workdir` of predict, stream, watch, visualize, evaluate and export, and for `--init` of train.
+The folder is a run for `--workdir` of predict, stream, watch and export, and for `--init` of train.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from motion_jax.runtime.files import check_writable, user_path
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run, calibrated.", required=True)
 _OUTPUT = cli.define_path("output", None, "Folder to write.", required=True)
-_CARD = cli.define_path("card", None, "The model card: Markdown that says data, licence, errors, limits.", required=True)
+_CARD = cli.define_path("card", None, "The model card: Markdown with data, licence, errors, limits.", required=True)
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
 
 

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import DataConfig
+from motion_jax.data.motion.root_heading import STEPS
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import ROOT, forward_kinematics
 from motion_jax.geometry.rotations import (
@@ -98,8 +99,8 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
             f"data.augmentation={config.augmentation!r} needs the frames of a whole skeleton: {body.name!r} has "
             f"{body.columns} columns, these have {space.columns}"
         )
-    if "heading" in names and (body.positions or body.root_is_difference):
-        why = "positions have the root in place" if body.positions else "its root holds differences from row to row"
+    if "heading" in names and (body.positions or body.root_steps):
+        why = "positions have the root in place" if body.positions else "its root holds steps from row to row"
         raise UserError(f"data.augmentation: 'heading' would change nothing on skeleton {body.name!r}: {why}")
     sample = np.concatenate([clip.frames for clip in clips])
     sample = sample[:: max(1, len(sample) // SAMPLE)].astype(np.float64)
@@ -107,7 +108,7 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
         body,
         space.raw.mean,
         reverse="reverse" in names,
-        mirror=find_mirror(body, sample) if "mirror" in names else None,
+        mirror=_mirror(body, sample) if "mirror" in names else None,
         speed=config.speed_range if "speed" in names else 0.0,
         up=_vertical(body, sample) if "heading" in names else None,
         spread=np.where(np.isin(np.arange(space.columns), space.raw.kept), space.raw.std, 0),
@@ -117,10 +118,21 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
     )
 
 
+def _mirror(body: Skeleton, sample: np.ndarray) -> Mirror:
+    """`find_mirror`, whose plane must be upright where the root is told from the vertical on."""
+    mirror = find_mirror(body, sample)
+    if body.root == "heading" and not body.positions and mirror.signs[0, 1] < 0:
+        raise UserError(
+            f"data.augmentation: 'mirror': skeleton {body.name!r}: its sides lie along y at rest, which is up for "
+            f"a root of heading: it cannot be mirrored"
+        )
+    return mirror
+
+
 def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, key: Array) -> Array:
     """Windows `[B, F, D]`, each reversed, mirrored or turned by its own coins; consumes `key`.
 
-    `ahead` `[B, F, 6]` are the roots one recorded row later: what a reversed root of differences is made of.
+    `ahead` `[B, F, 6]` are the roots one recorded row later: what a reversed root of steps is made of.
     """
     reverse_key, mirror_key, heading_key, body_key = jax.random.split(key, 4)
     batch = len(windows)
@@ -184,9 +196,16 @@ def reverse_windows(skeleton: Skeleton, windows: Array, ahead: Array) -> Array:
     """`[B, F, D]` backwards.
 
     Of a root of differences each is undone one row later: the step to a frame from the one after it, told in the frame
-    of that one. With a change R and a move t, that is R^-1 and -t R^-1.
+    of that one. With a change R and a move t, that is R^-1 and -t R^-1. Of a "heading" root that is so of velocity and
+    turn; height and tilt are their frame's own.
     """
-    if skeleton.root_is_difference and not skeleton.positions:
+    if skeleton.root == "heading" and not skeleton.positions:
+        turn = ahead[..., 4]
+        sine, cosine = jnp.sin(turn), jnp.cos(turn)
+        side, forward = ahead[..., 0], ahead[..., 2]
+        steps = jnp.stack([forward * sine - side * cosine, -forward * cosine - side * sine, -turn], axis=-1)
+        windows = windows.at[..., np.array(STEPS)].set(steps.astype(windows.dtype))
+    if skeleton.root == "difference" and not skeleton.positions:
         change, move = ahead[..., TRANSLATION:ROOT], ahead[..., :TRANSLATION]
         back = -jnp.sum(move[..., :, None] * matrix_from_rotvec(-change), axis=-2)
         windows = jnp.concatenate([back, -change, windows[..., ROOT:]], axis=-1)

@@ -18,6 +18,7 @@ def places_on_path(skeleton: Skeleton, frames: Array) -> Array:
     """
     if skeleton.root != "heading":
         raise UserError(f"skeleton {skeleton.name}: its root is not told from its heading: there is no path to follow")
+    frames = jnp.asarray(frames)
     heading = jnp.cumsum(frames[..., 4], axis=-1)
     before = heading - frames[..., 4]
     side, forward = frames[..., 0], frames[..., 2]
@@ -27,5 +28,6 @@ def places_on_path(skeleton: Skeleton, frames: Array) -> Array:
     tilted = frames[..., 3:].at[..., 1].set(0)
     places = forward_kinematics(skeleton, tilted.reshape(*tilted.shape[:-1], -1, 3))
     sine, cosine = jnp.sin(heading)[..., None], jnp.cos(heading)[..., None]
-    away = [places[..., 0] * cosine + places[..., 2] * sine, places[..., 1], places[..., 2] * cosine - places[..., 0] * sine]
-    return jnp.stack(away, axis=-1) + root[..., None, :]
+    left, up, front = places[..., 0], places[..., 1], places[..., 2]
+    turned = jnp.stack([left * cosine + front * sine, up, front * cosine - left * sine], axis=-1)
+    return turned + root[..., None, :]

@@ -134,7 +134,8 @@ def _params(path: Path, model: Any) -> Params:
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     wanted = dict(_leaves(shapes))
     if odd := wanted.keys() ^ arrays.keys():
-        raise UserError(f"{path}: parameters of another version of motion_jax (different: {', '.join(sorted(odd)[:4])})")
+        some = ", ".join(sorted(odd)[:4])
+        raise UserError(f"{path}: parameters of another version of motion_jax (different: {some})")
     for name, leaf in wanted.items():
         if arrays[name].shape != leaf.shape:
             raise UserError(f"{path}: {name} is {arrays[name].shape}: it must be {leaf.shape}")
