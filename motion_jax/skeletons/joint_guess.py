@@ -187,28 +187,41 @@ def _bent(shape: _Shape, pair: _Pair, before: float, after: float) -> _Bends | N
     The bones should be equally long, and what lies before and after them of the usual share of both. A hand or foot is
     no further than the joint where fingers or toes begin, and that joint is rather it than another.
     """
-    places = []
-    for limb in pair.limbs:
-        along = np.cumsum(limb.lengths)
-        whole = shape.way(limb.chain[0])
-        distinct = [j for j in range(len(along)) if j == 0 or limb.lengths[j] > shape.tiny]
-        distinct = [j for j in distinct if not shape.body.joints[limb.chain[j]].endswith(_ENDS)]
-        costs: dict[tuple[int, int, int], float] = {}
-        for begin, bend, end in itertools.combinations(distinct, 3):
-            first, second = along[bend] - along[begin], along[end] - along[bend]
-            both = first + second
-            fans = [j for j in distinct if j > bend and _is_fan(shape, limb.chain[j], _FAN * both)]
-            if fans and end > fans[0]:
-                continue
-            ahead = along[begin] / both - before
-            cost = abs(first - second) / both + max(ahead / 4, -2 * ahead) + abs((whole - along[end]) / both - after)
-            step = min(along[j] - along[begin] for j in distinct if j > begin)
-            costs[begin, bend, end] = cost - 0.1 * (end in fans) + 0.1 * (step < _SHORT * first)
-        if not costs:
-            return None
-        begin, bend, end = min(costs, key=lambda one: costs[one])
-        places.append((_last_of_place(limb, begin, shape.tiny), _last_of_place(limb, bend, shape.tiny), end))
-    return places[0], places[1]
+    tiny, limbs = shape.tiny, pair.limbs
+    whole = min(shape.way(limb.chain[0]) for limb in limbs)  # of the one without a prop
+    turning = [  # of the joints that lie on each other the first; no ends of bones
+        [
+            j
+            for j, (joint, length) in enumerate(zip(limb.chain, limb.lengths, strict=True))
+            if (j == 0 or length > tiny) and not shape.body.joints[joint].endswith(_ENDS)
+        ]
+        for limb in limbs
+    ]
+    along = [np.cumsum(limb.lengths)[joints] for limb, joints in zip(limbs, turning, strict=True)]
+    count = min(map(len, along))
+    way = np.mean([of_limb[:count] for of_limb in along], axis=0)
+    costs: dict[tuple[int, int, int], float] = {}
+    for begin, bend, end in itertools.combinations(range(count), 3):
+        first, second = way[bend] - way[begin], way[end] - way[bend]
+        both = first + second
+        fans = [
+            j
+            for j in range(bend + 1, count)
+            if any(_is_fan(shape, limb.chain[at[j]], _FAN * both) for limb, at in zip(limbs, turning, strict=True))
+        ]
+        if fans and end > fans[0]:
+            continue
+        ahead = way[begin] / both - before
+        cost = abs(first - second) / both + max(ahead / 4, -2 * ahead) + abs((whole - way[end]) / both - after)
+        costs[begin, bend, end] = cost - 0.1 * (end in fans) + 0.1 * (way[begin + 1] - way[begin] < _SHORT * first)
+    if not costs:
+        return None
+    begin, bend, end = min(costs, key=lambda one: costs[one])
+    found = [
+        (_last_of_place(limb, at[begin], tiny), _last_of_place(limb, at[bend], tiny), at[end])
+        for limb, at in zip(limbs, turning, strict=True)
+    ]
+    return found[0], found[1]
 
 
 def _is_fan(shape: _Shape, joint: int, longest: float) -> bool:
