@@ -19,8 +19,10 @@ _LONG = 0.45  # of a leg's length: shorter chains are no limbs but fingers, hair
 _SHORT = 0.12  # of a long bone: a joint that is so near to its beginning is rather that beginning
 _ALIKE = 0.2  # bones of the two sides differ by no more of their length
 _MATCHED = 0.6  # of the shorter limb of a pair: as much must be alike, what follows may be a prop
+_STUB = 0.3  # of a long bone: what is so short at its end is rather the hand or the foot
+_DOUBT = 0.1  # what such a hint counts beside the difference of the two long bones, as a share of both
 _FAN = 0.45  # of the limb's two long bones: fingers and toes are shorter
-_AT_NECK = 0.35  # of the arm's two long bones: a joint that is so near to the shoulders is the neck, not the chest
+_AT_NECK = 0.3  # of the arm's two long bones: a joint that is so near to the shoulders is the neck, not the chest
 _STRAIGHT = 0.8  # cosine of the angles at rest between legs, trunk and neck of a body that stands, and of its sides
 _FORWARD = 0.3  # of a foot's length: so much of it must point forward at rest to tell the front
 _SPINE2 = 0.7  # of the way from spine1 to the chest, as on the canonical body
@@ -212,8 +214,10 @@ def _bent(shape: _Shape, pair: _Pair, before: float, after: float) -> _Bends | N
         if fans and end > fans[0]:
             continue
         ahead = way[begin] / both - before
-        cost = abs(first - second) / both + max(ahead / 4, -2 * ahead) + abs((whole - way[end]) / both - after)
-        costs[begin, bend, end] = cost - 0.1 * (end in fans) + 0.1 * (way[begin + 1] - way[begin] < _SHORT * first)
+        cost = abs(first - second) / both + max(ahead / 4, -3 * ahead) + abs((whole - way[end]) / both - after)
+        cost += _DOUBT * (way[begin + 1] - way[begin] < _SHORT * first)
+        cost += _DOUBT * (way[end] - way[end - 1] < _STUB * second)
+        costs[begin, bend, end] = cost - _DOUBT * (end in fans)
     if not costs:
         return None
     begin, bend, end = min(costs, key=lambda one: costs[one])
@@ -256,7 +260,8 @@ def _trunk(shape: _Shape, pelvis: int, arms: _Pair, arm: _Bends) -> dict[str, in
         ends.append(chain.pop())
     begin, _, end = arm[0]
     along = np.cumsum(arms.limbs[0].lengths)
-    if along[begin] < _AT_NECK * (along[end] - along[begin]) and spine:  # arms that hang on the neck
+    near = along[begin] < _AT_NECK * (along[end] - along[begin])
+    if near and spine and len(chain) < 3:  # arms that hang on the neck: above it are the head and its end alone
         chain.insert(0, chest)
         chest = spine.pop()
     ended = any(shape.lengths[joint] > shape.tiny for joint in ends)

@@ -12,6 +12,7 @@ import csv
 import dataclasses
 import functools
 import io
+import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -29,6 +30,8 @@ _ORDER = (*REQUIRED, *(joint for joint in BODY22.joints if joint not in REQUIRED
 """The joints that a body must have choose first; spine1 and spine2 take what the chest leaves."""
 GUESSED = "guessed by structure"
 _SOME = 6  # joints that a refusal names
+_NUMBERED = re.compile(r"[_.]\d+$")  # some exporters number all joints: LeftArm_010
+_MOST = 0.7  # of a body's joints: where as many end in a number, it is no part of the name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +206,9 @@ def _idle_chest(body: Skeleton, found: dict[str, int]) -> int:
 def _fits(body: Skeleton, rig: RigNames) -> Iterator[_Fit]:
     """What is found with each prefix that the pelvis could have, such as "Bip01 "."""
     numbers: dict[str, int] = {}
-    for number, joint in enumerate(body.joints):
+    names = [_NUMBERED.sub("", joint) for joint in body.joints]
+    counted = sum(name != joint for name, joint in zip(names, body.joints, strict=True))
+    for number, joint in enumerate(names if counted > _MOST * len(names) else body.joints):
         numbers.setdefault(plain(joint), number)
     ends = {plain(name) for name in rig.names["pelvis"]}
     prefixes = {joint.removesuffix(end) for joint in numbers for end in ends if joint.endswith(end)}

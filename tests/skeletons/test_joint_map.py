@@ -65,6 +65,12 @@ def test_prefixes_case_and_separators_do_not_count(name: str, prefix: str) -> No
     assert map_joints(body).joints == tuple(joints.index(name) if name in joints else None for name in BODY22.joints)
 
 
+def test_numbers_that_an_exporter_gave_all_joints_do_not_count() -> None:
+    body, _ = made_body(next(rig for rig in RIGS if rig.name == "Character Creator"))
+    counted = dataclasses.replace(body, joints=tuple(f"{name}_{j:02}" for j, name in enumerate(body.joints)))
+    assert map_joints(counted).joints == map_joints(body).joints
+
+
 def test_published_bodies() -> None:
     human, cmu = map_joints(H36M), map_joints(CMU)
     assert (human.rig, cmu.rig, map_joints(BODY22).joints) == ("Human3.6M", "CMU BVH", tuple(range(22)))
