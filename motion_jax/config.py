@@ -24,11 +24,11 @@ from motion_jax.errors import UserError
 STATISTICS = ("martinez", "learn_traj_dep")
 REPRESENTATIONS = ("expmap", "relative", "rotation_6d", "quaternion", "positions")
 WINDOWS = ("clips", "frames")
-AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture")
+AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture", "late")
 TASKS = ("forecasting", "recognition", "anticipation")
 LOSSES = {
-    "forecasting": ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "joints",
-                    "joints_velocity"),
+    "forecasting": ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "path",
+                    "joints", "joints_velocity"),
     "recognition": ("cross_entropy", "one_hot_cross_entropy", "binary", "focal", "triplet"),
     "anticipation": ("cross_entropy", "focal"),
 }  # fmt: skip

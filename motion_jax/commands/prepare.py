@@ -23,6 +23,7 @@ from motion_jax.config import DataConfig, LabelsConfig
 from motion_jax.data.audit import audit_tree, audit_use
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.datasets import (
+    FOLDER_ROOTS,
     DatasetSpec,
     Generated,
     LabelledFiles,
@@ -69,7 +70,10 @@ _UNIT = flags.DEFINE_float("unit_mm", None, "mm to a unit of length, where files
 _SKELETON = cli.define_path("skeleton", None, "A motion file with the body for all; none: that of most files.")
 _BODY = flags.DEFINE_enum("body", None, ("body22",), "Put all humanoid bodies on the canonical one.")
 _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names for --body: rig,joint,names,checked.")
-_OF_RECORDINGS = (_BODY, _JOINT_MAP, _PATTERN, _EXCLUDE, _TEST, _SPLIT, _FPS, _INPUT_FPS, _UNIT, _SKELETON)
+_ROOT = flags.DEFINE_enum("root", None, FOLDER_ROOTS, "How the root's path is told (docs/own_data.md).")
+_OF_RECORDINGS = (
+    _BODY, _JOINT_MAP, _PATTERN, _EXCLUDE, _TEST, _SPLIT, _FPS, _INPUT_FPS, _UNIT, _SKELETON, _ROOT,
+)  # fmt: skip
 
 CANONICAL_FPS = 25.0
 CANONICAL_WINDOWS = {"source_length": 25, "target_length": 25, "stride": 1}  # of configs/canonical.py
@@ -195,7 +199,7 @@ def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
 
 def _described(files: MotionFiles) -> MotionFiles:
     """What the flags say in place of what is known of the data set."""
-    given = {"fps": CANONICAL_FPS} if _BODY.value else {}
+    given = {"fps": CANONICAL_FPS, "root": "heading"} if _BODY.value else {}
     given |= {flag.name: flag.value for flag in _OF_RECORDINGS if flag.value is not None}
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return dataclasses.replace(files, **given)
