@@ -8,6 +8,7 @@ so that bodies whose bones are rotated at rest are known too. Names and the rest
 from __future__ import annotations
 
 import itertools
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ _AT_NECK = 0.3  # of the arm's two long bones: a joint that is so near to the sh
 _STRAIGHT = 0.8  # cosine of the angles at rest between legs, trunk and neck of a body that stands, and of its sides
 _FORWARD = 0.3  # of a foot's length: so much of it must point forward at rest to tell the front
 _SPINE2 = 0.7  # of the way from spine1 to the chest, as on the canonical body
-_ENDS = (".Site", ".End")  # what readers call the ends of bones, which do not turn
+_END = re.compile(r"\.(Site|End)\d*$")  # what readers call the ends of bones, which do not turn
 _SIDES = (("left", "right"), ("links", "rechts"), ("gauche", "droite"), ("izq", "der"), ("左", "右"), ("l", "r"))
 
 
@@ -99,11 +100,11 @@ def guess_joints(body: Skeleton) -> Guess:
     for limbs, at, names in ((legs, leg, ("hip", "knee", "ankle")), (arms, arm, ("shoulder", "elbow", "wrist"))):
         for limb, indices, side in zip(limbs.limbs, at, sides[limbs is arms], strict=True):
             found |= {f"{side}_{name}": limb.chain[index] for name, index in zip(names, indices, strict=True)}
-            first, end = limb.chain[0], indices[2]
+            beyond = [j for j in range(indices[2] + 1, len(limb.chain)) if limb.lengths[j] > shape.tiny]
             if limbs is arms and indices[0] > 0:
-                found[f"{side}_collar"] = first
-            if limbs is legs and end + 1 < len(limb.chain):
-                found[f"{side}_foot"] = limb.chain[end + 1]
+                found[f"{side}_collar"] = limb.chain[0]
+            if limbs is legs and beyond:
+                found[f"{side}_foot"] = limb.chain[beyond[0]]
     return Guess(found | trunk, notes)
 
 
@@ -195,7 +196,7 @@ def _bent(shape: _Shape, pair: _Pair, before: float, after: float) -> _Bends | N
         [
             j
             for j, (joint, length) in enumerate(zip(limb.chain, limb.lengths, strict=True))
-            if (j == 0 or length > tiny) and not shape.body.joints[joint].endswith(_ENDS)
+            if (j == 0 or length > tiny) and not _END.search(shape.body.joints[joint])
         ]
         for limb in limbs
     ]
@@ -256,7 +257,7 @@ def _trunk(shape: _Shape, pelvis: int, arms: _Pair, arm: _Bends) -> dict[str, in
     way = above(shape.body, chest)
     spine = list(way[: way.index(pelvis)][::-1])
     chain, ends = list(_limb(shape, _others(shape, arms)[0]).chain), []
-    while len(chain) > 1 and shape.body.joints[chain[-1]].endswith(_ENDS):
+    while len(chain) > 1 and _END.search(shape.body.joints[chain[-1]]):
         ends.append(chain.pop())
     begin, _, end = arm[0]
     along = np.cumsum(arms.limbs[0].lengths)

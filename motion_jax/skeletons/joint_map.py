@@ -263,7 +263,7 @@ def _refusal(body: Skeleton, best: _Fit, guess: Guess) -> str:
     some = ", ".join(body.joints[:_SOME]) + ", ..." * (len(body.joints) > _SOME)
     shape = guess.why_not or f"no {', '.join(lacking(guess.found))}"
     return (
-        f"skeleton {body.name!r} is no body that can be mapped to the canonical one: by its joints' names it lacks "
+        f"skeleton {body.name!r}: its joints cannot be mapped to the canonical body: by names it lacks "
         f"{', '.join(best.lacking)} of {best.rig.name!r}, the nearest rig (found: {has or f'none of {some}'}); by its "
         f"shape: {shape}; name its joints with --joint_map=FILE"
     )
