@@ -205,6 +205,7 @@ _OF_WINDOWS = (
                                   "speed_range", "amplitude_range", "posture_range", "stride", "statistics", "one_hot",
                                   "skip_first_row")),
     *FORCING,
+    "train.init",
     "train.score_mode",
     "train.report_test",
     "train.refit",
@@ -307,6 +308,7 @@ class TrainConfig:
     steps: int = 100_000
     batch: int = 16  # B, over all devices together
     seed: int = 0
+    init: str = ""  # a pretrained model, or a packed run: training goes on from its parameters, in its pose space
     loss: str = "mse"
     teacher_forcing: float = 0.5  # probability that a step reads the true previous frame
     coin: str = "iteration"  # one coin for the whole batch, per sequence, or per step
