@@ -23,13 +23,13 @@ def get_config() -> ConfigDict:
             stride=1,
             windows="frames",
             one_hot=False,
-            augmentation="mirror,speed,amplitude,posture,late",
+            augmentation="mirror,speed,amplitude,posture,rest,late",
         ),
         model=model_config("dct_mixer", members=3),
         optim=OptimConfig(
             name="adamw", learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=1.0, weight_decay=1e-4
         ),
         train=TrainConfig(
-            steps=6000, batch=128, loss="path", ema=0.995, refit=True, score_mode="free_running", report_every=1000
+            steps=6000, batch=64, loss="path", ema=0.995, refit=True, score_mode="free_running", report_every=1000
         ),
     ).to_config_dict()

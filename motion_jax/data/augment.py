@@ -6,9 +6,10 @@
     heading    turned about the vertical, of bodies whose root is absolute
     amplitude  each column's movement about its mean smaller or larger
     posture    each column held otherwise throughout the window
+    rest       each joint held otherwise by the same angle, as bodies of other makers do whose rest poses differ
     late       what is observed begins late, in one window of five: before that, its first pose is held
 
-Amplitude and posture stand for other bodies and other people, of whom there are few in most data sets; late for
+Amplitude, posture and rest stand for other bodies and other people, of whom there are few in most data sets; late for
 recordings shorter than what a model reads. All work on raw frames,
 before they are represented and normalised, window by window.
 """
@@ -81,6 +82,7 @@ class Augmentation:
     spread: np.ndarray | None = None  # [D] standard deviation of raw columns; 0 of those that networks do not see
     amplitude: float = 0.0  # movement about the window's mean is multiplied by exp(N(0, amplitude^2)), column by column
     posture: float = 0.0  # N(0, posture^2) standard deviations are added, column by column
+    rest: float = 0.0  # N(0, rest^2) rad are added to the columns of joints, and to the tilt of a root of heading
     late: int = 0  # S, the frames that are observed, of which some are held; 0: none
 
 
@@ -114,6 +116,7 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
         spread=np.where(np.isin(np.arange(space.columns), space.raw.kept), space.raw.std, 0),
         amplitude=config.amplitude_range if "amplitude" in names else 0.0,
         posture=config.posture_range if "posture" in names else 0.0,
+        rest=config.rest_range if "rest" in names else 0.0,
         late=config.source_length if "late" in names else 0,
     )
 
@@ -179,15 +182,19 @@ def vary_bodies(augmentation: Augmentation, windows: Array, key: Array) -> Array
 
     Not so the steps of a root that is told from its heading.
     """
-    if augmentation.spread is None or not (augmentation.amplitude or augmentation.posture):
+    if augmentation.spread is None or not (augmentation.amplitude or augmentation.posture or augmentation.rest):
         return windows
     amplitude_key, posture_key = jax.random.split(key)
     shape = (len(windows), 1, windows.shape[-1])
     mean = jnp.mean(windows, axis=1, keepdims=True)
     factor = jnp.exp(augmentation.amplitude * jax.random.normal(amplitude_key, shape))
-    offset = augmentation.posture * augmentation.spread * jax.random.normal(posture_key, shape)
+    columns, spread = np.arange(windows.shape[-1]), augmentation.posture * augmentation.spread
+    if augmentation.rest:
+        joints = columns >= TRANSLATION if augmentation.skeleton.root == "heading" else columns >= ROOT
+        spread = np.hypot(spread, augmentation.rest * (joints & (augmentation.spread > 0)))
+    offset = spread * jax.random.normal(posture_key, shape)
     if augmentation.skeleton.root == "heading":  # a root that goes faster than its legs carry it slides
-        steps = np.isin(np.arange(windows.shape[-1]), STEPS)
+        steps = np.isin(columns, STEPS)
         factor, offset = jnp.where(steps, 1, factor), jnp.where(steps, 0, offset)
     return (mean + factor * (windows - mean) + offset).astype(windows.dtype)
 

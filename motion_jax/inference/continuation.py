@@ -16,7 +16,7 @@ from motion_jax.data.motion.merge_root import fit_root, split_root
 from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
-from motion_jax.data.motion.seam import without_jolt
+from motion_jax.data.motion.seam import within_last_steps, without_jolt
 from motion_jax.data.motion.rig import Rig, find_rig, from_canonical, to_canonical
 from motion_jax.data.motion.root_forms import from_absolute, to_absolute, unwrap_rows
 from motion_jax.data.motion.unwrap import unwrap_rotations
@@ -133,6 +133,8 @@ def continue_fitted(
             after = from_canonical(rig, without_jolt(onto, after, end), merged, end)
         if merged is not motion and (onto is merged or rig is not None):
             after = split_root(after, motion, end)
+        if rig is not None:
+            after = within_last_steps(motion, after, end)
         following.append(after)
     return following
 
