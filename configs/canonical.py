@@ -1,11 +1,11 @@
 r"""Our forecaster on the canonical body: any humanoid recording in, its next second out, the root included.
 
-    motion-jax prepare --dataset=folder --source=DIR --body=body22 --root=heading --out=prepared/canonical
+    motion-jax prepare --dataset=folder --source=DIR --body=body22 --out=prepared/canonical
     motion-jax train --config=configs/canonical.py --config.data.root=prepared/canonical --workdir=runs/canonical
 
-The model that is shipped was trained so; docs/pretrained.md has its data, its command and its errors. It is small: three
-members of a DCT mixer that read one second at 25 frames a second. Heading and place are no part of what it reads, and
-bone lengths none of a body's angles; movement is varied in speed and size, and every pose held otherwise.
+The model that is shipped was trained so; docs/pretrained.md has its data, its command and its errors. It is small:
+three members of a DCT mixer that read one second at 25 frames a second. Heading and place are no part of what it reads,
+and bone lengths none of a body's angles; movement is varied in speed and size, and every pose held otherwise.
 """
 
 from ml_collections import ConfigDict

@@ -203,8 +203,8 @@ FORCING = ("train.teacher_forcing", "train.coin", "train.forcing_schedule", "tra
 """What a model leaves unread that learns from true frames alone."""
 _OF_WINDOWS = (
     *(f"data.{name}" for name in ("source_length", "target_length", "representation", "windows", "augmentation",
-                                  "speed_range", "amplitude_range", "posture_range", "rest_range", "stride", "statistics", "one_hot",
-                                  "skip_first_row")),
+                                  "speed_range", "amplitude_range", "posture_range", "rest_range", "stride",
+                                  "statistics", "one_hot", "skip_first_row")),
     *FORCING,
     "train.init",
     "train.score_mode",

@@ -16,9 +16,9 @@ from motion_jax.data.motion.merge_root import fit_root, split_root
 from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
-from motion_jax.data.motion.seam import within_last_steps, without_jolt
 from motion_jax.data.motion.rig import Rig, find_rig, from_canonical, to_canonical
 from motion_jax.data.motion.root_forms import from_absolute, to_absolute, unwrap_rows
+from motion_jax.data.motion.seam import within_last_steps, without_jolt
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError

@@ -8,6 +8,7 @@ prediction, and decays: after a tenth of a second little is left of it.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -51,14 +52,14 @@ def without_jolt(recorded: Motion, after: Motion, end: int = -1) -> Motion:
 
 
 def within_last_steps(recorded: Motion, after: Motion, end: int = -1) -> Motion:
-    """`after`, eased in so that no joint's first step exceeds its largest of the half second before frame `end`.
+    """`after`, eased in so that no joint's first step exceeds its largest within the half second before frame `end`.
 
     Of the same body, rate and channels. The first frame is the share of the way from the last recorded pose that keeps
-    every joint within; the rest of the way is gone in some hundredths of a second. A body that stood still begins still.
+    every joint within; the rest of the way is gone in some hundredths of a second. A body that stood still begins so.
     """
     end = range(len(recorded.frames))[end]
     rate = nominal_rate(recorded.fps)
-    seen = _rows(recorded, slice(max(0, end - max(1, round(_BEFORE_S * rate))), end + 1))
+    seen = _rows(recorded, slice(max(0, end - max(1, math.ceil(_BEFORE_S * rate) - 1)), end + 1))
     places = positions(seen)
     largest = np.linalg.norm(np.diff(places, axis=0), axis=-1).max(axis=0, initial=0)
     last, first = _rows(recorded, slice(end, end + 1)), _rows(after, slice(0, 1))
