@@ -76,17 +76,15 @@ _OF_RECORDINGS = (
 )  # fmt: skip
 
 CANONICAL_FPS = 25.0
-CANONICAL_WINDOWS = {"source_length": 25, "target_length": 25, "stride": 1}  # of configs/canonical.py
 
 
 def main(_: list[str]) -> None:
     """Audits, reports, writes."""
     spec = find_dataset(_DATASET.value, "--dataset")
     _check_flags(spec)
-    config = DataConfig(
-        spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value,
-        **(CANONICAL_WINDOWS if _BODY.value else {}),
-    )  # fmt: skip
+    config = DataConfig(spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value)
+    if _BODY.value:  # windows as configs/canonical.py has them
+        config = dataclasses.replace(config, source_length=25, target_length=25, stride=1)
     if isinstance(spec.files, LabelledFiles) or _TABLE.value:
         _prepare_labelled(spec, config)
         return
