@@ -73,7 +73,7 @@ class DataConfig:
     speed_range: float = 0.25  # r: "speed" stretches time by exp(U(-r, r))
     amplitude_range: float = 0.1  # "amplitude" multiplies movement about its mean by exp(N(0, a^2)), column by column
     posture_range: float = 0.3  # "posture" adds N(0, p^2) standard deviations to a column, the same in all frames
-    rest_range: float = 0.15  # "rest" adds N(0, r^2) rad to the columns of joints, the same in all frames
+    rest_range: float = 0.3  # "rest" turns joints' axes by N(0, r^2) rad about each of three, the same in all frames
     stride: int = 2  # keep rows 0, stride, 2 stride, ...
     statistics: str = "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows
     one_hot: bool = True  # append the action, as the supervised models do
