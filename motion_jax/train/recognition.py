@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -27,27 +26,14 @@ from motion_jax.evaluation.classification import EMBEDDED, LOWER_IS_BETTER, TITL
 from motion_jax.recognition import make, scores_in_parts
 from motion_jax.recognition.classifier import Classifier
 from motion_jax.recognition.losses import Loss, make_loss
-from motion_jax.train.loop import Callback, train
+from motion_jax.train.labelled import LabelledTask
 from motion_jax.train.step import replace_running
 from motion_jax.train.task import SCORE
-from motion_jax.train.workdir import SPACE
 from motion_jax.types import Array, Params, RateScales
 
 
-def fit(
-    experiment: Experiment,
-    dataset: LabelledSet,
-    workdir: str | Path,
-    board: bool = False,
-    callback: Callback | None = None,
-    quiet: bool = False,
-) -> int:
-    """Trains until `train.steps` or the end of patience; arguments, result and errors as `train.loop.train`."""
-    return train(Recognition.of(experiment, dataset), experiment, workdir, board, callback, quiet)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class Recognition:
+class Recognition(LabelledTask):
     """The `Task` of telling which class an example shows (see `train/task.py` for each member)."""
 
     experiment: Experiment
@@ -91,19 +77,9 @@ class Recognition:
         return self.examples.packed
 
     @property
-    def records(self) -> dict[str, str]:
-        """The label space."""
-        return {SPACE: self.space.to_json()}
-
-    @property
     def whole_batch(self) -> bool:
         """Of batch statistics, and of losses that compare examples."""
         return self.classifier.whole_batch or self.loss.whole_batch
-
-    @property
-    def validates(self) -> bool:
-        """Whether segments were held out to choose a checkpoint."""
-        return self.held_out is not None
 
     def init(self, key: Array) -> Params:
         """The classifier's parameters; consumes `key`."""
@@ -169,6 +145,9 @@ class Recognition:
     @functools.cached_property
     def _outputs(self) -> Outputs:
         return Outputs.of(self.classifier, self.experiment, self.loss.embeds)
+
+
+fit = Recognition.fit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
