@@ -18,7 +18,7 @@ from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.page import STEPS, assemble, encode_places, encode_root, encode_skeleton
 from motion_jax.visualize.poses import Track, make_track
 
-SCRIPTS = ("data", "palette", "camera", "bodies", "bands", "main")  # web/*.js, in this order
+SCRIPTS = ("data", "palette", "camera", "bodies", "player", "bands", "main")  # web/*.js, in this order
 LONGEST_S = 120.0  # of a recording that is shown
 FASTEST = 30.0  # frames/s that are drawn
 HOPS = 4  # windows that begin within the length of one
