@@ -17,7 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import Experiment, one_of
-from motion_jax.data.labelled.examples import Examples, LabelledBatch, Packed, gather, make_examples, sample_examples
+from motion_jax.data.labelled.examples import (
+    Examples,
+    LabelledBatch,
+    Packed,
+    check_step,
+    gather,
+    make_examples,
+    sample_examples,
+)
 from motion_jax.data.labelled.modalities import label_space
 from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.labelled.space import LabelSpace
@@ -54,6 +62,7 @@ class Recognition(LabelledTask):
                 nothing to train on, or a class without a training segment.
         """
         labels, training = experiment.labels, dataset.split("train")
+        check_step(training, labels)
         space = label_space(dataset, training, labels)
         classifier = make(experiment, space)
         examples = make_examples(training, space, labels, dataset.fps)
@@ -124,14 +133,15 @@ class Recognition(LabelledTask):
         return f"  validation: {', '.join(parts)}"
 
     def _loss(self, params: Params, batch: LabelledBatch) -> tuple[Array, Params]:
-        moved, model = params, self.classifier
-        if model.train_scores:
-            keys = jax.random.wrap_key_data(batch.keys)
+        moved, embeddings, model = params, None, self.classifier
+        keys = jax.random.wrap_key_data(batch.keys)
+        if self.loss.embeds and model.train_outputs:
+            logits, embeddings, moved = model.train_outputs(params, batch.frames, batch.mask, keys)
+        elif model.train_scores:
             logits, moved = model.train_scores(params, batch.frames, batch.mask, keys)
         else:
             logits = model.scores(params, batch.frames, batch.mask)
-        embeddings = None
-        if self.loss.embeds:
+        if self.loss.embeds and embeddings is None:
             assert model.embed
             embeddings = model.embed(params, batch.frames, batch.mask)
         loss = self.loss.of_batch(logits, embeddings, batch.label)
