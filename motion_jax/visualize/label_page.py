@@ -150,7 +150,7 @@ def _track(dataset: LabelledSet, recording: Recording, count: int, step: int) ->
     body = dataset.skeleton
     assert body is not None  # `make_label_page`
     if "angles" in recording.arrays and dataset.bodies == 1:
-        track = make_track(body.of_angles, recording.arrays["angles"][:count], 0, 1)
+        track = make_track(body.of_angles, frames := recording.arrays["angles"][:count], 0, 1, frames)
         return Track(*(part[::step] for part in track))
     joints = len(body.joints) * dataset.bodies
     places = recording.arrays["positions"][:count:step].reshape(-1, joints, 3).astype(np.float64)

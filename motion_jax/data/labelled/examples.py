@@ -113,7 +113,7 @@ def check_step(sequences: Several[Sequence], labels: LabelsConfig) -> None:
             f"longest has {longest} frames"
         )
     if single:
-        logging.warning("labels.frame_step=%d: leaves at most one frame, in which nothing moves, of %d of %d training segments",
+        logging.warning("labels.frame_step=%d: leaves at most one frame, without motion, of %d of %d training segments",
                         step, single, len(long))  # fmt: skip
 
 
