@@ -70,7 +70,17 @@ def made(variant: str) -> Made:
         return {"scores": classifier.scores(params, frames, mask), "embedding": embedding, "trained": trained,
                 "taught": taught, "loss": value, "gradient": gradient, "new": new}  # fmt: skip
 
-    return Made(classifier, jax.jit(classifier.init)(jax.random.key(0)), run)
+    return Made(classifier, parameters(classifier), run)
+
+
+def parameters(classifier: Classifier):
+    """Random, without the classifier's own beginning, which takes longer to compile than all else."""
+    rng = np.random.default_rng(2)
+    template = jax.eval_shape(classifier.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: rng.uniform(-0.5, 0.5, leaf.shape).astype(np.float32), template)
+    running = lambda node: isinstance(node, Running)  # noqa: E731
+    positive = lambda node: node._replace(variance=np.abs(node.variance)) if running(node) else node  # noqa: E731
+    return jax.tree.map(positive, params, is_leaf=running)
 
 
 def arguments(padding: float = 0.0):
