@@ -59,7 +59,7 @@ def test_a_body_that_lies_at_rest_stands_as_it_was_recorded(body: Skeleton, turn
     lying = dataclasses.replace(body, offsets=body.offsets @ turn)
     frames = motion(body)
     turned = (frames.reshape(len(frames), -1, 3) @ turn).reshape(frames.shape)
-    if not body.root_is_difference:  # the world is upright, so that the root makes up for how the body lies
+    if body.root == "absolute":  # the world is upright, so that the root makes up for how the body lies
         turned[:, :3] = frames[:, :3] + (body.offsets[0] - lying.offsets[0]) / body.translation_mm
         root = matrix_from_rotvec(frames[:, 3:6])
         turned[:, 3:6] = Rotation.from_matrix(turn.T @ root).as_rotvec()
