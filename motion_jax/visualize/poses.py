@@ -39,8 +39,8 @@ def make_track(skeleton: Skeleton, frames: np.ndarray, now: int, stride: int, se
     `upright`), those of `seen`; None: of the frames up to `now`.
     """
     places = np.asarray(pose_positions(skeleton, np.array(frames, np.float32))) - skeleton.offsets[0]
-    seen = places[: now + 1] if seen is None else np.asarray(pose_positions(skeleton, np.array(seen, np.float32)))
-    stand = upright(skeleton, seen)
+    standing = places[: now + 1] if seen is None else np.asarray(pose_positions(skeleton, np.array(seen, np.float32)))
+    stand = upright(skeleton, standing)
     if skeleton.positions:  # the root stays in place, upright
         still = np.broadcast_to(np.eye(3), (len(frames), 3, 3))
         return Track(places @ stand, still, np.broadcast_to(skeleton.offsets[0] * [0, 1, 0], (len(frames), 3)))
