@@ -62,7 +62,7 @@ class DataConfig:
     """Which motion, and how it becomes windows."""
 
     name: str = "synthetic"  # of `data.datasets`, which `open_dataset` looks into
-    root: str = ""  # a source tree or a folder that motion-jax prepare wrote; empty only for what is made by code
+    root: str = ""  # a source tree or a folder that motion-jax prepare wrote; empty: made, or where prepare writes
     cache: str = ""  # where parsed trees are kept; empty: $XDG_CACHE_HOME/motion_jax
     actions: str = "all"  # "all", or names separated by commas
     source_length: int = 50  # S
