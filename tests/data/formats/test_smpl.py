@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 import pickle
 import zipfile
@@ -200,21 +199,25 @@ def test_poison_is_named_by_its_array(tmp_path, arrays, message):
     assert "\n" not in str(caught.value)
 
 
-def test_an_array_that_claims_more_than_it_is_takes_no_memory(tmp_path):
-    buffer = io.BytesIO()
-    np.save(buffer, TRANS)
-    claim = b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 156), }"
-    for frames, told, message in (
-        (4 * 10**12 // 1248, b"", "'poses.npy' claims another size than 128 bytes"),
-        (600000, bytes(600000 * 1248), "poses has 600000 frames of 159 numbers: it must be 16777216 numbers at most"),
-    ):
-        head = (claim % frames).ljust(117) + b"\n"
-        with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            archive.writestr("poses.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + told)
-        assert (tmp_path / "a.npz").stat().st_size < 5 << 20
-        with pytest.raises(UserError) as caught:
-            read_motion(tmp_path / "a.npz", fps=30)
-        assert message in str(caught.value)
+@pytest.mark.parametrize(
+    ("frames", "held", "message"),
+    [
+        (4 * 10**12 // 1248, 0, "'poses.npy' claims another size than 128 bytes"),
+        (100, 100, "poses has 100 frames of 159 numbers: it must be 15000 numbers at most"),
+        (90, 90, "array 'poses': more than 110000 bytes of arrays together"),
+        (5, 4, "array 'poses.npy' claims another size than 5120 bytes"),
+    ],
+)
+def test_a_bomb_is_refused_before_memory_is_taken(tmp_path, monkeypatch, frames, held, message):
+    monkeypatch.setattr("motion_jax.data.formats.smpl.MAX_NUMBERS", 15000)
+    monkeypatch.setattr("motion_jax.data.formats._parsing.arrays.MAX_BYTES", 110000)
+    head = (b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 156), }" % frames).ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        magic = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little")
+        archive.writestr("poses.npy", magic + head + bytes(held * 1248))
+    with pytest.raises(UserError) as caught:
+        read_motion(tmp_path / "a.npz", fps=30)
+    assert message in str(caught.value)
 
 
 class Poison:

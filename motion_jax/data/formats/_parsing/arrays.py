@@ -155,7 +155,7 @@ def _checked_header(file: IO[bytes], name: str, most: int, path: Path) -> Header
     if header.dtype.kind not in "biufUS" or not header.dtype.itemsize:
         raise UserError(f"{path}: array {name[:64]!r} is {header.dtype}: it must be numbers or text")
     if any(length < 0 for length in header.shape) or header.size > most:
-        raise UserError(f"{path}: {name[:64]!r} claims another size than {most} bytes")
+        raise UserError(f"{path}: array {name[:64]!r} claims another size than {most} bytes")
     return header
 
 
