@@ -375,7 +375,7 @@ def _notes(archive: Archive, layout: _Layout, lead: tuple[int, ...], person: int
     """What was taken for granted, and what is not kept."""
     notes = [
         f"{layout.body.name}, {len(layout.body.joints)} joints; bones are the canonical body's, as SMPL's own body "
-        f"files are licensed and not read: the pelvis is put where {layout.trans or 'the origin'} is"
+        f"files are licensed and not read: the pelvis is put at {layout.trans or 'the origin'}"
     ]
     if layout.trans is None:
         notes.append("no array of translations (trans, transl): the root stays at the origin")

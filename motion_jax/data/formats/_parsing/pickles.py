@@ -7,10 +7,12 @@ its arrays stand in its bytes, which are searched and not unpickled.
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path
 
 SUFFIXES = (".pkl", ".pickle", ".p", ".pt", ".pth", ".joblib")
 
+_ZLIB = b"x"  # how what zlib has compressed begins, and no pickle
 _SEARCHED = 4 << 20  # bytes at the file's beginning, before the large arrays of an estimator
 _FIELDS = (
     "poses pose trans betas gender genders pose_world trans_world root_orient pose_body body_pose global_orient transl"
@@ -45,8 +47,8 @@ _LINES: tuple[tuple[str, tuple[bytes, ...], str], ...] = (
 )
 """Who writes such a file, the words in it, and its line; the first whose words are all there."""
 
-_ANY_TORCH = _TORCH + "numpy.savez({new}, **{{k: numpy.array(v) for k, v in d.items() if k in '{fields}'.split()}})"
-_ANY = _PICKLE + "numpy.savez({new}, **{{k: numpy.array(v) for k, v in d.items() if k in '{fields}'.split()}})"
+_KNOWN = "numpy.savez({new}, **{{k: numpy.array(v) for k, v in d.items() if k in '{fields}'.split()}})"
+_ANY_TORCH, _ANY_JOBLIB, _ANY = _TORCH + _KNOWN, _JOBLIB + _KNOWN, _PICKLE + _KNOWN
 _OBJECTS = (
     "import numpy; d = numpy.load({file}, allow_pickle=True); d = {{k: numpy.array(d[k].tolist()) for k in d.files}}; "
     "numpy.savez({new}, **{{k: v for k, v in d.items() if v.dtype != object}})"
@@ -56,13 +58,10 @@ _OBJECT = "import numpy; numpy.save({new}, numpy.array(numpy.load({file}, allow_
 
 def why_no_pickle(path: Path) -> str:
     """Why a pickle is not read, and how it becomes an .npz, in one line that names the file."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_SEARCHED)
-    except OSError:
-        head = b""
-    torch = path.suffix.lower() in (".pt", ".pth")
-    line, maker = _ANY_TORCH if torch else _ANY, ""
+    head = _head(path)
+    line, maker = _ANY_JOBLIB if b"joblib" in head else _ANY, ""
+    if path.suffix.lower() in (".pt", ".pth"):
+        line = _ANY_TORCH
     for name, words, told in _LINES:
         if all(word in head for word in words):
             line, maker = told, f" (of {name}, by the names in it)"
@@ -71,6 +70,16 @@ def why_no_pickle(path: Path) -> str:
         f"{path}: is a pickle{maker}, which may run any program when it is opened and is never opened here; on a "
         f"machine where its maker is trusted, this makes an .npz of it: {_command(line, path, '.npz')}"
     )
+
+
+def _head(path: Path) -> bytes:
+    """A file's first bytes, unpacked where joblib has compressed them; none where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_SEARCHED)
+        return zlib.decompressobj().decompress(head, _SEARCHED) if head[:1] == _ZLIB else head
+    except (OSError, zlib.error):
+        return b""
 
 
 def object_advice(path: Path) -> str:
