@@ -222,7 +222,8 @@ def _body(places: Places) -> tuple[Skeleton | None, list[int], str]:
     """The body, the place of each of its joints in the file, and why it is that one or none."""
     if places.names is not None:
         numbers = {plain_name(name): number for number, name in enumerate(places.names)}
-        for body in (*sorted(BODIES.values(), key=lambda body: -len(body.joints)), *map(_absolute, SKELETONS.values())):
+        own = sorted(BODIES.values(), key=lambda body: -len(body.joints))
+        for body in (*own, *(body.with_absolute_root for body in SKELETONS.values())):
             found = [numbers.get(plain_name(name)) for name in body.joints]
             if None not in found:
                 return body, [number for number in found if number is not None], "by their names"
@@ -233,10 +234,6 @@ def _body(places: Places) -> tuple[Skeleton | None, list[int], str]:
     if (odd := _oddity(places.points, body)) is not None:
         return None, [], f"there is no array of their names, and in SMPL's order {odd}"
     return body, list(range(len(body.joints))), "in SMPL's order, by their number and bones"
-
-
-def _absolute(body: Skeleton) -> Skeleton:
-    return dataclasses.replace(body, root_is_difference=False)
 
 
 def _oddity(points: np.ndarray, body: Skeleton) -> str | None:
