@@ -186,7 +186,7 @@ def test_tables_of_names_are_complete():
     assert set(rows) == set(FORMATS)
     for suffix, (_, reads, writes, *_) in rows.items():
         form = FORMATS[suffix]
-        assert reads == ("markers" if form.read_markers else "yes" if form.read else "no"), suffix
+        assert reads == ("yes" if form.read else "markers" if form.read_markers else "no"), suffix
         assert writes == ("yes" if form.write else "no"), suffix
 
 
