@@ -22,17 +22,23 @@ from motion_jax.data.motion.motion import moving_joints, positions
 from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.rig import find_rig, to_canonical
 from motion_jax.data.motion.root_forms import from_absolute, unwrap_rows
+from motion_jax.data.motion.rotations_np import quaternion_from_rotvec
 from motion_jax.data.path_pattern import ParsedPath, parse_paths
 from motion_jax.data.recordings import find_recordings
 from motion_jax.data.splits import hold_out_test
 from motion_jax.data.temp_frame_file import TempFrameFile
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
+from motion_jax.skeletons.joint_map import map_joints
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
-VERSION = 4  # of what this file does to motion; part of a data set's key
+_LEAST_SECONDS = 1.2  # of a recording whose first pose is held before it: its future is whole, and moves before that
+_AT_START = 10  # frames among which a rest pose is looked for
+_JUMP = 0.4  # rad from one frame to the next: 48 rad/s at 120 Hz, twice what a limb reaches
+VERSION = 5  # of what this file does to motion; part of a data set's key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -181,7 +187,7 @@ class _Reading:
             motion = self._placed(read_motion(path, files.unit_mm, fps=files.input_fps), file.path)
             if motion is None:
                 return
-            frames = self._frames(motion)
+            frames = self._frames(motion, file.path)
             check_values(frames, file.path)
         except UserError as error:
             message = str(error).removeprefix(f"{path}: ").removeprefix(f"{file.path}: ")
@@ -203,9 +209,14 @@ class _Reading:
         """The motion on the body of all; None where it has other joints altogether."""
         for warning in motion.warnings:
             self._warn(path, warning)
-        motion = fit_root(motion, self._body)
+        files = self.options.files
+        motion = fit_root(motion, None if files.body else self._body)
+        if files.body:
+            motion = self._without_rest_pose(motion, path)
+            table = user_path(files.joint_map) if files.joint_map else None
+            motion = to_canonical(find_rig(motion, map_joints(motion.skeleton, table)), motion)
         if self._body is None:
-            self._body = _named(motion.skeleton, self.root)
+            self._body = motion.skeleton if files.body else _named(motion.skeleton, self.root)
         if not hasattr(self, "spool"):
             self.spool = TempFrameFile(self._body.columns)
         if found := self._body.mismatch(motion.skeleton):
@@ -224,11 +235,28 @@ class _Reading:
         self.fitting += 1
         return motion
 
-    def _frames(self, motion: Motion) -> np.ndarray:
-        resampled, root = resample(motion, self.options.files.fps), self.options.files.root
-        if root == "heading":
+    def _without_rest_pose(self, motion: Motion, path: str) -> Motion:
+        """Without a pose at the start from which no body moves to the next frame: makers put the rest pose there."""
+        joints = quaternion_from_rotvec(motion.frames[:, 6:].reshape(len(motion.frames), -1, 3))
+        turns = 2 * np.arccos(np.clip(np.abs((joints[1:] * joints[:-1]).sum(axis=-1)), 0, 1))
+        jumps = (turns[:_AT_START] > _JUMP) & (turns[:_AT_START] > 2 * turns[_AT_START:].max(axis=0, initial=0))
+        if not (jumps := jumps.any(axis=1)).any():
+            return motion
+        first = int(np.flatnonzero(jumps)[-1]) + 1
+        self._warn(path, f"the rest pose at its start is left out: {first} frame{'s' * (first != 1)}")
+        places = None if motion.places is None else motion.places[first:]
+        return dataclasses.replace(motion, frames=motion.frames[first:], places=places)
+
+    def _frames(self, motion: Motion, path: str) -> np.ndarray:
+        files, resampled = self.options.files, resample(motion, self.options.files.fps)
+        rows = resampled.frames
+        if files.root == "heading":
             self.above += _trunk_above_legs(resampled)
-        frames = unwrap_rows(root, from_absolute(root, resampled.frames), self._near)
+        lacking = self.options.shortest + 1 - len(rows)
+        if files.body and lacking > 0 and len(rows) >= _LEAST_SECONDS * files.fps:
+            rows = np.concatenate([np.repeat(rows[:1], lacking, axis=0), rows])
+            self._warn(path, f"short: its first pose is held for {lacking / files.fps:.2f} s before it")
+        frames = unwrap_rows(files.root, from_absolute(files.root, rows), self._near)
         if self._near is None and len(frames):
             self._near = frames[0]
         return frames
