@@ -18,7 +18,7 @@ from motion_jax.data.cache import check_source, open_dataset
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import check_names
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
-from motion_jax.experiments.compare import compare, zero_velocity
+from motion_jax.experiments.compare import baselines, compare
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
 from motion_jax.train.forecasting import fit
@@ -45,7 +45,7 @@ class Run(NamedTuple):
 class Outcome(NamedTuple):
     """What a sweep found."""
 
-    reports: list[Any]  # of every member, averaged over its seeds, then zero-velocity's
+    reports: list[Any]  # of every member, averaged over its seeds, then the baselines'
     failed: list[Path]  # folders of runs that are not in them
 
 
@@ -83,7 +83,7 @@ class Procedure(Protocol):
 
 
 class Forecasting:
-    """Runs of `train.forecasting`, by `compare`, beside zero-velocity. Each data set is opened once."""
+    """Runs of `train.forecasting`, by `compare`, beside the baselines. Each data set is opened once."""
 
     combine = staticmethod(combine)
     read_json = staticmethod(read_json)
@@ -103,8 +103,8 @@ class Forecasting:
         return compare([load_predictor(run.folder)], dataset, baseline=False)
 
     def baseline(self, run: Run) -> list[Report]:
-        """Zero-velocity's."""
-        return compare([zero_velocity(load_predictor(run.folder))], self._open(run.experiment.data))
+        """Those of zero-velocity and constant velocity."""
+        return compare(baselines(load_predictor(run.folder)), self._open(run.experiment.data))
 
 
 def load_sweep(path: str) -> Sweep:
