@@ -79,7 +79,7 @@ LABELLED_TASKS: dict[str, LabelledTask] = {
         fit=anticipation.fit,
         load=load_anticipator,
         compare=lambda runs, dataset, baseline, leave_out, checkpoint, split: compare_anticipation(
-            runs, dataset, baseline, split
+            runs, dataset, baseline, split, checkpoint
         ),
         baselines=baselines,
         combine=anticipation_reports.combine,

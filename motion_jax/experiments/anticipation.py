@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from motion_jax.evaluation.anticipation import AnticipationReport, combine, meas
 from motion_jax.evaluation.index import TaskRow, TaskScore, rounded
 from motion_jax.experiments.compare import check_seeds
 from motion_jax.experiments.index_rows import CALLS, config_of, count_parameters, here, indexed_run
+from motion_jax.experiments.recognition import checkpoint_of
 from motion_jax.inference.anticipator import TrainedAnticipator
 from motion_jax.runtime.timing import interleave
 
@@ -23,15 +25,20 @@ CHANCE = "Chance"
 
 
 def compare_anticipation(
-    runs: Sequence[TrainedAnticipator], dataset: LabelledSet, baseline: bool = True, split: str = "test"
+    runs: Sequence[TrainedAnticipator],
+    dataset: LabelledSet,
+    baseline: bool = True,
+    split: str = "test",
+    checkpoint: str = "auto",
 ) -> list[AnticipationReport]:
-    """A report a model, runs of one name averaged, and those of the baselines behind.
+    """A report a model and checkpoint, runs of one name averaged, and those of the baselines behind.
 
     Args:
         runs: of one data set and one clock.
         dataset: theirs.
         baseline: add the baselines.
         split: what is scored; the baselines count on "train".
+        checkpoint: which was asked for when the runs were opened.
 
     Raises:
         UserError: runs of different clocks or classes, runs of one name that differ in more than the seed, or no
@@ -42,13 +49,14 @@ def compare_anticipation(
         if run.clock != first.clock or run.space.classes != dataset.classes:
             raise UserError(f"{run.experiment.name}: its times or classes are not those of {first.experiment.name}: "
                             f"score runs of another model.alpha, anticipation or mode by themselves")  # fmt: skip
-    named: dict[str, list[TrainedAnticipator]] = {}
+    named: dict[tuple[str, str], list[TrainedAnticipator]] = {}
     for run in runs:
-        named.setdefault(run.experiment.name, []).append(run)
+        named.setdefault((run.experiment.name, checkpoint_of(run, checkpoint)), []).append(run)
     reports = []
-    for seeds in named.values():
+    for (_, held), seeds in named.items():
         check_seeds(seeds)
-        reports.append(combine([_score(run, dataset, split) for run in seeds]))
+        scores = [_score(run, dataset, split) for run in seeds]
+        reports.append(dataclasses.replace(combine(scores), checkpoint=held))
     return reports + (baselines(first, dataset, split) if baseline else [])
 
 
@@ -135,7 +143,7 @@ def anticipation_rows(
             TaskRow(
                 task="anticipation",
                 model=report.model,
-                checkpoint="best" if seeds else "",
+                checkpoint=report.checkpoint,
                 data=report.data,
                 config=config_of(seeds[0].experiment, trained=True) if seeds else {},
                 runs=[indexed_run(run) for run in seeds],

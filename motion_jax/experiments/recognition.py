@@ -21,6 +21,7 @@ from motion_jax.evaluation.classification import (
 from motion_jax.evaluation.index import TaskRow, TaskScore, rounded
 from motion_jax.experiments.compare import check_seeds
 from motion_jax.experiments.index_rows import CALLS, config_of, count_parameters, here, indexed_run
+from motion_jax.inference.anticipator import TrainedAnticipator
 from motion_jax.inference.recogniser import Recogniser
 from motion_jax.recognition import make
 from motion_jax.runtime.timing import interleave
@@ -75,8 +76,8 @@ def compare_recognition(
     return reports + list(found.values())
 
 
-def checkpoint_of(run: Recogniser, asked: str) -> str:
-    """Which of its run's checkpoints a recogniser holds, that was opened by `asked`: "best" or "last"."""
+def checkpoint_of(run: Recogniser | TrainedAnticipator, asked: str) -> str:
+    """Which of its run's checkpoints a trained network holds, that was opened by `asked`: "best" or "last"."""
     assert run.workdir is not None
     chosen = asked != "last" and (Workdir(run.workdir).best / str(run.step)).is_dir()
     return "best" if chosen else "last"
