@@ -7,7 +7,8 @@ Without flags it trains on the synthetic sessions, from joint positions, in a fe
 skeletons; the authors' for video features, with SGD, are
 
     --config.model.hidden=1024 --config.model.dropout=0.8 --config.model.shifts=1 --config.optim.name=momentum \
-        --config.optim.learning_rate=0.01 --config.optim.weight_decay=0.0 --config.train.batch=128
+        --config.optim.learning_rate=0.01 --config.optim.schedule=constant --config.optim.weight_decay=0.0 \
+        --config.train.batch=128
 
 Several modalities, pre-training, attention over modalities, early recognition: docs/anticipation.md.
 """
