@@ -27,9 +27,9 @@ def get_sweep() -> Sweep:
             "velocities": {"labels.inputs": "velocities"},
             "angles": {"labels.inputs": "angles"},
             "positions-pre_trained": pre_trained,
-            "early": fused | {"model.fusion": "early"},
             "late": fused | {"model.fusion": "late"},
             "matt": matt,
+            "early": fused | {"model.fusion": "early"},
             "matt-pre_trained": matt | pre_trained,
         },
     )
