@@ -108,8 +108,8 @@ class AnticipationReport:
     config: dict[str, Any]  # the resolved experiment; {} of a baseline
     data: dict[str, Any]  # name and key
     task: str = "anticipation"
-    frames: list[int] = dataclasses.field(default_factory=list)  # as in reports of forecasting: there are none
     checkpoint: str = ""  # "best" by validation, or "last"; "" of a baseline
+    frames: list[int] = dataclasses.field(default_factory=list)  # as in reports of forecasting: there are none
 
 
 def combine(reports: Sequence[AnticipationReport]) -> AnticipationReport:
@@ -158,8 +158,8 @@ def _tables(reports: Sequence[AnticipationReport]) -> str:
             spread = report.std[name] if report.std else [None] * len(heads)
             cells = [f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if std is not None else "")
                      for mean, std in zip(report.metrics[name], spread, strict=True)]  # fmt: skip
-            whose = f"{report.model}, last" if report.checkpoint == "last" else report.model
-            lines.append(f"| {whose} | {' | '.join(cells)} |")
+            last = ", last" if report.checkpoint == "last" else ""  # others are those that validation chose
+            lines.append(f"| {report.model}{last} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -189,12 +189,12 @@ def write_csv(reports: Sequence[AnticipationReport], path: str | Path) -> None:
     """One line a report, metric and time. Raises `UserError` if it cannot be written."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("model", "split", "metric", "data", "time", "value", "std", "examples", "seeds"))
+    writer.writerow(("model", "split", "checkpoint", "metric", "data", "time", "value", "std", "examples", "seeds"))
     for report in reports:
         for name, values in report.metrics.items():
             spread = report.std[name] if report.std else [""] * len(values)
             for time, value, std in zip(report.times, values, spread, strict=True):
-                row = (report.model, report.split, name, report.data["name"], time, value, std)
+                row = (report.model, report.split, report.checkpoint, name, report.data["name"], time, value, std)
                 writer.writerow((*row, report.examples, report.seeds))
     check_writable(path)
     write_text(path, text.getvalue())
