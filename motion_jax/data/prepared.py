@@ -240,7 +240,7 @@ def _write_frames(path: Path, clips: Sequence[Clip]) -> str:
         np.lib.format.write_array_header_1_0(file, header)
         for clip in clips:
             check_clips((clip,))
-            file.write(np.ascontiguousarray(clip.frames, _DTYPE).tobytes())
+            file.write(np.ascontiguousarray(clip.frames, _DTYPE).data)
             release_pages(clip.frames)
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()

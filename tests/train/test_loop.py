@@ -26,6 +26,7 @@ from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.log import Progress, read_metrics
 from motion_jax.train.stop import Interrupted
+from motion_jax.train.task import Stream
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
 
@@ -128,6 +129,21 @@ def test_a_crash_between_two_checkpoints(
     assert [row["step"] for row in _rows(tmp_path / "run")] == [5, 10, 10, 15]
     assert digest(tmp_path / "run")[0] == 10
     train(tmp_path / "run", checkpoint_every=10)
+    _assert_as_whole(tmp_path / "run", whole, digest)
+
+
+def test_a_run_that_reads_from_disk_crashes_and_ends_as_the_one_in_memory(
+    configure: Configure, dataset: Dataset, whole: Path, tmp_path: Path, digest: Digest,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    """Every loss, every report and every bit of the state: windows follow from the seed and the step alone."""
+    experiment = configure(data={"in_memory": "no"}, checkpoint_every=10)
+    with monkeypatch.context() as patch:
+        _at_step(patch, 15, lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fit(experiment, dataset, tmp_path / "run")
+    assert isinstance(Forecasting.of(experiment, dataset).data, Stream)
+    fit(experiment, dataset, tmp_path / "run")
     _assert_as_whole(tmp_path / "run", whole, digest)
 
 
