@@ -139,7 +139,7 @@ def sample_windows(
     first = packed.first[draw.clip] if first is None else first
     moments = jnp.arange(config.source_length + config.target_length)
     if augmentation is None:
-        frames = packed.frames[(first + draw.start)[:, None] + config.stride * moments]  # [B, S+T, D]
+        frames = _rows(packed.frames, (first + draw.start)[:, None] + config.stride * moments)  # [B, S+T, D]
     else:
         moments = draw.begin[:, None] + draw.step[:, None] * moments
         rate, end = draw.step / config.stride, packed.rows[draw.clip][:, None] - 1
@@ -148,6 +148,14 @@ def sample_windows(
         frames = augment_windows(augmentation, frames, ahead, _augmentation_keys(key)[2])
     seen, after = frames[:, : config.source_length], frames[:, config.source_length :]
     return space.encode_window(seen, after, packed.codes[draw.clip])
+
+
+def _rows(frames: Array, at: Array) -> Array:
+    """Rows `at` of `frames`, written out before anything is computed from them.
+
+    What is computed is then the same program wherever they came from, and so are its roundings.
+    """
+    return jax.lax.optimization_barrier(frames[at])
 
 
 def _augmentation_keys(key: Array) -> Array:
@@ -166,10 +174,10 @@ def _read_between(
     """
     first = first[:, None]
     if not augmentation.speed:
-        return rows[first + jnp.minimum(moments.astype(jnp.int32), end)]
+        return _rows(rows, first + jnp.minimum(moments.astype(jnp.int32), end))
     whole = jnp.clip(jnp.floor(moments).astype(jnp.int32), 0, end)
     part = jnp.clip(moments - whole, 0, 1)[..., None]
-    before, after = rows[first + whole], rows[first + jnp.minimum(whole + 1, end)]
+    before, after = _rows(rows, first + whole), _rows(rows, first + jnp.minimum(whole + 1, end))
     if not augmentation.skeleton.positions:
         after = branch_near(after, before)
     frames = before + part * (after - before)
