@@ -63,7 +63,7 @@ class Readers:
                 yield pending.popleft().result()
         except BrokenProcessPool:
             raise UserError(
-                f"--workers={self.count}: the system has ended a process that was reading, for lack of memory as a rule; "
+                f"--workers={self.count}: the system has ended a reading process, for lack of memory as a rule: "
                 f"--workers=1 reads one file after the other"
             ) from None
         finally:
