@@ -44,6 +44,7 @@ from motion_jax.data.splits import WAYS
 from motion_jax.data.summary import describe
 from motion_jax.data.trees import read_tree, write_tree
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 
 _DATASET = flags.DEFINE_enum("dataset", None, dataset_names(), "Which data set the files are.", required=True)
