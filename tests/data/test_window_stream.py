@@ -73,6 +73,19 @@ def test_every_batch_is_the_one_in_memory(mapped: Dataset, windows: str, names: 
                 np.testing.assert_array_equal(one, other)
 
 
+def test_grain_reads_the_same(mapped: Dataset):
+    pytest.importorskip("grain")
+    space, key = pose_space(mapped, mapped.clips, CONFIG), np.array([0, 3], np.uint32)
+    fed = []
+    for loader in ("threads", "grain"):
+        config = dataclasses.replace(CONFIG, loader=loader)
+        with WindowStream(mapped.clips, space, config, BATCH, key_of=key_of).feed(key, 2, 30, 3, SHARDING) as feed:
+            fed.append(list(feed))
+    assert [int(part.step) for part in fed[1]] == list(range(2, 30, 3))
+    for one, other in zip(*map(jax.tree.leaves, fed), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_batch_by_itself_is_the_one_in_memory(mapped: Dataset):
     space = pose_space(mapped, mapped.clips, CONFIG)
     expected = sample_windows(pack_clips(mapped.clips, space, CONFIG), jax.random.key(1), 5, space, CONFIG)
