@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import DataConfig
-from motion_jax.data.finite import check_clips
+from motion_jax.data.finite import check_values
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace, Statistics
@@ -37,7 +37,6 @@ def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) ->
         UserError: no column moves, a number is not finite or too large to be motion (the first is named), or rotations
             are to be represented otherwise of a root that holds a tilt and a turn, which are no rotation vector.
     """
-    check_clips(clips)
     if dataset.skeleton.root == "heading" and config.representation not in ("expmap", "positions"):
         raise UserError(
             f"data.representation={config.representation!r}: must be 'expmap' or 'positions', as the root of skeleton "
@@ -121,6 +120,7 @@ def _moments(clips: tuple[Clip, ...], stride: int) -> tuple[np.ndarray, np.ndarr
     """
     counts, sums, squares = [], [], []
     for clip in clips:
+        check_values(clip.frames, f"clip {clip.name} ({clip.source})")
         for begin in range(0, len(clip.frames), stride * _ROWS):
             part = clip.frames[begin : begin + stride * _ROWS : stride]
             counts.append(len(part))

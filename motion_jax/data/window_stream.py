@@ -58,6 +58,7 @@ class WindowStream:
         windows: str = "clips",
         augmentation: Augmentation | None = None,
         key_of: KeyOf | None = None,
+        checked: bool = False,
     ) -> None:
         """Of windows as `sample_windows` draws them from `pack_clips`.
 
@@ -69,13 +70,15 @@ class WindowStream:
             windows: as for `sample_windows`.
             augmentation: the same.
             key_of: for `feed`, the key that the windows of an update are drawn by.
+            checked: whether all numbers are known to be those of motion: looking at them is reading the whole set.
 
         Raises:
             UserError: as `pack_clips`; or `config.loader` needs a package that is not installed.
         """
         if config.loader == "grain":
             _import_grain()
-        check_clips(clips)
+        if not checked:
+            check_clips(clips)
         self._clips = tuple(clips)
         self._table: PackedClips = jax.tree.map(np.asarray, clip_table(self._clips, space, config))
         self._batch, self._config, self._windows, self._augmentation = batch, config, windows, augmentation
@@ -156,6 +159,7 @@ def pack_or_stream(
     windows: str = "clips",
     augmentation: Augmentation | None = None,
     key_of: KeyOf | None = None,
+    checked: bool = False,
 ) -> PackedClips | WindowStream:
     """Clips in memory where they fit (`fits`), else read from disk.
 
@@ -169,7 +173,7 @@ def pack_or_stream(
                 f"(data.in_memory='no' reads them from disk all the same)"
             )
         return pack_clips(clips, space, config)
-    return WindowStream(clips, space, config, batch, windows, augmentation, key_of)
+    return WindowStream(clips, space, config, batch, windows, augmentation, key_of, checked)
 
 
 def fits(clips: Sequence[Clip], config: DataConfig) -> bool:

@@ -187,7 +187,9 @@ class Forecasting:
         space = start.space if start else pose_space(dataset, splits.train, experiment.data)
         augmentation = make_augmentation(space, splits.train, experiment.data)
         data, batch = experiment.data, experiment.train.batch
-        source = pack_or_stream(splits.train, space, data, batch, data.windows, augmentation, windows_key)
+        source = pack_or_stream(
+            splits.train, space, data, batch, data.windows, augmentation, windows_key, start is None
+        )
         model, loss = make(experiment, space), make_loss(experiment.train.loss, space)
         frames = jax.ShapeDtypeStruct((1, experiment.data.target_length, space.width), jnp.float32)
         last = jax.ShapeDtypeStruct((1, space.columns), jnp.float32)
