@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any, NamedTuple
@@ -42,8 +42,8 @@ class ReadWindows(NamedTuple):
     """What the windows of K updates are made of."""
 
     packed: PackedClips  # `frames` are the rows [K B R, D] that these windows need
-    first: Array  # [K, B] the row where each window's clip would begin (see `sample_windows`)
-    step: Array  # [] the first of the updates
+    first: Array | np.ndarray  # [K, B] the row where each window's clip would begin (see `sample_windows`)
+    step: Array | np.ndarray  # [] the first of the updates
 
 
 class WindowStream:
@@ -107,11 +107,11 @@ class WindowStream:
             release_pages(mapped)
         begins = np.arange(count * self._batch, dtype=np.int32).reshape(clip.shape) * self._reach
         packed = self._table._replace(frames=frames.reshape(-1, frames.shape[-1]))
-        return ReadWindows(packed, begins - low, np.int32(step))
+        return ReadWindows(packed, begins - low, np.asarray(step, np.int32))
 
     def feed(
         self, key: np.ndarray, begin: int, end: int, count: int, sharding: jax.sharding.Sharding
-    ) -> closing[Iterator[ReadWindows]]:
+    ) -> closing[Generator[ReadWindows]]:
         """What dispatches of `count` updates from `begin` to `end` read, in order; the next ones are read meanwhile.
 
         Args:
@@ -216,7 +216,7 @@ def _base(frames: np.ndarray) -> np.ndarray:
     return frames
 
 
-def _by_threads(read: Callable[[int], Any], count: int, ahead: int) -> Iterator[Any]:
+def _by_threads(read: Callable[[int], Any], count: int, ahead: int) -> Generator[Any]:
     """`read(0)`, `read(1)`, ... in order, each begun while those before it are used."""
     with ThreadPoolExecutor(min(ahead, count), "windows") as pool:
         pending = deque(pool.submit(read, number) for number in range(min(ahead, count)))
@@ -243,7 +243,7 @@ class _Dispatches:
         return self._read(int(number))
 
 
-def _by_grain(read: Callable[[int], Any], count: int, ahead: int) -> Iterator[Any]:
+def _by_grain(read: Callable[[int], Any], count: int, ahead: int) -> Generator[Any]:
     """The same by Grain's threads."""
     grain = _import_grain()
     options = grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
