@@ -24,6 +24,8 @@ from motion_jax.errors import UserError
 STATISTICS = ("martinez", "learn_traj_dep")
 REPRESENTATIONS = ("expmap", "relative", "rotation_6d", "quaternion", "positions")
 WINDOWS = ("clips", "frames")
+IN_MEMORY = ("auto", "yes", "no")
+LOADERS = ("threads", "grain")
 AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture", "rest", "late")
 TASKS = ("forecasting", "recognition", "anticipation")
 LOSSES = {
@@ -79,6 +81,8 @@ class DataConfig:
     one_hot: bool = True  # append the action, as the supervised models do
     validation: str = "auto"  # training subjects held out to choose checkpoints; "auto", "none" or names by commas
     skip_first_row: bool = False  # of training clips: CMU's begin with a T-pose; test windows stay the published ones
+    in_memory: str = "auto"  # whether training frames are, or are read from disk as needed (docs/large_data.md)
+    loader: str = "threads"  # what reads ahead where they are not: "grain" is a package, an extra; the same windows
     allow_duplicates: bool = False  # accept a file that occurs in both train and test
     synthetic_seed: int = 0
 
@@ -86,6 +90,10 @@ class DataConfig:
         one_of("data.statistics", self.statistics, STATISTICS)
         one_of("data.representation", self.representation, REPRESENTATIONS)
         one_of("data.windows", self.windows, WINDOWS)
+        one_of("data.in_memory", self.in_memory, IN_MEMORY)
+        one_of("data.loader", self.loader, LOADERS)
+        if self.loader != "threads" and self.in_memory == "yes":
+            raise UserError(f"data.loader={self.loader!r}: nothing reads it where data.in_memory='yes'")
         for name in self.augmentation_names:
             if name not in AUGMENTATIONS:
                 allowed = ", ".join(AUGMENTATIONS)
@@ -204,7 +212,7 @@ FORCING = ("train.teacher_forcing", "train.coin", "train.forcing_schedule", "tra
 _OF_WINDOWS = (
     *(f"data.{name}" for name in ("source_length", "target_length", "representation", "windows", "augmentation",
                                   "speed_range", "amplitude_range", "posture_range", "rest_range", "stride",
-                                  "statistics", "one_hot", "skip_first_row")),
+                                  "statistics", "one_hot", "skip_first_row", "in_memory", "loader")),
     *FORCING,
     "train.init",
     "train.score_mode",

@@ -26,6 +26,7 @@ OPTIONAL = {
     "tensorboard": "tensorboard",
     "flatbuffers": "export",
     "lmdb": "lmdb",
+    "grain": "large",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "jax-cuda12-plugin": "cuda12",

@@ -45,6 +45,7 @@ from motion_jax.data.splits import WAYS
 from motion_jax.data.summary import describe
 from motion_jax.data.trees import read_tree, write_tree
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 
 _DATASET = flags.DEFINE_enum("dataset", None, dataset_names(), "Which data set the files are.", required=True)
@@ -77,6 +78,8 @@ _SKELETON = cli.define_path("skeleton", None, "A motion file with the body for a
 _BODY = flags.DEFINE_enum("body", None, ("body22",), "Put all humanoid bodies on the canonical one.")
 _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names for --body: rig,joint,names,checked.")
 _ROOT = flags.DEFINE_enum("root", None, FOLDER_ROOTS, "How the root's path is told (docs/own_data.md).")
+_WORKERS = flags.DEFINE_integer("workers", None, "Processes that read recordings; none: one for each 32 MB of files, "
+                                "at most one a core. The data set is the same.", lower_bound=1)  # fmt: skip
 _OF_RECORDINGS = (
     _BODY, _JOINT_MAP, _PATTERN, _EXCLUDE, _TEST, _SPLIT, _FPS, _INPUT_FPS, _UNIT, _SKELETON, _ROOT,
 )  # fmt: skip
@@ -171,6 +174,8 @@ def _check_flags(spec: DatasetSpec) -> Path:
     for flag in _OF_RECORDINGS:
         if flag.value is not None and not isinstance(spec.files, MotionFiles):
             raise UserError(f"--{flag.name}={flag.value}: it is for folders of recordings, not --dataset={spec.name}")
+    if _WORKERS.value is not None and (labelled or not isinstance(spec.files, MotionFiles)):
+        raise UserError(f"--workers={_WORKERS.value}: it is for folders of recordings, not --dataset={spec.name}")
     check_rate(_FPS.value, "--fps")
     check_rate(_INPUT_FPS.value, "--input_fps")
     return out
@@ -206,8 +211,17 @@ def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
         shortest=shortest,
         strict=_STRICT.value,
         name=spec.name,
+        workers=_WORKERS.value,
+        scratch=_scratch(),
     )
     return _Source(Path(config.root), folder.dataset, folder.hashes, folder.findings, spec.split or folder.split)
+
+
+def _scratch() -> Path | None:
+    """Where the data set will be there is room for it; the system's temporary files may lie in memory."""
+    if _AUDIT_ONLY.value or not _OUT.value:
+        return None
+    return next(folder for folder in user_path(_OUT.value).absolute().parents if folder.is_dir())
 
 
 def _described(files: MotionFiles) -> MotionFiles:

@@ -25,6 +25,7 @@ import numpy as np
 
 from motion_jax.config import DataConfig
 from motion_jax.data.motion.root_heading import STEPS
+from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import ROOT, forward_kinematics
 from motion_jax.geometry.rotations import (
@@ -107,8 +108,7 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
     if "heading" in names and (body.positions or body.root_steps):
         why = "positions have the root in place" if body.positions else "its root holds steps from row to row"
         raise UserError(f"data.augmentation: 'heading' would change nothing on skeleton {body.name!r}: {why}")
-    sample = np.concatenate([clip.frames for clip in clips])
-    sample = sample[:: max(1, len(sample) // SAMPLE)].astype(np.float64)
+    sample = _sample(clips)
     return Augmentation(
         body,
         space.raw.mean,
@@ -122,6 +122,17 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
         rest=config.rest_range if "rest" in names else 0.0,
         late=config.source_length if "late" in names else 0,
     )
+
+
+def _sample(clips: tuple[Clip, ...]) -> np.ndarray:
+    """Rows of all clips, evenly spaced as if these lay end to end: `[R, D]` float64, R from SAMPLE to twice that."""
+    every = max(1, sum(len(clip.frames) for clip in clips) // SAMPLE)
+    parts, before = [], 0
+    for clip in clips:
+        parts.append(clip.frames[-before % every :: every].astype(np.float64))
+        release_pages(clip.frames)
+        before += len(clip.frames)
+    return np.concatenate(parts)
 
 
 def _mirror(body: Skeleton, sample: np.ndarray) -> Mirror:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
 from motion_jax.types import Clip
 
@@ -13,9 +14,10 @@ LARGEST = 2.0**24  # beyond it float32 has no halves: no angle and no length in 
 
 
 def check_clips(clips: Iterable[Clip]) -> None:
-    """`check_values` of every clip."""
+    """`check_values` of every clip, in the memory of one."""
     for clip in clips:
         check_values(clip.frames, f"clip {clip.name} ({clip.source})")
+        release_pages(clip.frames)
 
 
 def check_values(frames: np.ndarray, name: str) -> None:

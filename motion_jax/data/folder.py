@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +20,7 @@ from motion_jax.data.datasets import FOLDER_ROOTS, MotionFiles
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.finite import check_values
 from motion_jax.data.formats import Motion, read_motion
+from motion_jax.data.frame_cuts import Cuts, find_frame_cuts, read_frame_cuts
 from motion_jax.data.layouts import choose_actions
 from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.motion import moving_joints, positions
@@ -26,9 +31,10 @@ from motion_jax.data.motion.rig import find_rig, to_canonical
 from motion_jax.data.motion.root_forms import from_absolute, unwrap_rows
 from motion_jax.data.motion.rotations_np import quaternion_from_rotvec
 from motion_jax.data.path_pattern import ParsedPath, parse_paths
+from motion_jax.data.readers import Readers, usual_readers
 from motion_jax.data.recordings import find_recordings
 from motion_jax.data.splits import hold_out_test
-from motion_jax.data.temp_frame_file import TempFrameFile
+from motion_jax.data.temp_frame_file import TempFrameFile, unwritable
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
 from motion_jax.skeletons.joint_map import map_joints
@@ -60,8 +66,10 @@ def read_folder(
     shortest: int = 1,
     strict: bool = False,
     name: str = "folder",
+    workers: int | None = 1,
+    scratch: Path | None = None,
 ) -> Folder:
-    """Reads every motion file below a folder, one after the other, onto one body.
+    """Reads every motion file below a folder onto one body, in the memory of one file a process.
 
     Args:
         root: the folder.
@@ -71,6 +79,9 @@ def read_folder(
             into training and test have that many in each part.
         strict: whether what would be passed over or left out is an error.
         name: the data set's.
+        workers: processes that read, whose number changes nothing of what is read; None: as many as pay
+            (`usual_readers`). A script that asks for several must stand below `if __name__ == "__main__":`.
+        scratch: folder for temporary files as large as the data set; None: where the system keeps them.
 
     A body that differs from the first is retargeted by the names of its joints (`motion.retarget`); a file whose joints
     have other names altogether, like that of a prop, is left out, and where most would be, the body is another file's.
@@ -89,8 +100,8 @@ def read_folder(
     root, files = user_path(root), files or MotionFiles()
     if files.root not in FOLDER_ROOTS:
         raise UserError(f"--root={files.root}: must be one of {', '.join(FOLDER_ROOTS)}")
-    options = _Options(files, shortest, strict)
-    paths, findings = find_recordings(root, files.exclude, strict)
+    options = _Options(root, files, shortest, strict)
+    paths, findings = find_recordings(root, files.exclude, strict, companions=(files.cuts,) if files.cuts else ())
     named, unfit = parse_paths(root, paths, files.pattern)
     findings += [options.left_out(path, f"does not fit --pattern={files.pattern}") for path in unfit]
     if files.actions:
@@ -100,7 +111,11 @@ def read_folder(
     chosen = choose_actions(actions, known)
     named = [file for file in named if file.action in chosen]
     raise_errors(findings, root)
-    reading = _read_all(root, options, named)
+    options, hashes = _with_cuts(options, findings)
+    size = sum((root / file.path).stat().st_size for file in named)
+    with Readers(usual_readers(size) if workers is None else workers) as readers:
+        reading = _read_all(options, named, readers, scratch)
+    reading.hashes |= hashes
     findings += reading.findings
     raise_errors(findings, root)
     if not reading.clips:
@@ -132,9 +147,11 @@ def read_folder(
 class _Options(NamedTuple):
     """What `read_folder` was asked."""
 
+    root: Path
     files: MotionFiles
     shortest: int
     strict: bool
+    cuts: Cuts | None = None  # None: there is no table of them
 
     def left_out(self, path: str, why: str) -> Finding:
         """What is said of a recording that is not used."""
@@ -142,28 +159,38 @@ class _Options(NamedTuple):
         return Finding("error" if self.strict else "warning", path, None, f"left out: {why}{advice}")
 
 
-def _read_all(root: Path, options: _Options, named: Sequence[ParsedPath]) -> _Reading:
+def _with_cuts(options: _Options, findings: list[Finding]) -> tuple[_Options, dict[str, str]]:
+    """With the table of usable frames, where the data set has one, and its sha256 by its path."""
+    if not (name := options.files.cuts):
+        return options, {}
+    if (path := find_frame_cuts(options.root, name)) is None:
+        advice = " (--strict)" if options.strict else ""
+        message = f"is not there: recordings are read whole, with what it would leave out{advice}"
+        findings.append(Finding("error" if options.strict else "warning", name, None, message))
+        return options, {}
+    return options._replace(cuts=read_frame_cuts(options.root / path)), {path: _sha256(options.root / path)}
+
+
+def _read_all(options: _Options, named: Sequence[ParsedPath], readers: Readers, scratch: Path | None) -> _Reading:
     """Every file onto the body that is named, or the first file's; the first stranger's where most are strangers."""
     files = options.files
     body = fit_root(read_motion(user_path(files.skeleton), files.unit_mm)).skeleton if files.skeleton else None
     best: _Reading | None = None
     while True:
-        reading = _Reading(root, options, body)
-        for file in named:
-            reading.add(file)
+        reading = _Reading(body, scratch)
+        reading.read(options, named, readers)
         if best is not None and reading.fitting <= best.fitting:
             return best
         if files.skeleton or reading.fitting >= len(reading.strangers):
             return reading
-        best, body = reading, _named(reading.strangers[0], root)
+        best, body = reading, _named(reading.strangers[0], options.root)
 
 
 class _Reading:
     """Files that were read onto one body: what they are, and what is wrong with them."""
 
-    def __init__(self, root: Path, options: _Options, body: Skeleton | None) -> None:
-        self.root, self.options = root, options
-        self._body = body
+    def __init__(self, body: Skeleton | None, scratch: Path | None) -> None:
+        self._body, self._scratch = body, scratch
         self.clips: list[Clip] = []  # whose frames lie in `spool`
         self.rows: list[slice] = []
         self.hashes: dict[str, str] = {}
@@ -180,51 +207,141 @@ class _Reading:
         assert self._body is not None
         return self._body
 
-    def add(self, file: ParsedPath) -> None:
-        """Reads one file: a clip, or a finding that says why not."""
-        path, files = self.root / file.path, self.options.files
+    def read(self, options: _Options, named: Sequence[ParsedPath], readers: Readers) -> None:
+        """Reads files in their order: one by one until the body and the branch of its rotations are known, which is as
+        a rule after the first, and the others by all readers.
+        """
+        rest = list(named)
+        while rest and (self._body is None or self._near is None):
+            self._take(_File(options, rest.pop(0), self._body, self._near).read())
+        read = functools.partial(_read_file, options, self._body, self._near)
+        if readers.count == 1:
+            for file in readers.map(read, rest):
+                self._take(file)
+        elif rest:
+            with _drafts(self._scratch) as folder:
+                for file in readers.map(functools.partial(read, folder=folder), rest):
+                    self._take(file)
+
+    def _take(self, file: _File) -> None:
+        self._body, self._near = file.body, file.near
+        self.findings += file.findings
+        self.above += file.above
+        self.fitting += file.fits
+        self.strangers += [file.stranger] if file.stranger else []
+        if not hasattr(self, "spool") and self._body is not None:
+            self.spool = TempFrameFile(self._body.columns, self._scratch)
+        if file.frames is None:
+            return
+        frames = file.frames if isinstance(file.frames, np.ndarray) else np.load(file.frames, mmap_mode="r")
+        parsed, path = file.parsed, file.parsed.path
+        self.rows.append(self.spool.append(frames))
+        if isinstance(file.frames, Path):
+            file.frames.unlink()
+        self.lengths[path], self.hashes[path] = file.length, file.sha256
+        nothing = np.zeros((0, frames.shape[1]), np.float32)
+        self.clips.append(Clip(nothing, parsed.subject, parsed.action, parsed.trial, "train", source=path))
+
+
+def _read_file(
+    options: _Options, body: Skeleton | None, near: np.ndarray | None, parsed: ParsedPath, folder: Path | None = None
+) -> _File:
+    """One file; its frames in a file of `folder`, so that they need not pass from process to process."""
+    file = _File(options, parsed, body, near).read()
+    if folder is not None and isinstance(file.frames, np.ndarray):
+        path = folder / f"{uuid.uuid4().hex}.npy"
         try:
-            motion = self._placed(read_motion(path, files.unit_mm, fps=files.input_fps), file.path)
-            if motion is None:
-                return
-            frames = self._frames(motion, file.path)
-            check_values(frames, file.path)
+            np.save(path, file.frames)
+        except OSError as error:
+            raise unwritable(error, folder.parent) from None
+        file.frames = path
+    return file
+
+
+@contextlib.contextmanager
+def _drafts(scratch: Path | None) -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=".frames-", dir=scratch, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise unwritable(error, scratch) from None
+    with folder as path:
+        yield Path(path)
+
+
+class _File:
+    """One file, read onto a body, or onto its own where there is none yet: a clip, or findings that say why not."""
+
+    def __init__(self, options: _Options, parsed: ParsedPath, body: Skeleton | None, near: np.ndarray | None) -> None:
+        self.options, self.parsed = options, parsed
+        self.body, self.near = body, near
+        self.findings: list[Finding] = []
+        self.fits = False  # whether its joints are the body's
+        self.stranger: Skeleton | None = None  # its own body, if they are not
+        self.above = np.zeros(3)  # mm, the trunk from the legs, summed over frames
+        self.length = 0, 0.0  # frames and frames a second
+        self.sha256 = ""
+        self.frames: np.ndarray | Path | None = None  # [F, D] float32; None: it is left out
+
+    def read(self) -> _File:
+        """Fills everything in; returns itself."""
+        (root, files), relative = self.options[:2], self.parsed.path
+        path = root / relative
+        try:
+            motion = self._cut(read_motion(path, files.unit_mm, fps=files.input_fps))
+            placed = motion and self._placed(motion, relative)
+            if placed is None:
+                return self
+            frames = self._frames(placed, relative)
+            check_values(frames, relative)
         except UserError as error:
-            message = str(error).removeprefix(f"{path}: ").removeprefix(f"{file.path}: ")
+            message = str(error).removeprefix(f"{path}: ").removeprefix(f"{relative}: ")
             at = re.match(rf"{re.escape(str(path))}:(\d+): ", message)
             line = int(at[1]) if at else None
-            self.findings.append(Finding("error", file.path, line, message[at.end() if at else 0 :]))
-            return
+            self.findings.append(Finding("error", relative, line, message[at.end() if at else 0 :]))
+            return self
         if len(frames) < self.options.shortest:
             short = f"{len(frames)} frames at {files.fps:g} per second: {self.options.shortest} are needed"
-            self.findings.append(self.options.left_out(file.path, short))
-            return
-        self.lengths[file.path] = len(motion.frames), nominal_rate(motion.fps)
-        self.hashes[file.path] = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.rows.append(self.spool.append(frames))
-        nothing = np.zeros((0, frames.shape[1]), np.float32)
-        self.clips.append(Clip(nothing, file.subject, file.action, file.trial, "train", source=file.path))
+            self.findings.append(self.options.left_out(relative, short))
+            return self
+        self.length = len(placed.frames), nominal_rate(placed.fps)
+        self.sha256 = _sha256(path)
+        self.frames = frames.astype(np.float32)
+        return self
+
+    def _cut(self, motion: Motion) -> Motion | None:
+        """What is usable of it by the table of cuts; None where that is nothing."""
+        path = self.parsed.path
+        if self.options.cuts is None:
+            return motion
+        if (found := self.options.cuts.get(Path(path).stem)) is None:
+            self._warn(path, f"{self.options.files.cuts} does not name it: it is read whole")
+            return motion
+        kept = slice(found[0], min(found[1], len(motion.frames)))
+        if kept.start >= kept.stop:
+            what = f"frames {found[0]} to {found[1]}, and it has {len(motion.frames)}"
+            self.findings.append(self.options.left_out(path, f"{self.options.files.cuts} names {what}"))
+            return None
+        places = None if motion.places is None else motion.places[kept]
+        return dataclasses.replace(motion, frames=motion.frames[kept], places=places)
 
     def _placed(self, motion: Motion, path: str) -> Motion | None:
         """The motion on the body of all; None where it has other joints altogether."""
         for warning in motion.warnings:
             self._warn(path, warning)
         files = self.options.files
-        motion = fit_root(motion, None if files.body else self._body)
+        motion = fit_root(motion, None if files.body else self.body)
         if files.body:
             motion = self._without_rest_pose(motion, path)
             table = user_path(files.joint_map) if files.joint_map else None
             motion = to_canonical(find_rig(motion, map_joints(motion.skeleton, table)), motion)
-        if self._body is None:
-            self._body = motion.skeleton if files.body else _named(motion.skeleton, self.root)
-        if not hasattr(self, "spool"):
-            self.spool = TempFrameFile(self._body.columns)
-        if found := self._body.mismatch(motion.skeleton):
+        if self.body is None:
+            self.body = motion.skeleton if files.body else _named(motion.skeleton, self.options.root)
+        if found := self.body.mismatch(motion.skeleton):
             known = len(motion.notes)
             try:
-                placed = retarget(motion, self._body)
+                placed = retarget(motion, self.body)
             except UserError as error:
-                self.strangers.append(motion.skeleton)
+                self.stranger = motion.skeleton
                 self.findings.append(self.options.left_out(path, str(error).removeprefix(f"{motion.source}: ")))
                 return None
             self._warn(path, f"{'; '.join(placed.notes[known:])} ({found})")
@@ -232,7 +349,7 @@ class _Reading:
         elif moved := moving_joints(motion):
             names = ", ".join(moved[:6]) + ", ..." * (len(moved) > 6)
             self._warn(path, f"joints move from their places: only their rotations are kept: {names}")
-        self.fitting += 1
+        self.fits = True
         return motion
 
     def _without_rest_pose(self, motion: Motion, path: str) -> Motion:
@@ -256,9 +373,9 @@ class _Reading:
         if files.body and lacking > 0 and len(rows) >= _LEAST_SECONDS * files.fps:
             rows = np.concatenate([np.repeat(rows[:1], lacking, axis=0), rows])
             self._warn(path, f"short: its first pose is held for {lacking / files.fps:.2f} s before it")
-        frames = unwrap_rows(root, from_absolute(root, rows), self._near)
-        if self._near is None and len(frames):
-            self._near = frames[0]
+        frames = unwrap_rows(root, from_absolute(root, rows), self.near)
+        if self.near is None and len(frames):
+            self.near = frames[0]
         return frames
 
     def _warn(self, path: str, message: str) -> None:
@@ -282,6 +399,11 @@ def _check_up(above: np.ndarray) -> None:
         )
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _named(body: Skeleton, root: Path) -> Skeleton:
     return dataclasses.replace(body, name=root.absolute().name or "folder")
 
@@ -289,7 +411,8 @@ def _named(body: Skeleton, root: Path) -> Skeleton:
 def _key(options: _Options, hashes: dict[str, str]) -> str:
     """What decides the frames; files that were not read do not."""
     decisive = {**dataclasses.asdict(options.files), "exclude": (), "shortest": options.shortest}
-    if options.files.root == MotionFiles.root:
-        del decisive["root"]  # keys of data sets from before there was a choice
+    for field in ("root", "cuts"):
+        if getattr(options.files, field) == getattr(MotionFiles, field):
+            del decisive[field]  # keys of data sets from before there was a choice
     content = [VERSION, decisive, sorted(hashes.items())]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

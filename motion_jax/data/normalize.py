@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import DataConfig
-from motion_jax.data.finite import check_clips
+from motion_jax.data.finite import check_values
+from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace, Statistics
 from motion_jax.representations import REPRESENTATIONS, features_of
@@ -19,6 +20,7 @@ from motion_jax.types import Array, Clip, Dataset
 CONSTANT = 1e-4  # standard deviation below which a column is dropped (Martinez 2017)
 CONSTANT_MM = 1e-2  # the same of a joint's place, whose rounding is 1e-5 of a body
 _AT_ONCE = 64  # windows to a compiled call
+_ROWS = 1 << 16  # of a block whose moments are taken at once
 
 
 def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) -> PoseSpace:
@@ -35,14 +37,13 @@ def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) ->
         UserError: no column moves, a number is not finite or too large to be motion (the first is named), or rotations
             are to be represented otherwise of a root that holds a tilt and a turn, which are no rotation vector.
     """
-    check_clips(clips)
     if dataset.skeleton.root == "heading" and config.representation not in ("expmap", "positions"):
         raise UserError(
             f"data.representation={config.representation!r}: must be 'expmap' or 'positions', as the root of skeleton "
             f"{dataset.skeleton.name!r} holds a tilt and a turn (--root=heading), not a rotation"
         )
     stride = config.stride if config.statistics == "learn_traj_dep" else 1
-    mean, std = _moments([clip.frames[::stride] for clip in clips])
+    mean, std = _moments(clips, stride)
     raw = _of_positions(dataset, mean, std) if config.representation == "positions" else _statistics(mean, std)
     if not raw.kept:
         raise UserError(f"data set {dataset.name!r}: no column moves in its {len(clips)} training clips")
@@ -77,13 +78,19 @@ def _of_features(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) 
     """Of windows that follow each other in every clip, the last one of a clip ending with it."""
     span = config.source_length + config.target_length
     moves = np.isin(np.arange(space.columns), space.kept)
-    windows = []
+    windows = []  # clips, and the rows of them where windows begin, after down-sampling
     for clip in clips:
-        rows = np.where(moves, clip.frames[:: config.stride], space.mean).astype(np.float32)
-        starts = [*range(0, len(rows) - span, span), len(rows) - span] if len(rows) >= span else []
-        windows += [rows[start : start + span] for start in starts]
+        length = -(-len(clip.frames) // config.stride)
+        starts = [*range(0, length - span, span), length - span] if length >= span else []
+        windows += [(clip, start) for start in starts]
     if not windows:
         raise UserError(f"no training clip is as long as a window of {span} frames at data.stride={config.stride}")
+
+    def rows(clip: Clip, start: int) -> np.ndarray:
+        kept = clip.frames[config.stride * start : config.stride * (start + span) : config.stride]
+        window = np.where(moves, kept, space.mean).astype(np.float32)
+        release_pages(clip.frames)
+        return window
 
     @jax.jit
     def features(rows: Array) -> Array:
@@ -94,7 +101,7 @@ def _of_features(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) 
 
     def parts() -> Iterable[np.ndarray]:
         for begin in range(0, len(windows), _AT_ONCE):
-            part = windows[begin : begin + _AT_ONCE]
+            part = [rows(clip, start) for clip, start in windows[begin : begin + _AT_ONCE]]
             filled = np.stack(part + [part[-1]] * (_AT_ONCE - len(part)))
             yield np.asarray(features(filled))[: len(part)].reshape(len(part) * span, -1)
 
@@ -105,9 +112,22 @@ def _of_features(clips: tuple[Clip, ...], space: PoseSpace, config: DataConfig) 
     return _statistics(mean, np.sqrt(sum(((part - mean) ** 2).sum(axis=0) for part in parts()) / count))
 
 
-def _moments(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Two passes, clip by clip: no float64 copy of the whole set, and no cancellation."""
-    count = sum(len(part) for part in parts)
-    mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / count
-    variance = sum(((part - mean) ** 2).sum(axis=0) for part in parts) / count
-    return np.asarray(mean), np.sqrt(variance)
+def _moments(clips: tuple[Clip, ...], stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """One pass, block by block: no float64 copy of a clip, and no cancellation (Chan 1983).
+
+    The squares about the mean of all are those about each block's own mean, and its number of rows times the square
+    of how far its mean is from that of all.
+    """
+    counts, sums, squares = [], [], []
+    for clip in clips:
+        check_values(clip.frames, f"clip {clip.name} ({clip.source})")
+        for begin in range(0, len(clip.frames), stride * _ROWS):
+            part = clip.frames[begin : begin + stride * _ROWS : stride]
+            counts.append(len(part))
+            sums.append(part.sum(axis=0, dtype=np.float64))
+            squares.append(((part - sums[-1] / len(part)) ** 2).sum(axis=0))
+        release_pages(clip.frames)
+    count = sum(counts)
+    mean = np.asarray(sum(sums)) / count
+    between = sum(n * (total / n - mean) ** 2 for n, total in zip(counts, sums, strict=True))
+    return mean, np.sqrt((sum(squares) + between) / count)

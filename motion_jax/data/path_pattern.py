@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -37,8 +38,8 @@ def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> tuple[li
         root: for messages.
         paths: below the root, with slashes.
         pattern: a path without its suffix, in which {subject}, {action} and {trial} (digits) stand for themselves and
-            * for anything but a slash; a field that occurs twice must be the same text. Of several, separated by |,
-            each path has the first that it fits. "": the first of `USUAL` that fits every path.
+            * for anything but a slash, **/ for any folders or none; a field that occurs twice must be the same text. Of
+            several, separated by |, each path has the first that it fits. "": the first of `USUAL` that fits all.
 
     Returns:
         What the paths say; and the paths that do not fit `pattern`.
@@ -49,6 +50,7 @@ def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> tuple[li
     forms = [_compiled(each.strip()) for each in pattern.split("|")] if pattern else [_usual(root, paths)]
     named: list[ParsedPath] = []
     unfit: list[str] = []
+    counts: Counter[tuple[str, str]] = Counter()
     for path in paths:
         match = next(filter(None, (form.fullmatch(_stem(path)) for form in forms)), None)
         if match is None:
@@ -56,8 +58,8 @@ def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> tuple[li
             continue
         fields = match.groupdict()
         who, what = fields.get("subject", ""), fields.get("action", UNNAMED)
-        count = sum((file.subject, file.action) == (who, what) for file in named)
-        named.append(ParsedPath(path, who, what, int(fields.get("trial", count + 1))))
+        counts[who, what] += 1
+        named.append(ParsedPath(path, who, what, int(fields.get("trial", counts[who, what]))))
     if not named:
         path = unfit[0]
         raise UserError(f"{root / path}: does not fit --pattern={pattern!r} ({_stem(path)!r}), nor does any other file")
@@ -81,9 +83,11 @@ def _usual(root: Path, paths: Sequence[str]) -> re.Pattern[str]:
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     parts, seen = [], set()
-    for part in re.split(r"(\{[^{}]*\}|\*)", pattern):
+    for part in re.split(r"(\{[^{}]*\}|\*\*/|\*)", pattern):
         name = part[1:-1]
-        if part == "*":
+        if part == "**/":
+            parts.append("(?:.*/)?")
+        elif part == "*":
             parts.append("[^/]*")
         elif not part.startswith("{"):
             parts.append(re.escape(part))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 
 from motion_jax.config import DataConfig
+from motion_jax.data.temp_frame_file import TempFrameFile, release_pages
+from motion_jax.data.window_stream import fits
 from motion_jax.geometry.kinematics import ROOT, frame_positions
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
 _AT_ONCE = 4096  # rows to a compiled call: one shape, whatever the clips' lengths
+_BLOCK = 16 * _AT_ONCE  # rows that are held at once
 
 
 def represented(dataset: Dataset, config: DataConfig) -> Dataset:
@@ -20,7 +24,9 @@ def represented(dataset: Dataset, config: DataConfig) -> Dataset:
 
     Positions are those of `mpjpe_mm`: forward kinematics with the root in place.
     """
-    return _as_positions(dataset) if config.representation == "positions" and has_angles(dataset) else dataset
+    if config.representation != "positions" or not has_angles(dataset):
+        return dataset
+    return _as_positions(dataset, fits(dataset.clips, config))
 
 
 def has_angles(dataset: Dataset) -> bool:
@@ -44,11 +50,36 @@ def to_positions(skeleton: Skeleton, frames: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=2)  # training, selection and evaluation ask for the same one
-def _as_positions(dataset: Dataset) -> Dataset:
-    lengths = [len(clip.frames) for clip in dataset.clips]
-    rows = to_positions(dataset.skeleton, np.concatenate([clip.frames for clip in dataset.clips]))
-    parts = np.split(rows, np.cumsum(lengths)[:-1])
+def _as_positions(dataset: Dataset, in_memory: bool) -> Dataset:
+    """In memory, or in a temporary file: then in the memory of a block of rows."""
+    body, lengths = dataset.skeleton.of_positions, [len(clip.frames) for clip in dataset.clips]
+    blocks = (to_positions(dataset.skeleton, block) for block in _blocks(dataset.clips))
+    if in_memory:
+        rows = np.concatenate(list(blocks))
+    else:
+        spool = TempFrameFile(body.columns)
+        for block in blocks:
+            spool.append(block)
+        rows = spool.close()
+    ends = np.cumsum(lengths)
     clips: tuple[Clip, ...] = tuple(
-        dataclasses.replace(clip, frames=part) for clip, part in zip(dataset.clips, parts, strict=True)
+        dataclasses.replace(clip, frames=rows[end - length : end])
+        for clip, length, end in zip(dataset.clips, lengths, ends, strict=True)
     )
-    return dataclasses.replace(dataset, clips=clips, skeleton=dataset.skeleton.of_positions)
+    return dataclasses.replace(dataset, clips=clips, skeleton=body)
+
+
+def _blocks(clips: tuple[Clip, ...]) -> Iterator[np.ndarray]:
+    """The rows of all clips end to end, in arrays of whole compiled calls."""
+    pending, held = [], 0
+    for clip in clips:
+        for begin in range(0, len(clip.frames), _BLOCK):
+            pending.append(np.array(clip.frames[begin : begin + _BLOCK]))
+            held += len(pending[-1])
+            if held >= _BLOCK:
+                rows = np.concatenate(pending)
+                yield rows[:_BLOCK]
+                pending, held = [rows[_BLOCK:]], held - _BLOCK
+        release_pages(clip.frames)
+    if held:
+        yield np.concatenate(pending)

@@ -110,7 +110,7 @@ def write_rows(path: Path, shape: tuple[int, int], parts: Iterable[np.ndarray]) 
     with path.open("w+b") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": _DTYPE.str, "fortran_order": False, "shape": shape})
         for part in parts:
-            file.write(np.ascontiguousarray(part, _DTYPE).tobytes())
+            file.write(np.ascontiguousarray(part, _DTYPE).data)
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
 

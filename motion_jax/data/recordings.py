@@ -19,7 +19,9 @@ _LOOKED_AT = 1 << 16  # bytes of a text in which its first line must end
 _LISTED = 6  # files that one warning names; the rest are counted
 
 
-def find_recordings(root: Path, exclude: Sequence[str], strict: bool) -> tuple[list[str], list[Finding]]:
+def find_recordings(
+    root: Path, exclude: Sequence[str], strict: bool, companions: Sequence[str] = ()
+) -> tuple[list[str], list[Finding]]:
     """The motion files below a folder, and what is said of the other files there.
 
     Args:
@@ -27,6 +29,7 @@ def find_recordings(root: Path, exclude: Sequence[str], strict: bool) -> tuple[l
         exclude: patterns with *, ? and [...]; one without a slash leaves out every file and folder of a name that it
             matches, one with a slash the paths below `root` that it matches.
         strict: whether a file that is passed over is an error.
+        companions: names of files that are no recordings and belong to them.
 
     Returns:
         Paths below `root`, with slashes, by name; and one finding for each reason for which files are passed over.
@@ -42,6 +45,8 @@ def find_recordings(root: Path, exclude: Sequence[str], strict: bool) -> tuple[l
     chosen = [path for path in paths if not any(_matches(path, pattern) for pattern in exclude)]
     found, others = [], {}
     for path in chosen:
+        if Path(path).name in companions:
+            continue
         reason = _why_no_motion(root / path)
         if reason is None:
             found.append(path)

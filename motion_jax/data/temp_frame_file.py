@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from typing import IO
+from pathlib import Path
 
 import numpy as np
 
@@ -12,20 +12,27 @@ from motion_jax.errors import UserError
 
 
 class TempFrameFile:
-    """A temporary file of `[*, D]` float32 rows; it has no name, so nothing is left of it when the process ends."""
+    """A temporary file of `[*, D]` float32 rows; it has no name, so nothing is left of it when the process ends.
 
-    def __init__(self, columns: int) -> None:
+    It lies in `folder`, else where the system keeps temporary files, which on some machines is memory.
+    """
+
+    def __init__(self, columns: int, folder: Path | None = None) -> None:
         self._shape = (0, columns)
-        self._file = _opened()
+        self._folder = folder
+        try:
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the object
+        except OSError as error:
+            raise unwritable(error, folder) from None
 
     def append(self, frames: np.ndarray) -> slice:
         """Keeps `[F, D]`; returns where its rows lie. Raises `UserError` where the disk is full."""
         begin = self._shape[0]
         self._shape = (begin + len(frames), self._shape[1])
         try:
-            self._file.write(np.ascontiguousarray(frames, np.float32).tobytes())
+            self._file.write(np.ascontiguousarray(frames, np.float32).data)
         except OSError as error:
-            raise _unwritable(error) from None
+            raise unwritable(error, self._folder) from None
         return slice(begin, self._shape[0])
 
     def __del__(self) -> None:
@@ -37,7 +44,7 @@ class TempFrameFile:
         try:
             self._file.flush()
         except OSError as error:
-            raise _unwritable(error) from None
+            raise unwritable(error, self._folder) from None
         with self._file:
             if not self._shape[0]:  # nothing cannot be mapped
                 return np.zeros(self._shape, np.float32)
@@ -57,13 +64,9 @@ def release_pages(frames: np.ndarray) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _opened() -> IO[bytes]:
-    try:
-        return tempfile.TemporaryFile()
-    except OSError as error:
-        raise _unwritable(error) from None
-
-
-def _unwritable(error: OSError) -> UserError:
-    folder = tempfile.gettempdir()
-    return UserError(f"{folder}: cannot be written: {error.strerror} (TMPDIR names another place for temporary files)")
+def unwritable(error: OSError, folder: Path | None = None) -> UserError:
+    """What is said of a temporary file that cannot be written, in `folder` or where the system keeps them."""
+    if folder is not None:
+        return UserError(f"{folder}: cannot be written: {error.strerror}")
+    place = tempfile.gettempdir()
+    return UserError(f"{place}: cannot be written: {error.strerror} (TMPDIR names another place for temporary files)")

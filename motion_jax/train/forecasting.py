@@ -19,9 +19,10 @@ import numpy as np
 from motion_jax.config import Experiment
 from motion_jax.data.augment import Augmentation, make_augmentation
 from motion_jax.data.normalize import pose_space
-from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
+from motion_jax.data.packed_clips import PackedClips, sample_windows
 from motion_jax.data.positions import represented
 from motion_jax.data.splits import split_clips
+from motion_jax.data.window_stream import ReadWindows, WindowStream, pack_or_stream, sample_fixed
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import Selection, check_names, select
 from motion_jax.evaluation.metrics import Metric, find_metric, has_angles
@@ -36,7 +37,7 @@ from motion_jax.teacher_forcing import forcing_of_mode, sample_forcing
 from motion_jax.train.log import Progress, end_of, read_metrics
 from motion_jax.train.loop import Callback, train
 from motion_jax.train.packed_run import PackedRun, find_packed, read_packed
-from motion_jax.train.step import replace_running
+from motion_jax.train.step import replace_running, update_key
 from motion_jax.train.task import SCORE
 from motion_jax.train.workdir import SPACE, Workdir
 from motion_jax.types import Array, Batch, Dataset, Model, Params, RateScales
@@ -58,7 +59,7 @@ class ForcedBatch(NamedTuple):
 class ReportWindows(NamedTuple):
     """What reports measure; None where a data set has no such clips."""
 
-    test: PackedClips | None = None
+    test: PackedClips | WindowStream | None = None
     srnn: Selection | None = None
     validation: Batch | None = None
 
@@ -164,7 +165,7 @@ class Forecasting:
     model: Model
     space: PoseSpace
     loss: Loss
-    data: PackedClips  # of the training clips
+    data: PackedClips | WindowStream  # of the training clips
     data_key: str = ""
     windows: ReportWindows = NO_WINDOWS
     augmentation: Augmentation | None = None  # of training windows
@@ -184,22 +185,25 @@ class Forecasting:
         splits = split_clips(dataset, experiment.data)
         start = _packed_start(experiment, dataset) if experiment.train.init else None
         space = start.space if start else pose_space(dataset, splits.train, experiment.data)
-        packed = pack_clips(splits.train, space, experiment.data)
         augmentation = make_augmentation(space, splits.train, experiment.data)
+        data, batch = experiment.data, experiment.train.batch
+        source = pack_or_stream(
+            splits.train, space, data, batch, data.windows, augmentation, windows_key, start is None
+        )
         model, loss = make(experiment, space), make_loss(experiment.train.loss, space)
         frames = jax.ShapeDtypeStruct((1, experiment.data.target_length, space.width), jnp.float32)
         last = jax.ShapeDtypeStruct((1, space.columns), jnp.float32)
         jax.eval_shape(loss, frames, frames, last)  # what the loss cannot measure it refuses before anything is made
         windows = NO_WINDOWS
         if splits.test and experiment.train.report_test:
-            test = pack_clips(splits.test, space, experiment.data)
+            test = pack_or_stream(splits.test, space, data, TEST_WINDOWS)
             windows = ReportWindows(test, select("srnn", dataset, space, experiment))
         if splits.validation:
-            clips = pack_clips(splits.validation, space, experiment.data)
-            fixed = sample_windows(clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS, space, experiment.data)
+            clips = pack_or_stream(splits.validation, space, data, VALIDATION_WINDOWS)
+            fixed = sample_fixed(clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS, space, data)
             windows = windows._replace(validation=fixed)
         params = start.params if start else None
-        return cls(experiment, model, space, loss, packed, dataset.key, windows, augmentation, params)
+        return cls(experiment, model, space, loss, source, dataset.key, windows, augmentation, params)
 
     @property
     def records(self) -> dict[str, str]:
@@ -225,12 +229,14 @@ class Forecasting:
         """The model's parameters, drawn by `key`, or those that training goes on from."""
         return self.model.init(key) if self.start is None else jax.tree.map(jnp.asarray, self.start)
 
-    def sample_batch(self, data: PackedClips, key: Array, step: Array) -> ForcedBatch:
+    def sample_batch(self, data: PackedClips | ReadWindows, key: Array, step: Array) -> ForcedBatch:
         """B windows, and where their decoders are fed the truth at `step`; consumes `key`."""
-        config = self.experiment.train
-        windows_key, forcing_key = jax.random.split(key)
-        drawn = self.experiment.data
-        windows = sample_windows(data, windows_key, config.batch, self.space, drawn, drawn.windows, self.augmentation)
+        config, drawn = self.experiment.train, self.experiment.data
+        windows_key, forcing_key = jax.random.split(key)  # `windows_key` says the same
+        packed, first = (data.packed, data.first[step - data.step]) if isinstance(data, ReadWindows) else (data, None)
+        windows = sample_windows(
+            packed, windows_key, config.batch, self.space, drawn, drawn.windows, self.augmentation, first
+        )
         forced = sample_forcing(config, forcing_key, step, config.batch, self.experiment.data.target_length)
         keys = jax.random.key_data(jax.random.split(jax.random.fold_in(key, ROWS), config.batch))
         return ForcedBatch(windows, forced, keys)
@@ -260,7 +266,7 @@ class Forecasting:
         error_name, modes = self._error_name, self._modes
         if self.windows.test and self.windows.srnn:
             key = jax.random.fold_in(jax.random.key(self.experiment.train.seed), step)
-            test = sample_windows(self.windows.test, key, TEST_WINDOWS, self.space, self.experiment.data)
+            test = sample_fixed(self.windows.test, key, TEST_WINDOWS, self.space, self.experiment.data)
             srnn = self._encoded(self.windows.srnn)
             for mode in modes:
                 row[f"test_loss_{mode}"] = self._loss_in(mode, params, test)
@@ -352,6 +358,11 @@ class Forecasting:
             "one_step": np.concatenate([history[:, -1:], future[:, :-1]], axis=1),
         }
         return {mode: float(self._metric(self.space.skeleton, known[mode], future).mean()) for mode in self._modes}
+
+
+def windows_key(key: Array, step: Array) -> Array:
+    """The key by which the windows of update `step` are drawn, of a run whose state has the raw `key`."""
+    return jax.random.split(update_key(key, step))[0]
 
 
 def score_metric(experiment: Experiment, skeleton: Skeleton) -> Metric:

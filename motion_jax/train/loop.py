@@ -20,7 +20,7 @@ from motion_jax.train.log import END, MetricsLog, Progress, end_of, read_metrics
 from motion_jax.train.optimizer import learning_rate, make_optimizer
 from motion_jax.train.step import StepMetrics, TrainState, TrainSteps, init_state, is_finite, make_train_steps
 from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
-from motion_jax.train.task import SCORE, Task
+from motion_jax.train.task import SCORE, Task, feed_of
 from motion_jax.train.tensorboard import TENSORBOARD, TensorBoardWriter
 from motion_jax.train.workdir import Workdir
 
@@ -75,8 +75,7 @@ def train(
             # the config has proved possible: what is recorded can be resumed
             folder.begin(experiment, task.records, task.data_key)
             with _Run(task, experiment, folder, progress, stop, callback, board, seconds_before) as run:
-                state, data = jax.device_put((state, task.data), sharding)
-                run.train(train_steps, state, data, sharding)
+                run.train(train_steps, jax.device_put(state, sharding), sharding)
             return run.step
 
 
@@ -124,16 +123,17 @@ class _Run:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def train(self, train_steps: TrainSteps, state: TrainState, data: Any, sharding: jax.sharding.Sharding) -> None:
+    def train(self, train_steps: TrainSteps, state: TrainState, sharding: jax.sharding.Sharding) -> None:
         """From the last good checkpoint, or the given state, to the last step."""
         state = self._resume(state, sharding)
+        feed = self._open.enter_context(feed_of(self._task.data, state.key, self.step, self._config, sharding))
         begun, first = time.monotonic(), self.step
         while self.step < self._config.steps and not self._exhausted:
             before = self.step
             count = min(self._config.steps_per_dispatch, self._config.steps - before)
             if before == first:
                 self._progress.say(f"compiling the training step; steps {first + 1} to {first + count} follow")
-            state, metrics = train_steps(state, data, count)
+            state, metrics = train_steps(state, next(feed), count)
             if before == first:
                 self._say_begun(metrics, count)
             self._pending.append(metrics)

@@ -106,7 +106,7 @@ def train_step(
         num_parts: microbatches that each of them computes one after another.
         ema: decay of the moving average, of a state that has one.
     """
-    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+    key = update_key(state.key, state.step)
     batch = task.sample_batch(data, key, state.step)
     batch = jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec(DATA)))
     loss_and_grad = _mean_over_parts(task, mesh, num_parts)
@@ -118,6 +118,11 @@ def train_step(
         state = state.replace(average=moving_average(state.average, params, state.step, ema))
     metrics = StepMetrics(loss, optax.tree.norm(grad))
     return state.replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
+
+
+def update_key(key: Array, step: Array) -> Array:
+    """The key of update `step`, from 0, of a run whose state has the raw `key`."""
+    return jax.random.fold_in(jax.random.wrap_key_data(key), step)
 
 
 def moving_average(average: Params, params: Params, step: Array, decay: float) -> Params:

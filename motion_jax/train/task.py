@@ -6,13 +6,43 @@ Loop, checkpoints, sweeps, logs and the sharing of a batch among devices serve a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, runtime_checkable
 
+import jax
+import numpy as np
+
+from motion_jax.config import TrainConfig
 from motion_jax.types import Array, Params, RateScales
 
 SCORE = "validation_score"
 """The number of `Task.measure` that chooses the best checkpoint: the lower the better."""
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Data too large for memory, of which every dispatch is handed what its updates need."""
+
+    def feed(
+        self, key: np.ndarray, begin: int, end: int, count: int, sharding: jax.sharding.Sharding
+    ) -> AbstractContextManager[Iterator[Any]]:
+        """What `sample_batch` takes as `data` in dispatches of `count` updates from `begin` to `end`, the last one of
+        as many as are left; a pytree on the devices of `sharding`. `key` is the state's, raw.
+
+        It must follow from the numbers of the updates and the key alone: so a resumed run reads what it would have.
+        """
+        ...
+
+
+def feed_of(
+    data: Any, key: Array, begin: int, config: TrainConfig, sharding: jax.sharding.Sharding
+) -> AbstractContextManager[Iterator[Any]]:
+    """What each dispatch from update `begin` on takes as `data`: what its stream reads, or the whole, copied once."""
+    if isinstance(data, Stream):
+        return data.feed(np.asarray(key), begin, config.steps, config.steps_per_dispatch, sharding)
+    return nullcontext(itertools.repeat(jax.device_put(data, sharding)))
 
 
 class Task(Protocol):
@@ -24,7 +54,7 @@ class Task(Protocol):
 
     @property
     def data(self) -> Any:
-        """A pytree of the arrays that batches are drawn from; a copy lies on every device."""
+        """A pytree of the arrays that batches are drawn from, of which a copy lies on every device; or a `Stream`."""
         ...
 
     @property
@@ -63,7 +93,7 @@ class Task(Protocol):
         """A pytree of `[B, ...]` arrays, drawn for update `step` (`[]` int32, from 0).
 
         Args:
-            data: `self.data`, on the device.
+            data: `self.data`, on the device; of a `Stream`, what it has read.
             key: of this update; to be used as it is, or split in two.
             step: of this update.
         """

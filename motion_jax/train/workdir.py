@@ -23,7 +23,8 @@ except ImportError:  # Windows
 
 SPACE = "space.json"  # of a forecasting run: what its frames are normalised with
 MAY_CHANGE = ("train.steps", "train.log_every", "train.report_every", "train.checkpoint_every", "train.keep_last",
-              "train.patience", "train.report_test", "data.root", "data.cache")  # fmt: skip
+              "train.patience", "train.report_test", "data.root", "data.cache", "data.in_memory",
+              "data.loader")  # fmt: skip
 """Fields that a resumed run may change without becoming another run (`eval.*` may too). `train.steps` only where no
 schedule is measured by it, neither of forcing nor of the learning rate."""
 CANNOT_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)

@@ -72,8 +72,8 @@ def test_commands_find_it_as_an_installed_package(package: Path, tmp_path: Path)
         find_dataset("duets", "data.name")
     install(package)
     assert dataset_names() == (
-        "synthetic", "synthetic_people", "h36m", "cmu", "folder", "synthetic_sessions", "msr_action3d", "ntu", "sbu",
-        "feature_arrays", "duets", "sines",
+        "synthetic", "synthetic_people", "h36m", "cmu", "folder", "100style", "bandai_namco", "synthetic_sessions",
+        "msr_action3d", "ntu", "sbu", "feature_arrays", "duets", "sines",
     )  # fmt: skip
     assert "duets" not in sys.modules  # listing imports nothing
     run_test(tmp_path / "tree")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.log import Progress, read_metrics
 from motion_jax.train.stop import Interrupted
+from motion_jax.train.task import Stream
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
 
@@ -129,6 +131,64 @@ def test_a_crash_between_two_checkpoints(
     assert digest(tmp_path / "run")[0] == 10
     train(tmp_path / "run", checkpoint_every=10)
     _assert_as_whole(tmp_path / "run", whole, digest)
+
+
+def test_a_run_that_reads_from_disk_crashes_and_goes_on(
+    configure: Configure, dataset: Dataset, whole: Path, tmp_path: Path, digest: Digest,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    """Windows follow from the seed and the step alone; these are those of the run in memory."""
+    experiment = configure(data={"in_memory": "no"}, checkpoint_every=10)
+    task = Forecasting.of(experiment, dataset)
+    assert isinstance(task.data, Stream)
+    loop.train(task, experiment, tmp_path / "undisturbed")
+    with monkeypatch.context() as patch:
+        _at_step(patch, 15, lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            loop.train(task, experiment, tmp_path / "run")
+    loop.train(task, experiment, tmp_path / "run")
+    _assert_as_whole(tmp_path / "run", tmp_path / "undisturbed", digest)
+    losses = [[row["loss"] for row in _rows(run) if row["kind"] == "train"] for run in (tmp_path / "run", whole)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+SAME = """
+import sys
+import jax
+import numpy as np
+from motion_jax.config import Experiment
+from motion_jax.data.cache import open_dataset
+from motion_jax.runtime.devices import data_mesh
+from motion_jax.train.forecasting import Forecasting
+from motion_jax.train.optimizer import make_optimizer
+from motion_jax.train.step import init_state, make_train_steps
+from motion_jax.train.task import feed_of
+runs = []
+for changes in ({"data.in_memory": "yes"}, {"data.in_memory": "no"}):
+    experiment = Experiment.from_json(sys.argv[1], "argument").changed(changes)
+    task, optimizer = Forecasting.of(experiment, open_dataset(experiment.data)), make_optimizer(experiment)
+    steps, sharding = make_train_steps(task, optimizer, experiment, data_mesh(experiment))
+    state = jax.device_put(init_state(task, optimizer, 0), sharding)
+    metrics = []
+    with feed_of(task.data, state.key, 0, experiment.train, sharding) as feed:
+        for data in [next(feed) for _ in range(4)]:
+            state, part = steps(state, data, 5)
+            metrics.append(jax.device_get(part))
+    runs.append((metrics, jax.device_get(state)))
+for one, other in zip(*map(jax.tree.leaves, runs), strict=True):
+    np.testing.assert_array_equal(one, other)
+print(np.concatenate([part.loss for part in runs[0][0]]).size)
+"""
+
+
+@pytest.mark.slow
+def test_the_first_steps_from_disk_are_those_in_memory_bit_for_bit(configure: Configure, compiled: dict[str, str]):
+    """As users compile: what the suite asks of XLA (conftest.py) rounds a sum by how the program around it looks."""
+    text = json.dumps(configure(data={"augmentation": "speed,reverse"}, report_test=False).to_dict())
+    environment = os.environ | {"PYTHONPATH": compiled["PYTHONPATH"], "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
+    call = [sys.executable, "-c", SAME, text]
+    done = subprocess.run(call, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, "20\n"), done.stderr
 
 
 def test_a_crash_before_the_first_checkpoint(

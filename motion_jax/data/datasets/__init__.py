@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from motion_jax.data.datasets import cmu, feature_arrays, folder, h36m, msr_action3d, ntu, sbu, synthetic
+from motion_jax.data.datasets import (
+    bandai_namco,
+    cmu,
+    feature_arrays,
+    folder,
+    h36m,
+    msr_action3d,
+    ntu,
+    sbu,
+    style100,
+    synthetic,
+)
 from motion_jax.data.datasets.spec import FOLDER_ROOTS, DatasetSpec, Drawing, Generated, LabelledFiles, MotionFiles
 from motion_jax.data.layouts import Layout
 from motion_jax.errors import UserError
@@ -17,7 +28,8 @@ PLUGINS = "motion_jax.datasets"  # the entry-point group by which other packages
 
 DATASETS: dict[str, DatasetSpec] = {
     spec.name: spec for spec in (
-        synthetic.SPEC, synthetic.PEOPLE, h36m.SPEC, cmu.SPEC, folder.SPEC, synthetic.SESSIONS, msr_action3d.SPEC,
+        synthetic.SPEC, synthetic.PEOPLE, h36m.SPEC, cmu.SPEC, folder.SPEC, style100.SPEC, bandai_namco.SPEC,
+        synthetic.SESSIONS, msr_action3d.SPEC,
         ntu.SPEC, sbu.SPEC, feature_arrays.SPEC,
     )
 }  # fmt: skip
