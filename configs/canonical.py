@@ -22,6 +22,7 @@ def get_config() -> ConfigDict:
             target_length=25,
             stride=1,
             windows="frames",
+            statistics="joints",
             one_hot=False,
             augmentation="mirror,speed,amplitude,posture,rest,late",
         ),
@@ -30,6 +31,6 @@ def get_config() -> ConfigDict:
             name="adamw", learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=1.0, weight_decay=1e-4
         ),
         train=TrainConfig(
-            steps=5000, batch=64, loss="path", ema=0.995, refit=True, score_mode="free_running", report_every=1000
+            steps=4000, batch=64, loss="path", ema=0.995, refit=True, score_mode="free_running", report_every=1000
         ),
     ).to_config_dict()

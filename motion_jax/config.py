@@ -21,7 +21,7 @@ import ml_collections
 
 from motion_jax.errors import UserError
 
-STATISTICS = ("martinez", "learn_traj_dep")
+STATISTICS = ("martinez", "learn_traj_dep", "joints")
 REPRESENTATIONS = ("expmap", "relative", "rotation_6d", "quaternion", "positions")
 WINDOWS = ("clips", "frames")
 IN_MEMORY = ("auto", "yes", "no")
@@ -77,7 +77,10 @@ class DataConfig:
     posture_range: float = 0.3  # "posture" adds N(0, p^2) standard deviations to a column, the same in all frames
     rest_range: float = 0.3  # "rest" turns joints' axes by N(0, r^2) rad about each of three, the same in all frames
     stride: int = 2  # keep rows 0, stride, 2 stride, ...
-    statistics: str = "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows
+    statistics: str = (
+        "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows; "joints": one std a
+    )
+    # joint, of bodies whose axes may lie otherwise elsewhere
     one_hot: bool = True  # append the action, as the supervised models do
     validation: str = "auto"  # training subjects held out to choose checkpoints; "auto", "none" or names by commas
     skip_first_row: bool = False  # of training clips: CMU's begin with a T-pose; test windows stay the published ones

@@ -13,12 +13,14 @@ from motion_jax.config import DataConfig
 from motion_jax.data.finite import check_values
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
+from motion_jax.geometry.kinematics import ROOT
 from motion_jax.pose_space import PoseSpace, Statistics
 from motion_jax.representations import REPRESENTATIONS, features_of
 from motion_jax.types import Array, Clip, Dataset
 
 CONSTANT = 1e-4  # standard deviation below which a column is dropped (Martinez 2017)
 CONSTANT_MM = 1e-2  # the same of a joint's place, whose rounding is 1e-5 of a body
+LEAST_RAD = 0.1  # deviation of a joint that hardly moves in training, and may on another rig
 _AT_ONCE = 64  # windows to a compiled call
 _ROWS = 1 << 16  # of a block whose moments are taken at once
 
@@ -27,7 +29,9 @@ def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) ->
     """Mean and population standard deviation over the rows of `clips`, in float64.
 
     `config.statistics`: "martinez" reads every row at the full frame rate (Martinez 2017), "learn_traj_dep" only the
-    rows that down-sampling keeps (Mao 2019). Columns with a deviation below 1e-4 are dropped.
+    rows that down-sampling keeps (Mao 2019). Columns with a deviation below 1e-4 are dropped. "joints": every row, and
+    one deviation for the three columns of a joint, none of which is dropped: a rig whose axes lie otherwise turns its
+    elbow in columns that hardly move in training, and an input of many deviations is nonsense to a network.
 
     Of other representations than exponential maps the features of windows are counted, end to end in every clip;
     of `relative` ones their root mean square about 0, so that no motion stays 0. Positions have one scale for all
@@ -44,7 +48,10 @@ def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) ->
         )
     stride = config.stride if config.statistics == "learn_traj_dep" else 1
     mean, std = _moments(clips, stride)
-    raw = _of_positions(dataset, mean, std) if config.representation == "positions" else _statistics(mean, std)
+    if config.representation == "positions":
+        raw = _of_positions(dataset, mean, std)
+    else:
+        raw = _of_joints(mean, std) if config.statistics == "joints" else _statistics(mean, std)
     if not raw.kept:
         raise UserError(f"data set {dataset.name!r}: no column moves in its {len(clips)} training clips")
     space = PoseSpace(
@@ -63,6 +70,14 @@ def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) ->
 def _statistics(mean: np.ndarray, std: np.ndarray) -> Statistics:
     kept = tuple(int(column) for column in np.flatnonzero(std >= CONSTANT))
     return Statistics(mean, np.where(std >= CONSTANT, std, 1), kept)
+
+
+def _of_joints(mean: np.ndarray, std: np.ndarray) -> Statistics:
+    """Columns 0-5, of the root, with their own deviations, those of a joint with the root of their mean square."""
+    own = _statistics(mean, std)
+    joints = np.sqrt(np.mean(std[ROOT:].reshape(-1, 3) ** 2, axis=1))
+    scale = np.concatenate([own.std[:ROOT], np.repeat(np.maximum(joints, LEAST_RAD), 3)])
+    return Statistics(mean, scale, (*(c for c in own.kept if c < ROOT), *range(ROOT, len(mean))))
 
 
 def _of_positions(dataset: Dataset, mean: np.ndarray, std: np.ndarray) -> Statistics:
