@@ -248,15 +248,15 @@ class _Reading:
         return dataclasses.replace(motion, frames=motion.frames[first:], places=places)
 
     def _frames(self, motion: Motion, path: str) -> np.ndarray:
-        files, resampled = self.options.files, resample(motion, self.options.files.fps)
-        rows = resampled.frames
-        if files.root == "heading":
+        files, root = self.options.files, self.options.files.root
+        resampled = resample(motion, files.fps)
+        if root == "heading":
             self.above += _trunk_above_legs(resampled)
-        lacking = self.options.shortest + 1 - len(rows)
+        rows, lacking = resampled.frames, self.options.shortest + 1 - len(resampled.frames)
         if files.body and lacking > 0 and len(rows) >= _LEAST_SECONDS * files.fps:
             rows = np.concatenate([np.repeat(rows[:1], lacking, axis=0), rows])
             self._warn(path, f"short: its first pose is held for {lacking / files.fps:.2f} s before it")
-        frames = unwrap_rows(files.root, from_absolute(files.root, rows), self._near)
+        frames = unwrap_rows(root, from_absolute(root, rows), self._near)
         if self._near is None and len(frames):
             self._near = frames[0]
         return frames

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,17 +13,23 @@ from absl import logging
 
 from motion_jax.data.formats import Motion
 from motion_jax.data.motion.merge_root import fit_root, split_root
+from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
+from motion_jax.data.motion.rig import Rig, find_rig, from_canonical, to_canonical
 from motion_jax.data.motion.root_forms import from_absolute, to_absolute, unwrap_rows
+from motion_jax.data.motion.seam import within_last_steps, without_jolt
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.geometry.fit_rotations import fit_rotations
+from motion_jax.skeletons.joint_map import map_joints
 from motion_jax.skeletons.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from motion_jax.inference.predictor import Predictor
+
+_LEAST_SECONDS = 0.2  # of a recording whose first pose is held before it: `augment.LEAST_SEEN` frames
 
 
 def continue_motions(
@@ -30,15 +38,18 @@ def continue_motions(
     action: str | Sequence[str | None] | None = None,
     start: int | None = None,
     retargeted: bool = False,
+    joint_map: Path | None = None,
 ) -> list[Motion]:
     """Predicts what follows each motion, in one call.
 
     Args:
         predictor: of any body; where its root holds steps, they are formed here and summed up again.
-        motions: of the body that the model was trained on; each at any rate.
+        motions: of the body that the model was trained on, or of any humanoid body where that is the canonical one;
+            each at any rate.
         action: as `Predictor`'s.
         start: frame of the file where what is read begins; None: the last S frames of the model's rate are read.
         retargeted: put other bodies on the model's by the names of their joints (`formats.retarget`).
+        joint_map: of models of the canonical body, a table of joints' names that comes before the shipped one.
 
     Returns:
         For each motion the next T / `predictor.space.fps` seconds, at the motion's own rate and in its own channels.
@@ -47,7 +58,8 @@ def continue_motions(
     Raises:
         UserError: a body does not fit, or a motion is too short.
     """
-    return continue_fitted(predictor, [fit(predictor, motion, start, retargeted) for motion in motions], action)
+    fitted = [fit(predictor, motion, start, retargeted, joint_map) for motion in motions]
+    return continue_fitted(predictor, fitted, action)
 
 
 class Fitted(NamedTuple):
@@ -58,9 +70,16 @@ class Fitted(NamedTuple):
     onto: Motion  # on the model's body
     rows: np.ndarray  # that are read, at the rate of the training's files
     end: int  # the frame of `motion` at which they end
+    rig: Rig | None = None  # how `merged` stands to `onto`, where that is the canonical body
 
 
-def fit(predictor: Predictor, motion: Motion, start: int | None = None, retargeted: bool = False) -> Fitted:
+def fit(
+    predictor: Predictor,
+    motion: Motion,
+    start: int | None = None,
+    retargeted: bool = False,
+    joint_map: Path | None = None,
+) -> Fitted:
     """What the model reads of one motion. Arguments and errors are those of `continue_motions`."""
     if not isinstance(motion, Motion):
         shown = " ".join(repr(motion).split())[:60]
@@ -69,9 +88,37 @@ def fit(predictor: Predictor, motion: Motion, start: int | None = None, retarget
         )
     for warning in motion.warnings:
         logging.warning("%s: %s", motion.source, warning)
+    if predictor.takes_any_body:
+        return _fit_rig(predictor, motion, start, joint_map)
     merged = fit_root(motion, predictor.space.skeleton)
     onto = fit_body(predictor.space.skeleton, merged, retargeted)
     return Fitted(motion, merged, onto, _recorded(predictor, onto, start), _last_read(predictor, motion, start))
+
+
+def _fit_rig(predictor: Predictor, motion: Motion, start: int | None, joint_map: Path | None) -> Fitted:
+    """The same, of any humanoid body and a model of the canonical one."""
+    merged = fit_root(motion)
+    rig = find_rig(merged, map_joints(merged.skeleton, joint_map))
+    for note in rig.notes:
+        logging.info("%s: %s", motion.source, note)
+    onto = to_canonical(rig, merged)
+    rows = _recorded(predictor, _held_before(predictor, onto, start), start)
+    return Fitted(motion, merged, onto, rows, _last_read(predictor, motion, start), rig)
+
+
+def _held_before(predictor: Predictor, motion: Motion, start: int | None) -> Motion:
+    """A recording shorter than the model reads, with its first pose held before it."""
+    count, fps = _needed(predictor)
+    rate = nominal_rate(motion.fps)
+    lacking = math.ceil((count - 1) / fps * rate) + 1 - len(motion.frames)
+    if start is not None or lacking <= 0 or len(motion.frames) < _LEAST_SECONDS * rate:
+        return motion
+    logging.warning(
+        "%s: %.2f s, and the model reads %.2f s: the first pose is held before it",
+        motion.source, len(motion.frames) / rate, (count - 1) / fps,
+    )  # fmt: skip
+    frames = np.concatenate([np.repeat(motion.frames[:1], lacking, axis=0), motion.frames])
+    return dataclasses.replace(motion, frames=frames, places=None)
 
 
 def continue_fitted(
@@ -80,10 +127,14 @@ def continue_fitted(
     """What `continue_motions` returns, of motions that `fit` has found to fit."""
     futures = predictor.continue_rows(np.stack([_observed(predictor, each.rows) for each in given]), action)
     following = []
-    for (motion, merged, onto, rows, end), future in zip(given, futures, strict=True):
+    for (motion, merged, onto, rows, end, rig), future in zip(given, futures, strict=True):
         after = _following(predictor, motion, onto, rows[-1], future)
-        if merged is not motion and onto is merged:
+        if rig is not None:
+            after = from_canonical(rig, without_jolt(onto, after, end), merged, end)
+        if merged is not motion and (onto is merged or rig is not None):
             after = split_root(after, motion, end)
+        if rig is not None:
+            after = within_last_steps(motion, after, end)
         following.append(after)
     return following
 
@@ -105,7 +156,11 @@ def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: b
     """
     space, stride = predictor.space, predictor.experiment.data.stride
     body = space.skeleton.of_angles
-    onto = fit_body(body, fit_root(motion, body), retargeted)
+    if predictor.takes_any_body:
+        merged = fit_root(motion)
+        onto = to_canonical(find_rig(merged, map_joints(merged.skeleton)), merged)
+    else:
+        onto = fit_body(body, fit_root(motion, body), retargeted)
     rows = resample(dataclasses.replace(onto, places=None), space.fps * stride).frames
     rows = from_absolute(body.root, rows)[::stride]
     if space.skeleton.positions:

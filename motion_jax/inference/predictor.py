@@ -30,6 +30,7 @@ from motion_jax.models.raw import prepare_params, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import mesh_of, sharing_cores
 from motion_jax.runtime.files import user_path
+from motion_jax.skeletons.canonical import BODY22
 from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.train.checkpoint import params_hash
 from motion_jax.train.workdir import Workdir
@@ -112,6 +113,12 @@ class Predictor:
         return self.experiment.data.target_length
 
     @property
+    def takes_any_body(self) -> bool:
+        """Whether its body is the canonical one, on which motions of any humanoid body are put (`motion.rig`)."""
+        body = self.space.skeleton
+        return not body.positions and not BODY22.mismatch(body.with_absolute_root)
+
+    @property
     def attends(self) -> bool:
         """Whether the model has attention (see `attend`)."""
         return self._attention is not None
@@ -184,13 +191,19 @@ class Predictor:
         raise UserError("this predictor has no radii: those of a run's folder come with load_predictor")
 
     def continue_motion(
-        self, motion: Motion, action: str | None = None, *, start: int | None = None, retargeted: bool = False
+        self,
+        motion: Motion,
+        action: str | None = None,
+        *,
+        start: int | None = None,
+        retargeted: bool = False,
+        joint_map: Path | None = None,
     ) -> Motion:
         """Predicts what follows a recorded motion, at its own rate and in its own channels.
 
         Args and errors are those of `continue_motions`, for one motion.
         """
-        return self.continue_motions([motion], action, start=start, retargeted=retargeted)[0]
+        return self.continue_motions([motion], action, start=start, retargeted=retargeted, joint_map=joint_map)[0]
 
     def continue_motions(
         self,
@@ -199,9 +212,10 @@ class Predictor:
         *,
         start: int | None = None,
         retargeted: bool = False,
+        joint_map: Path | None = None,
     ) -> list[Motion]:
         """Predicts what follows each motion, in one call; see `continuation.continue_motions`."""
-        return continuation.continue_motions(self, motions, action, start, retargeted)
+        return continuation.continue_motions(self, motions, action, start, retargeted, joint_map)
 
     def __call__(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None) -> np.ndarray:
         """Predicts what comes next, free-running.
