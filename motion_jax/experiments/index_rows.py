@@ -42,8 +42,8 @@ def index_rows(runs: Sequence[Predictor], reports: Sequence[Report], latency: bo
     code, machine = here()
     rows = []
     for name in dict.fromkeys(report.model for report in reports):
-        seeds = [run for run in [*runs, *baselines(runs[0])] if run.experiment.name == name]
-        seeds = [run for run in seeds if run in runs] or seeds
+        seeds = [run for run in runs if run.experiment.name == name]
+        seeds = seeds or [run for run in baselines(runs[0]) if run.experiment.name == name]
         seeds = sorted(seeds, key=lambda run: run.experiment.train.seed)
         found = [report for report in reports if report.model == name]
         data = seeds[0].experiment.data
