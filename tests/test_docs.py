@@ -80,6 +80,8 @@ def flags(command: str) -> set[str]:
     loops = [node.generators[0].iter for node in ast.walk(ast.parse(source)) if isinstance(node, ast.DictComp)]
     tables = [table for table in loops if isinstance(table, ast.Tuple)]  # of flags that differ in name and default
     names |= {ast.literal_eval(row.elts[0]) for table in tables for row in table.elts if isinstance(row, ast.Tuple)}
+    for shared in re.findall(r"cli\.define_processes\((.*?)\)", source):
+        names |= set(re.findall(r'"(\w+)"', shared))
     return names | ({"config"} if "cli.define_config(" in source else set())
 
 

@@ -142,7 +142,7 @@ def define_processes(*names: str) -> None:
 def processes() -> distributed.Processes | None:
     """What the flags of `define_processes` or the cluster tell; None where there is one process."""
     coordinator, count, index = (flags.FLAGS[name].value for name in PROCESSES[:3])
-    return distributed.find_processes(coordinator, count, index)
+    return distributed.find_processes(coordinator, count, index, connected=PROCESSES[-1] in flags.FLAGS)
 
 
 def _join() -> None:

@@ -15,6 +15,7 @@ from motion_jax.evaluation.index import TaskRow, TaskScore, rounded
 from motion_jax.experiments.compare import check_seeds
 from motion_jax.experiments.index_rows import CALLS, config_of, count_parameters, here, indexed_run
 from motion_jax.inference.anticipator import TrainedAnticipator
+from motion_jax.runtime.distributed import in_shares
 from motion_jax.runtime.timing import interleave
 
 MARKOV = "What usually follows (Markov)"
@@ -54,7 +55,8 @@ def compare_anticipation(
 
 def _score(run: TrainedAnticipator, dataset: LabelledSet, split: str) -> AnticipationReport:
     seen = observe(dataset.scored(split), run.clock, run.space, run.experiment.labels, dataset.fps)
-    values = measure(run(seen.inputs), seen.label, dataset.components)
+    found = in_shares(len(seen.label), lambda rows: run(tuple(array[rows] for array in seen.inputs)))
+    values = measure(found, seen.label, dataset.components)
     return _report(run.experiment.name, values, run, dataset, split, (len(seen.label), seen.left_out))
 
 

@@ -28,6 +28,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 from motion_jax.errors import UserError
 from motion_jax.types import Array
 
+NONE = "deactivate"  # JAX's word for no cluster detection
 HEARTBEAT_S = 60  # how long a silent process counts as alive
 PORT = 55_527  # of the first pod of a Kubernetes job, as in JAX's own detection
 LOST = 75  # exit status, EX_TEMPFAIL of sysexits.h: starting again may succeed
@@ -50,7 +51,7 @@ class Processes:
     coordinator: str | None  # HOST:PORT of the first; None: JAX's cluster detection knows
     count: int
     index: int
-    cluster: str = "deactivate"  # JAX's cluster detection: "slurm", "ompi", or none
+    cluster: str = NONE  # JAX's cluster detection: "slurm", "ompi"
 
 
 def find_processes(
@@ -58,11 +59,19 @@ def find_processes(
     count: int | None = None,
     index: int | None = None,
     environment: Mapping[str, str] | None = None,
+    connected: bool = True,
 ) -> Processes | None:
     """The processes that flags name, or else SLURM's or Open MPI's variables; None where there is one alone.
 
     A task of SLURM (`srun`) or Open MPI needs no flag; a pod of an indexed Kubernetes job knows its number and the
     first one's address, but not how many there are.
+
+    Args:
+        coordinator: HOST:PORT of the first process.
+        count: how many there are.
+        index: which this is, from 0.
+        environment: variables; None: of this process.
+        connected: whether they must find each other.
 
     Raises:
         UserError: something is missing, or cannot be.
@@ -76,13 +85,13 @@ def find_processes(
     index = found_index if index is None else index
     if count == 1 and coordinator is None:
         return None
-    if coordinator is None and cluster == "deactivate":
+    if coordinator is None and cluster == NONE:
         coordinator = _first_pod(known)
     if count is None:
         raise UserError("--num_processes is missing: it must say how many processes run together")
     if index is None:
         raise UserError("--process_id is missing: it must say which of the processes this is, counted from 0")
-    if coordinator is None and cluster == "deactivate":
+    if coordinator is None and cluster == NONE and connected:
         raise UserError("--coordinator is missing: it must be HOST:PORT of the first process")
     if count < 1:
         raise UserError(f"--num_processes={count}: must be at least 1")
@@ -98,18 +107,18 @@ def find_processes(
 def _detect(known: Mapping[str, str]) -> tuple[str, int | None, int | None]:
     """JAX's name for the cluster, and the number of processes and of this one, as far as variables tell."""
     try:
+        if "OMPI_COMM_WORLD_SIZE" in known:  # first: what mpirun starts in a job of SLURM has both
+            cluster = "ompi" if _OMPI_URI in known else NONE
+            return cluster, int(known["OMPI_COMM_WORLD_SIZE"]), int(known["OMPI_COMM_WORLD_RANK"])
         if all(name in known for name in _SLURM):
             # in a shell of salloc the job has its tasks, the step of the shell one
             return "slurm", int(known.get("SLURM_STEP_NUM_TASKS", known["SLURM_NTASKS"])), int(known["SLURM_PROCID"])
-        if "OMPI_COMM_WORLD_SIZE" in known:
-            cluster = "ompi" if _OMPI_URI in known else "deactivate"
-            return cluster, int(known["OMPI_COMM_WORLD_SIZE"]), int(known["OMPI_COMM_WORLD_RANK"])
         if "JOB_COMPLETION_INDEX" in known:
-            return "deactivate", None, int(known["JOB_COMPLETION_INDEX"])
+            return NONE, None, int(known["JOB_COMPLETION_INDEX"])
     except (ValueError, KeyError) as error:
         raise UserError(f"the variables of the cluster cannot be understood: {error}: give --num_processes and "
                         f"--process_id") from None  # fmt: skip
-    return "deactivate", None, None
+    return NONE, None, None
 
 
 def _first_pod(known: Mapping[str, str]) -> str | None:
@@ -223,6 +232,18 @@ def gather(rows: np.ndarray) -> np.ndarray:
         return rows[None]
     whole = _of_all(np.ascontiguousarray(rows).reshape(-1).view(np.uint8))
     return np.asarray(_replicate(whole)).view(rows.dtype).reshape(jax.process_count(), *rows.shape)
+
+
+def in_shares(count: int, compute: Callable[[np.ndarray], Any]) -> Any:
+    """`[count, ...]` arrays of `compute(rows)`, of which each of several processes computes its share, in all of them.
+
+    All get equally many rows: the last row fills up.
+    """
+    if not joined():
+        return compute(np.arange(count))
+    size = -(-count // jax.process_count())
+    rows = np.minimum(np.arange(size) + size * jax.process_index(), count - 1)
+    return jax.tree.map(lambda part: np.concatenate(gather(part))[:count], compute(rows))
 
 
 def check_agreement(facts: Mapping[str, Any]) -> None:
