@@ -286,22 +286,29 @@ def on_this_process(tree: Any) -> Any:
     return jax.tree.map(of, tree)
 
 
-class Votes:
-    """Which signal a run stops for: all processes must stop at the same step, whichever of them was told to.
+class AgreedSignal:
+    """The signal that a run stops for: all processes must stop at the same step, whichever of them was told to.
 
     Each dispatch is followed by a vote, and what counts is the vote of the dispatch before, which is done by then: so
-    that no process waits for the others more than the training itself does.
+    that no process waits for the others more than the training itself does. A single process needs no vote.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], int | None]) -> None:
+        """`told`: the signal that this process has got."""
+        self._told = told
         self._last: Array | None = None
+        self._agreed: int | None = None
 
-    def agreed(self, signal: int | None) -> int | None:
-        """The signal that all stop for now; to be called once a dispatch with the one that this process has got."""
-        if not joined():
-            return signal
-        before, self._last = self._last, _max(_of_all(np.int32(signal or 0)))
-        return (int(before) or None) if before is not None else None
+    @property
+    def signal(self) -> int | None:
+        """What the last vote said; of a single process what it has got by now."""
+        return self._agreed if joined() else self._told()
+
+    def vote(self) -> None:
+        """To be called by all after each dispatch."""
+        if joined():
+            before, self._last = self._last, _max(_of_all(np.int32(self._told() or 0)))
+            self._agreed = None if before is None else int(before) or None
 
 
 def _mesh() -> Mesh:

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -73,6 +73,9 @@ class Anticipation:
     data_key: str
     class_weights: np.ndarray  # [C] of the loss
     held_out: Observations | None
+
+    PROGRAMS: ClassVar[tuple[str, ...]] = ("_compiled",)
+    """Compiled functions that tasks of experiments which differ in the seed share."""
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: LabelledSet) -> Anticipation:

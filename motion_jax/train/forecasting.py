@@ -10,7 +10,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -134,9 +134,8 @@ def _refit(
 
     steps, seconds = share_json(on_first(chosen))
     final = experiment.changed({"data.validation": "none", "train.steps": steps, "train.patience": 0})
-    Progress(steps, quiet=quiet or not is_first()).say(
-        f"refit: {steps} steps on all training clips, validation's too, in {folder.path}"
-    )
+    progress = Progress(steps, quiet=quiet or not is_first())
+    progress.say(f"refit: {steps} steps on all training clips, validation's too, in {folder.path}")
     return train(Forecasting.of(final, dataset), final, folder.path, board, callback, quiet, seconds)
 
 
@@ -162,6 +161,9 @@ class Forecasting:
     data_key: str = ""
     windows: ReportWindows = NO_WINDOWS
     augmentation: Augmentation | None = None  # of training windows
+
+    PROGRAMS: ClassVar[tuple[str, ...]] = ("_compiled_loss", "_predict")
+    """Compiled functions that tasks of experiments which differ in the seed share."""
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: Dataset) -> Forecasting:

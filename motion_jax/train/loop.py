@@ -97,12 +97,14 @@ def updates_of_run(
     quiet: bool = False,
     seconds_before: float = 0.0,
     stop: Stop | None = None,
+    state: TrainState | None = None,
 ) -> Updates:
     """A run as what it asks of the training step: so that one step can serve several runs (`train/together.py`).
 
     Args and errors as `train`, and:
         sharding: where the state lies.
         stop: what tells the run to stop; None: signals to this process.
+        state: that of step 0; None: it is made.
     """
     if experiment.train.patience and not task.validates:
         raise UserError(
@@ -114,7 +116,7 @@ def updates_of_run(
     folder = Workdir(workdir)
     with closing(Progress(experiment.train.steps, quiet=quiet or not distributed.is_first())) as progress:
         progress.status("making the first parameters ...")
-        state = init_state(task, optimizer, experiment.train.seed, experiment.train.ema > 0)
+        state = state or init_state(task, optimizer, experiment.train.seed, experiment.train.ema > 0)
         if not jax.tree.leaves(state.params):
             name = experiment.model.name
             raise UserError(f"model.name={name!r} has nothing to train: motion-jax evaluate runs it as is")
@@ -162,11 +164,10 @@ class _Run:
         self._rate = learning_rate(experiment)
         self._folder = folder
         self._progress = progress
-        self._stop = stop
+        self._stop = distributed.AgreedSignal(lambda: stop.signal)
         self._callback = callback
         self._boards = board
         self._open = ExitStack()
-        self._votes = distributed.Votes()
         self._logs: list[MetricsLog | TensorBoardWriter] = []  # of the first process; of others none, as here
         self._last = self._best = None
         distributed.on_first(self._open_checkpoints)
@@ -207,18 +208,18 @@ class _Run:
                 self._say_begun(metrics, count)
             self._pending.append(metrics)
             self.step += count
-            signal = self._votes.agreed(self._stop.signal)
+            self._stop.vote()
             done = self.step == self._config.steps
-            if self._crosses(before, self._config.log_every) or done or signal:
+            if self._crosses(before, self._config.log_every) or done or self._stop.signal:
                 self._log()
             if self._crosses(before, self._config.report_every) or done:
                 self._report(state, time.monotonic() - begun)
                 begun = time.monotonic()
-            if self._crosses(before, self._config.checkpoint_every) or done or signal or self._exhausted:
+            if self._crosses(before, self._config.checkpoint_every) or done or self._stop.signal or self._exhausted:
                 self._save(state)
-            if signal:
+            if self._stop.signal:
                 self._progress.say(f"stopped at step {self.step}, saved in {self._folder.path}")
-                raise Interrupted(128 + signal)
+                raise Interrupted(128 + self._stop.signal)
         self._end()
 
     @property

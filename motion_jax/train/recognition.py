@@ -11,7 +11,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +59,9 @@ class Recognition:
     data_key: str
     held_out: Examples | None
     rate_scales: RateScales | None = None
+
+    PROGRAMS: ClassVar[tuple[str, ...]] = ("_outputs",)
+    """Compiled functions that tasks of experiments which differ in the seed share."""
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: LabelledSet) -> Recognition:

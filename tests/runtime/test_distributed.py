@@ -69,8 +69,12 @@ def test_a_single_process_agrees_with_itself():
     assert distributed.in_shares(5, lambda rows: rows * 2).tolist() == [0, 2, 4, 6, 8]
     assert distributed.gather(np.zeros((2, 3))).shape == (1, 2, 3)
     distributed.check_agreement({"batch": 8})
-    votes = distributed.Votes()
-    assert [votes.agreed(signal) for signal in (None, 15)] == [None, 15]
+    told = []
+    stop = distributed.AgreedSignal(lambda: told[-1] if told else None)
+    stop.vote()
+    assert stop.signal is None
+    told.append(15)
+    assert stop.signal == 15
     assert not distributed.is_lost(RuntimeError("Gloo all-reduce failed"))
 
 
