@@ -1,8 +1,8 @@
 """Several runs as one program: seeds of an experiment, or experiments that differ in the rate of learning alone.
 
-The updates of all are one `vmap` of the training step over their states, so that small networks fill a device, and
-devices share the runs. Everything else is each run's own: its folder, its draws (from its own seed), its log, its
-reports, its checkpoints and its end. Afterwards each folder is a run like any other.
+The updates of all are one program over their states (`vmap` of the training step where that is faster), so that small
+networks fill a device; devices share the runs. Everything else is each run's own: its folder, its draws (from its own
+seed), its log, its reports, its checkpoints and its end. Afterwards each folder is a run like any other.
 """
 
 from __future__ import annotations
@@ -127,9 +127,25 @@ class _Runs:
 
 
 def make_steps_together(
-    task: Task, optimizer: optax.GradientTransformation, experiments: Sequence[Experiment], devices: int
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    experiments: Sequence[Experiment],
+    devices: int,
+    vectorised: bool | None = None,
 ) -> tuple[Together, NamedSharding]:
-    """The compiled updates of M runs, whose number `devices` divides, and the sharding of their states and data."""
+    """The compiled updates of M runs, and the sharding of their states and data.
+
+    Args:
+        task: of the first.
+        optimizer: of the first.
+        experiments: of all.
+        devices: which share the runs; their number divides that of the runs.
+        vectorised: whether a device computes its runs at once, by `vmap`, or one after another in the same program;
+            None: at once except on a CPU, which multiplies by many small matrices more slowly than by one after
+            another (docs/many_hosts.md).
+    """
+    if vectorised is None:
+        vectorised = jax.default_backend() != "cpu"
     first = experiments[0]
     num_parts = num_microbatches(first.train.batch, first)
     mesh = mesh_of(devices)
@@ -152,7 +168,9 @@ def make_steps_together(
     )
     def train_steps(states: Sequence[TrainState], data: Any, count: int) -> list[tuple[TrainState, StepMetrics]]:
         def of_device(states: TrainState, rates: Array, data: Any) -> tuple[TrainState, StepMetrics]:
-            return jax.vmap(lambda state, rate: of_one(state, rate, data, count))(states, rates)
+            if vectorised:
+                return jax.vmap(lambda state, rate: of_one(state, rate, data, count))(states, rates)
+            return jax.lax.map(lambda run: of_one(run[0], run[1], data, count), (states, rates))
 
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
         specs = (divided, divided, everywhere)

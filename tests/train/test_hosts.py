@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from motion_jax.config import Experiment
+from motion_jax.evaluation.report import read_json
 from motion_jax.runtime.distributed import LOST
 from motion_jax.train.log import read_metrics
 
@@ -160,3 +162,47 @@ def test_eight_two_and_one_devices_train_alike_and_go_on_from_each_other(
         found = _values(tmp_path / name, "loss")
         assert [step for step, _ in found] == list(range(1, 21))
         np.testing.assert_allclose([loss for _, loss in found], [loss for _, loss in expected], rtol=1e-6)
+
+
+def _both(arguments: Sequence[str], environment: dict[str, str], *flags: str) -> list[subprocess.CompletedProcess[str]]:
+    """A command in two processes, to its end."""
+    calls = [[sys.executable, "-m", "motion_jax", *arguments, *flags, "--num_processes=2", f"--process_id={index}"]
+             for index in (0, 1)]  # fmt: skip
+    pipe = subprocess.PIPE
+    running = [subprocess.Popen(call, env=environment, stdout=pipe, stderr=pipe, text=True) for call in calls]
+    return [subprocess.CompletedProcess(each.args, each.wait(), *each.communicate()) for each in running]
+
+
+@pytest.mark.slow
+def test_two_processes_score_and_predict_as_one(
+    configure: Configure, config_file: Callable[[Experiment], Path], environment: dict[str, str], tmp_path: Path
+):
+    config = config_file(configure(batch=16, steps=5, report_every=5))
+    _alone(config, tmp_path / "run", environment, 1)
+    evaluate = ["evaluate", f"--workdir={tmp_path / 'run'}", "--mode=free_running"]
+    call = [sys.executable, "-m", "motion_jax", *evaluate, f"--json={tmp_path / 'one.json'}"]
+    assert subprocess.run(call, env=environment).returncode == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"--coordinator=127.0.0.1:{free.getsockname()[1]}"
+    done = _both(evaluate, environment, f"--json={tmp_path / 'two.json'}", address)
+    assert [each.returncode for each in done] == [0, 0], done
+    assert f"wrote {tmp_path / 'two.json'}" in done[0].stdout
+    assert "wrote" not in done[1].stdout
+    one, two = (read_json(tmp_path / name) for name in ("one.json", "two.json"))
+    assert [report.row for report in one] == [report.row for report in two]
+    for left, right in zip(one, two, strict=True):
+        np.testing.assert_allclose(left.average, right.average, rtol=1e-5)
+
+    (tmp_path / "rows").mkdir()
+    rng = np.random.default_rng(0)
+    for name in "abc":
+        frames = 0.1 * rng.normal(size=(20, 99)).astype(np.float32)
+        frames[:, :6] = 0
+        np.save(tmp_path / "rows" / f"{name}.npy", frames)
+    predict = ["predict", f"--workdir={tmp_path / 'run'}", f"--input={tmp_path / 'rows'}", "--action=walking"]
+    predict += [f"--output={tmp_path / 'future'}"]
+    done = _both(predict, environment)
+    assert [each.returncode for each in done] == [0, 0], done
+    assert [re.findall(r"wrote .*/(.\.npy)", each.stdout) for each in done] == [["a.npy", "c.npy"], ["b.npy"]]
+    assert sorted(path.name for path in (tmp_path / "future").iterdir()) == ["a.npy", "b.npy", "c.npy"]

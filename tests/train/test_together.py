@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_runs_are_interrupted_and_go_on_together_and_end_as_apart(
         make = together.make_steps_together
 
         def interrupted_at_seven(*args: Any) -> Any:
-            train_steps, sharding = make(*args)
+            train_steps, sharding = make(*args, vectorised=True)
             asked = []
 
             def counted(*args: Any) -> Any:
@@ -80,7 +81,9 @@ def test_runs_are_interrupted_and_go_on_together_and_end_as_apart(
             train_together(task, experiments, folders, quiet=True)
     assert stopped.value.code == 128 + signal.SIGTERM
     assert [restore(folder)[0] for folder in folders] == [7, 7, 20]
-    assert train_together(task, experiments, folders, quiet=True) == [None, None, None]
+    with monkeypatch.context() as patch:
+        patch.setattr(together, "make_steps_together", functools.partial(make, vectorised=True))
+        assert train_together(task, experiments, folders, quiet=True) == [None, None, None]
     for one, other in zip(folders, apart, strict=True):
         losses = _rows(one, "loss")
         assert len(losses) == 20
@@ -91,12 +94,12 @@ def test_runs_are_interrupted_and_go_on_together_and_end_as_apart(
     assert not np.allclose(_rows(folders[0], "loss"), _rows(folders[1], "loss"), rtol=1e-3)
 
 
-def test_another_rate_is_the_run_s_own(
+def test_one_after_another_in_one_program(
     experiments: list[Experiment], apart: list[Path], dataset: Dataset, tmp_path: Path
 ):
     task = Forecasting.of(experiments[0], dataset)
     folders = [tmp_path / experiment.name for experiment in experiments[1:]]
-    train_together(task, experiments[1:], folders, quiet=True)
+    train_together(task, experiments[1:], folders, quiet=True)  # on a CPU it does not vectorise
     for folder, other in zip(folders, apart[1:], strict=True):
         np.testing.assert_allclose(_rows(folder, "loss"), _rows(other, "loss"), rtol=1e-6)
         np.testing.assert_array_equal(_rows(folder, "learning_rate"), _rows(other, "learning_rate"))
