@@ -82,9 +82,7 @@ LABELLED_TASKS: dict[str, LabelledTask] = {
         fit=anticipation.fit,
         task=anticipation.Anticipation.of,
         load=load_anticipator,
-        compare=lambda runs, dataset, baseline, leave_out, checkpoint, split: compare_anticipation(
-            runs, dataset, baseline, split
-        ),
+        compare=compare_anticipation,
         baselines=baselines,
         combine=anticipation_reports.combine,
         text=anticipation_reports.table,

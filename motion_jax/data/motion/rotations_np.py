@@ -61,6 +61,28 @@ def matrix_from_quaternion(quaternion: np.ndarray) -> np.ndarray:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+def quaternion_from_matrix(matrix: np.ndarray) -> np.ndarray:
+    """Matrices `[..., 3, 3]` to unit quaternions `[..., 4]`; of the four ways the one that divides by the largest."""
+    m = [[matrix[..., row, column] for column in range(3)] for row in range(3)]
+    ways = np.stack(
+        [
+            np.stack([1 + m[0][0] + m[1][1] + m[2][2], m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1]], -1),
+            np.stack([m[2][1] - m[1][2], 1 + m[0][0] - m[1][1] - m[2][2], m[0][1] + m[1][0], m[0][2] + m[2][0]], -1),
+            np.stack([m[0][2] - m[2][0], m[0][1] + m[1][0], 1 - m[0][0] + m[1][1] - m[2][2], m[1][2] + m[2][1]], -1),
+            np.stack([m[1][0] - m[0][1], m[0][2] + m[2][0], m[1][2] + m[2][1], 1 - m[0][0] - m[1][1] + m[2][2]], -1),
+        ],
+        axis=-2,
+    )
+    best = np.argmax(np.diagonal(ways, axis1=-2, axis2=-1), axis=-1)
+    chosen = np.take_along_axis(ways, best[..., None, None], axis=-2)[..., 0, :]
+    return chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
+
+
+def rotvec_from_matrix(matrix: np.ndarray) -> np.ndarray:
+    """Matrices `[..., 3, 3]` to rotation vectors `[..., 3]` of length in [0, pi]."""
+    return rotvec_from_quaternion(quaternion_from_matrix(matrix))
+
+
 def matrix_from_rotvec(rotvec: np.ndarray) -> np.ndarray:
     """Rotation vectors `[..., 3]` to matrices `[..., 3, 3]`."""
     return matrix_from_quaternion(quaternion_from_rotvec(rotvec))
@@ -104,3 +126,25 @@ def slerp(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """From quaternions a to b `[..., 4]` on the shorter way at constant speed; `weight` `[...]` in [0, 1]."""
     step = rotvec_from_quaternion(quaternion_multiply(quaternion_conjugate(a), b))
     return quaternion_multiply(a, quaternion_from_rotvec(weight[..., None] * step))
+
+
+def rotate(quaternion: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Column vectors `[..., 3]` turned by unit quaternions `[..., 4]`; leading dimensions are broadcast."""
+    w, v = quaternion[..., :1], quaternion[..., 1:]
+    across = 2 * np.cross(v, vectors)
+    return vectors + w * across + np.cross(v, across)
+
+
+def rotation_between(before: np.ndarray, after: np.ndarray, about: int = 0) -> np.ndarray:
+    """The least rotation `[4]` from one unit vector `[3]` to another.
+
+    Of opposite ones every axis across them is as good: the one nearest to the axis `about` of the world is taken.
+    """
+    half = np.concatenate([[1 + before @ after], np.cross(before, after)])
+    length = float(np.linalg.norm(half))
+    if length > np.sqrt(_SERIES):  # 2 cos of half the angle: shorter, and its direction is rounding
+        return half / length
+    axis = np.eye(3)[about] - before * before[about]
+    if np.linalg.norm(axis) < 0.1:  # along that axis itself: another
+        axis = np.eye(3)[about - 1] - before * before[about - 1]
+    return np.concatenate([[0.0], axis / np.linalg.norm(axis)])
