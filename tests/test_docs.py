@@ -52,6 +52,8 @@ ADDING_A_MODEL = ROOT / "docs" / "adding_a_model.md"
 COMMANDS = sorted(path.stem for path in (ROOT / "launch").glob("*.py") if path.stem != "__init__")
 MODULE = "motion_jax.models.linear_motion"  # which the page adds
 
+JOBS = sorted((ROOT / "launch" / "jobs").iterdir())  # SLURM's and Kubernetes'
+
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -104,7 +106,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pages
+@pytest.mark.parametrize("page", [*PAGES, *JOBS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_exist_with_their_flags(page: Path):
     for command, arguments in commands(page):
         assert command in COMMANDS

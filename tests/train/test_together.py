@@ -50,6 +50,7 @@ def _rows(workdir: Path, name: str) -> np.ndarray:
     return np.array([row[name] for row in read_metrics(workdir / "metrics.jsonl") if name in row])
 
 
+@pytest.mark.slow
 def test_runs_are_interrupted_and_go_on_together_and_end_as_apart(
     experiments: list[Experiment],
     apart: list[Path],
@@ -94,6 +95,7 @@ def test_runs_are_interrupted_and_go_on_together_and_end_as_apart(
     assert not np.allclose(_rows(folders[0], "loss"), _rows(folders[1], "loss"), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_one_after_another_in_one_program(
     experiments: list[Experiment], apart: list[Path], dataset: Dataset, tmp_path: Path
 ):
@@ -119,6 +121,7 @@ def test_what_one_program_cannot_have_is_named(experiments: list[Experiment], co
         train_together(Forecasting.of(refit, dataset), [refit, refit], ["a", "b"])
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(experiments: list[Experiment], dataset: Dataset, tmp_path: Path):
     (tmp_path / "run0").write_text("not a folder")
     folders = [tmp_path / experiment.name for experiment in experiments]
