@@ -30,6 +30,6 @@ def get_config() -> ConfigDict:
             name="adamw", learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=1.0, weight_decay=1e-4
         ),
         train=TrainConfig(
-            steps=6000, batch=64, loss="path", ema=0.995, refit=True, score_mode="free_running", report_every=1000
+            steps=5000, batch=64, loss="path", ema=0.995, refit=True, score_mode="free_running", report_every=1000
         ),
     ).to_config_dict()

@@ -7,7 +7,8 @@ Without flags it trains on the synthetic sessions, from joint positions, in a fe
 skeletons; the authors' for video features, with SGD, are
 
     --config.model.hidden=1024 --config.model.dropout=0.8 --config.model.shifts=1 --config.optim.name=momentum \
-        --config.optim.learning_rate=0.01 --config.optim.weight_decay=0.0 --config.train.batch=128
+        --config.optim.learning_rate=0.01 --config.optim.schedule=constant --config.optim.weight_decay=0.0 \
+        --config.train.batch=128
 
 Several modalities, pre-training, attention over modalities, early recognition: docs/anticipation.md.
 """
@@ -23,6 +24,6 @@ def get_config() -> ConfigDict:
         data=DataConfig(name="synthetic_sessions"),
         labels=LabelsConfig(inputs="positions"),
         model=model_config("ru_lstm", hidden=64, shifts=8),
-        optim=OptimConfig(name="adamw", learning_rate=1e-3, schedule="constant", weight_decay=0.0),
-        train=TrainConfig(steps=400, batch=32, loss="cross_entropy", report_every=50, checkpoint_every=200),
+        optim=OptimConfig(name="adamw", learning_rate=4e-3, schedule="cosine", weight_decay=1.0),
+        train=TrainConfig(steps=600, batch=64, loss="cross_entropy", report_every=100, checkpoint_every=300),
     ).to_config_dict()

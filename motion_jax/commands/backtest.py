@@ -1,4 +1,4 @@
-"""Backtests a run on recordings of one's own: errors and coverage over sliding windows, beside zero-velocity.
+"""Backtests a run on recordings of one's own: errors and coverage over sliding windows, beside the baselines.
 
 motion-jax backtest --workdir=runs/bi_enc_50 --input=recordings
 motion-jax backtest --workdir=runs/bi_enc_50 --input=recordings --hold_out=anna --json=backtest.json

@@ -1,4 +1,4 @@
-"""Scores trained runs, several seeds of them, or a baseline, in both modes, beside zero-velocity.
+"""Scores trained runs, several seeds of them, or a baseline, in both modes, beside zero-velocity and constant velocity.
 
 Runs of recognition are scored on test segments, beside the most frequent class.
 
@@ -63,7 +63,7 @@ _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), 
 _SPLIT = flags.DEFINE_enum(
     "split", "test", ("test", "validation"), "Of labelled sequences: what is scored; validation chose the checkpoint."
 )
-_BASELINE = flags.DEFINE_bool("baseline", True, "Score zero-velocity on the same windows, beside the model.")
+_BASELINE = flags.DEFINE_bool("baseline", True, "Score zero-velocity and constant velocity on the same windows.")
 _METRICS = flags.DEFINE_string("metrics", "", "Instead of the eval.metrics that a run was trained with.")
 _PROTOCOLS = flags.DEFINE_string("protocols", "", "Instead of its eval.protocols.")
 _JSON = cli.define_path("json", "", "Write the reports here, in full.")

@@ -1,4 +1,4 @@
-"""A first result: trains a small model, scores it beside zero-velocity, and draws what it predicts.
+"""A first result: trains a small model, scores it beside the baselines, and draws what it predicts.
 
 motion-jax quickstart --out=quickstart
 """

@@ -51,6 +51,20 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 TITLES = {"top1": "top-1", "top5": "top-5", "mean_top5_recall": "mean top-5 recall"}
 
 
+PARTS = ("verb", "noun")
+
+
+def names() -> tuple[str, ...]:
+    """Of all metrics that `measure` may give, in the order of tables."""
+    return (*METRICS, *(f"{part}_{name}" for part in PARTS for name in METRICS))
+
+
+def title(name: str) -> str:
+    """How a table calls a metric: "Verb mean top-5 recall"."""
+    part, _, bare = name.partition("_") if name.startswith(PARTS) else ("", "", name)
+    return f"{part} {TITLES[bare]}".strip().capitalize()
+
+
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Along the last axis."""
     powers = np.exp(scores - scores.max(-1, keepdims=True))
@@ -71,7 +85,7 @@ def measure(
 ) -> dict[str, list[float]]:
     """Every metric by its name, `[A]` each; where classes have components, those of "verb_..." and "noun_..." too."""
     found = {name: metric(probabilities, label).tolist() for name, metric in METRICS.items()}
-    for part in ("verb", "noun") if components else ():
+    for part in PARTS if components else ():
         summed, number = marginal(probabilities, components, part)
         found |= {f"{part}_{name}": metric(summed, number[label]).tolist() for name, metric in METRICS.items()}
     return found
@@ -99,7 +113,10 @@ class AnticipationReport:
 
 
 def combine(reports: Sequence[AnticipationReport]) -> AnticipationReport:
-    """Mean and sample standard deviation of several runs of one model. Raises `UserError` where they differ in data."""
+    """Mean and sample standard deviation of several runs of one model.
+
+    Raises `UserError` where they differ in data, times, classes or checkpoint.
+    """
     first = reports[0]
     if len(reports) == 1:
         return first
@@ -136,9 +153,7 @@ def _tables(reports: Sequence[AnticipationReport]) -> str:
     first, parts = reports[0], []
     heads = [f"{time:.1%} seen" if first.within else f"{time:g} s" for time in first.times]
     for name in first.metrics:
-        part, _, bare = name.partition("_") if name.startswith(("verb_", "noun_")) else ("", "", name)
-        title = f"{part} {TITLES[bare]}".strip().capitalize()
-        lines = [f"| {title}, % | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+        lines = [f"| {title(name)}, % | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
         for report in reports:
             spread = report.std[name] if report.std else [None] * len(heads)
             cells = [f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if std is not None else "")

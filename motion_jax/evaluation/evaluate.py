@@ -17,10 +17,11 @@ from absl import logging
 
 from motion_jax.config import MODES, EvalConfig, Experiment
 from motion_jax.data.positions import represented
-from motion_jax.data.protocols import COUNTS, gather, lacking_actions, protocol_windows
+from motion_jax.data.protocols import COUNTS, SOURCE, gather, lacking_actions, protocol_windows
 from motion_jax.errors import UserError
 from motion_jax.evaluation.metrics import Metric, find_metric, unfit
 from motion_jax.evaluation.report import Report
+from motion_jax.evaluation.walks import Walks, make_walks, true_path
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime import distributed
 from motion_jax.skeletons.skeleton import Skeleton
@@ -42,6 +43,7 @@ class Selection:
     truth: np.ndarray  # [W, T, D] float64, `future` in full precision
     codes: np.ndarray  # [W, A] one-hot actions; A = 0 where the space has none
     actions: dict[str, slice]  # name -> its windows
+    paths: np.ndarray | None = None  # [W, S + T, 6] the true roots in space, where asked for
 
 
 def evaluate(
@@ -54,6 +56,8 @@ def evaluate(
 ) -> list[Report]:
     """Scores a model on every protocol and metric of `experiment.eval`.
 
+    Metrics of walks are scored free-running alone: one-step predictions make no path.
+
     Models see, and are scored against, frames that went through `space` and back: a dropped column is its mean, as
     where Martinez 2017 scores un-normalised frames. A prediction that is not finite scores nan and is logged.
 
@@ -65,22 +69,26 @@ def evaluate(
 
     Raises:
         UserError: `check_names` refuses the config, the data set does not fit `space` or cannot serve a protocol, no
-            metric of the config applies to its skeleton, or a prediction has a wrong shape.
+            metric of the config applies to its skeleton and a mode, or a prediction has a wrong shape.
     """
     check_names(experiment.eval)
     dataset = represented(dataset, experiment.data)
     metrics = _applicable_metrics(experiment, dataset)
+    if "free_running" not in modes and all(metric.of_walks for metric in metrics):
+        raise UserError(f"eval.metrics={experiment.eval.metrics!r}: are of walks, measured in free_running alone")
     reports = []
     for protocol in experiment.eval.protocol_names:
-        selection = select(protocol, dataset, space, experiment)
+        selection = select(protocol, dataset, space, experiment, any(metric.of_walks for metric in metrics))
         for action, why in lacking_actions(protocol, dataset, experiment.data.stride).items():
             logging.warning("%s: reports are without %s: %s", dataset.name, action, why)
         for mode in modes:
             prediction = _predict_share(predict, selection, mode, experiment.eval.batch)
             _warn_of_nan(prediction, selection, f"{name}, {protocol}, {mode}")
-            for metric in metrics:
+            measured = [metric for metric in metrics if metric.of_walks is None or mode == "free_running"]
+            walks = _walks(prediction, selection, space, experiment) if any(each.of_walks for each in measured) else {}
+            for metric in measured:
                 row = (name, mode, protocol, metric.name)
-                errors = _errors(metric, dataset.skeleton, prediction, selection)
+                errors = _errors(metric, dataset.skeleton, prediction, selection, walks)
                 reports.append(_report(row, errors, selection, dataset, space, experiment))
     return reports
 
@@ -100,7 +108,9 @@ def check_names(config: EvalConfig) -> None:
             raise UserError(f"eval.{field}={getattr(config, field)!r}: must name at least one")
 
 
-def select(protocol: str, dataset: Dataset, space: PoseSpace, experiment: Experiment) -> Selection:
+def select(
+    protocol: str, dataset: Dataset, space: PoseSpace, experiment: Experiment, with_paths: bool = False
+) -> Selection:
     """The windows that a protocol scores, as models see them. Raises `UserError` as `evaluate`."""
     dataset = represented(dataset, experiment.data)
     _check_space(dataset, space, experiment)
@@ -115,7 +125,14 @@ def select(protocol: str, dataset: Dataset, space: PoseSpace, experiment: Experi
         begin += len(chosen)
     truth = through_space(space, future)
     seen = through_space(space, history).astype(np.float32)
-    return Selection(seen, truth.astype(np.float32), truth, np.stack(codes), slices)
+    paths = None
+    if with_paths and not dataset.skeleton.positions:
+        used = sorted({window.clip for window in everything})
+        roots = {clip: true_path(dataset.skeleton, dataset.clips[clip])[:: data.stride] for clip in used}
+        begins = [(window.clip, window.start + SOURCE - data.source_length) for window in everything]
+        span = data.source_length + data.target_length
+        paths = np.stack([roots[clip][begin : begin + span] for clip, begin in begins])
+    return Selection(seen, truth.astype(np.float32), truth, np.stack(codes), slices, paths)
 
 
 def through_space(space: PoseSpace, frames: np.ndarray) -> np.ndarray:
@@ -157,14 +174,49 @@ def _predict_share(predict: Predict, selection: Selection, mode: str, batch: int
     return distributed.in_shares(len(selection.history), share)
 
 
-def _errors(metric: Metric, skeleton: Skeleton, prediction: np.ndarray, selection: Selection) -> dict[str, np.ndarray]:
+def _walks(prediction: np.ndarray, selection: Selection, space: PoseSpace, experiment: Experiment) -> dict[str, Walks]:
+    """Those of every action."""
+    assert selection.paths is not None
+    return {
+        action: make_walks(
+            space.skeleton,
+            selection.history[windows],
+            prediction[windows],
+            selection.truth[windows],
+            selection.paths[windows],
+            space.fps,
+            experiment.data.stride,
+        )
+        for action, windows in selection.actions.items()
+    }
+
+
+def _errors(
+    metric: Metric, skeleton: Skeleton, prediction: np.ndarray, selection: Selection, walks: dict[str, Walks]
+) -> dict[str, np.ndarray]:
     """The mean over windows at every frame: action -> `[T]`."""
     means = {}
     for action, windows in selection.actions.items():
-        error = metric(skeleton, prediction[windows], selection.truth[windows])
+        if metric.of_walks is None:
+            error = metric(skeleton, prediction[windows], selection.truth[windows])
+        else:
+            error = metric.on_walks(walks[action])
         finite = np.isfinite(prediction[windows]).all(-1)  # also in columns that the metric does not read
-        means[action] = np.where(finite, error, np.nan).mean(0)
+        if metric.of_walks is not None:
+            finite = np.logical_and.accumulate(finite, axis=1)  # nothing goes on from nowhere
+        if metric.sparse:
+            mean = _mean_of_known(error)
+            means[action] = np.where(finite.all(0), mean, np.nan)
+        else:
+            means[action] = np.where(finite, error, np.nan).mean(0)
     return means
+
+
+def _mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Over the first axis, of what is not nan; nan where all is."""
+    known = ~np.isnan(values)
+    total, count = np.where(known, values, 0).sum(axis=0), known.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _report(
@@ -178,6 +230,8 @@ def _report(
     frames = list(experiment.eval.frame_numbers)
     columns = [frame - 1 for frame in frames]
     model, mode, protocol, metric = row
+    of_actions = np.array(list(errors.values()))
+    average = _mean_of_known(of_actions) if find_metric(metric).sparse else of_actions.mean(axis=0)
     return Report(
         model=model,
         mode=mode,
@@ -187,7 +241,7 @@ def _report(
         milliseconds=[round(1000 * frame / space.fps, 3) for frame in frames],
         label_ms=[LABEL_MS * frame for frame in frames],
         actions={action: error[columns].tolist() for action, error in errors.items()},
-        average=np.mean(list(errors.values()), axis=0)[columns].tolist(),
+        average=average[columns].tolist(),
         missing=_missing(selection, dataset),
         windows=len(selection.history) // len(selection.actions),
         seeds=1,

@@ -9,6 +9,8 @@ At the beginning of a line; what stands between the two lines is replaced. `tabl
     actions      every action and the average
     published    printed rows, which are in no other table
     recognition  recognisers, the most accurate first: metrics, size, training and latency (no protocol and metric)
+    anticipation anticipators, the most accurate first, and baselines: a table for each metric, a column for each
+                 anticipation time; size, training and latency beside the first (no protocol and metric)
     training     every run: steps, how it ended, time, weights, and the least test error, which is no result (no
                  protocol and metric are given)
 
@@ -22,12 +24,12 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from motion_jax.config import MODES
 from motion_jax.data.protocols import COUNTS
 from motion_jax.errors import UserError
-from motion_jax.evaluation import tables
+from motion_jax.evaluation import anticipation, tables
 from motion_jax.evaluation.classification import LOWER_IS_BETTER, TITLES, cell, markdown_table
 from motion_jax.evaluation.index import AnyRow, IndexedRun, Row, TaskRow, TaskScore
 from motion_jax.evaluation.metrics import find_metric
@@ -265,14 +267,59 @@ def _recognition(rows: Sequence[TaskRow]) -> str:
             scores = {score.metric: score for score in row.scores}
             cells = [_metric_cell(scores.get(name), name) for name in names]
             lines.append([_name(row), row.checkpoint or "-", *cells, *_facts(row)])
-        commits = ", ".join(sorted({score.commit for row in group for score in row.scores}))
-        text = f"{group[0].data['name']}, {split}: {examples} examples, {classes} classes. Scored at {commits}."
-        if machines := {f"{r.machine['processor']}, {r.machine['cores']} cores" for r in group if r.latency_ms}:
-            text += f" Latency: one example at a time on {'; '.join(sorted(machines))}."
-        if group[0].data["name"].startswith("synthetic"):
-            text += f" {tables.SYNTHETIC}"
+        text = _scored_on(group, f"{split}: {examples} examples, {classes} classes", "example")
         parts += [text, markdown_table(lines)]
     return "\n\n".join(parts)
+
+
+def _anticipation(rows: Sequence[TaskRow]) -> str:
+    """Of all splits, numbers of examples and times in which rows were scored, tables of their own."""
+    groups: dict[tuple[Any, ...], list[TaskRow]] = {}
+    for row in rows:
+        if row.task == "anticipation" and row.scores:
+            first = row.scores[0]
+            key = (first.split, first.examples, first.classes, tuple(first.times), row.data["key"])
+            groups.setdefault(key, []).append(row)
+    parts = []
+    for (split, examples, classes, times, _), group in groups.items():
+        parts.append(_scored_on(group, f"{split}: {examples} segments, {classes} classes", "observation"))
+        within = any(row.config.get("changed", {}).get("model.mode") == "early_recognition" for row in group)
+        heads = [f"{time:.1%} seen" if within else f"{time:g} s" for time in times]
+        facts = ["epoch", "parameters", "training, min", "steps", "ended by", "latency, ms"]
+        known = {score.metric for row in group for score in row.scores}
+        ordered = sorted(group, key=lambda row: (not row.runs, -_top1(row), row.model, row.checkpoint))
+        for number, name in enumerate(name for name in anticipation.names() if name in known):
+            lines = [[f"{anticipation.title(name)}, %", *heads, *([] if number else facts)]]
+            for row in ordered:
+                score = next((score for score in row.scores if score.metric == name), None)
+                more = [] if number else [row.checkpoint or "-", *_facts(row)]
+                lines.append([_name(row), *_time_cells(score, len(times)), *more])
+            parts.append(tables.table(lines[:1], lines[1:]))
+    return "\n\n".join(parts)
+
+
+def _top1(row: TaskRow) -> float:
+    """The mean over the times."""
+    found = next((score.values for score in row.scores if score.metric == "top1"), [])
+    return sum(value or 0.0 for value in found) / max(len(found), 1)
+
+
+def _time_cells(score: TaskScore | None, count: int) -> list[str]:
+    if score is None:
+        return ["-"] * count
+    spread = score.std or [None] * count
+    return ["-" if value is None else cell("top1", value, std) for value, std in zip(score.values, spread, strict=True)]
+
+
+def _scored_on(group: Sequence[TaskRow], what: str, example: str) -> str:
+    """What stands above a table of a labelled task."""
+    commits = ", ".join(sorted({score.commit for row in group for score in row.scores}))
+    text = f"{group[0].data['name']}, {what}. Scored at {commits}."
+    if machines := {f"{r.machine['processor']}, {r.machine['cores']} cores" for r in group if r.latency_ms}:
+        text += f" Latency: one {example} at a time on {'; '.join(sorted(machines))}."
+    if group[0].data["name"].startswith("synthetic"):
+        text += f" {tables.SYNTHETIC}"
+    return text
 
 
 def _accuracy(row: TaskRow) -> float:
@@ -292,7 +339,10 @@ TABLES: dict[str, Callable[[Wanted, Sequence[Row]], str]] = {
     "published": _published,
     "training": _training,
 }
-TASK_TABLES: dict[str, Callable[[Sequence[TaskRow]], str]] = {"recognition": _recognition}
+TASK_TABLES: dict[str, Callable[[Sequence[TaskRow]], str]] = {
+    "recognition": _recognition,
+    "anticipation": _anticipation,
+}
 """Of tasks on labelled sequences, each from the rows of its own."""
 
 

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.errors import UserError
+from motion_jax.evaluation import walk_metrics
+from motion_jax.evaluation.walks import Walks, feet_of, knows_up
 from motion_jax.geometry.field_euler import field_euler
 from motion_jax.geometry.kinematics import ROOT, pose_positions
 from motion_jax.runtime.plugins import load_plugin, plugin_names
@@ -27,6 +29,8 @@ from motion_jax.types import Array
 PLUGINS = "motion_jax.metrics"  # the entry-point group by which other packages add metrics
 MetricFunction = Callable[[Skeleton, np.ndarray, np.ndarray], np.ndarray | Array]
 """(skeleton, prediction `[W, T, D]`, truth `[W, T, D]`) -> `[W, T]`: raw frames, float64, under `jax.enable_x64`."""
+WalkFunction = Callable[[Walks], np.ndarray]
+"""Walks in space, the observed frames in front -> `[W, T]`."""
 
 
 def on_any_skeleton(_: Skeleton) -> bool:
@@ -42,16 +46,20 @@ class Metric:
     title: str  # above tables and beside axes
     unit: str
     digits: int  # behind the point, in tables
-    function: MetricFunction
+    function: MetricFunction | None = None  # of poses; None: `of_walks`
     note: str = ""  # which convention, behind title and unit
     applies: Callable[[Skeleton], bool] = on_any_skeleton  # where it is defined; elsewhere it is not reported
     higher_is_better: bool = False
+    of_walks: WalkFunction | None = None  # of the path or the observed frames too; free-running only
+    sparse: bool = False  # nan where a frame has nothing to measure: means are over the others
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w+", self.name):  # eval.metrics separates names by commas
             raise UserError(f"metric {self.name!r}: a name must be of letters, digits and '_'")
         if self.digits < 0:
             raise UserError(f"metric {self.name!r}: digits={self.digits}: must be at least 0")
+        if (self.function is None) == (self.of_walks is None):
+            raise UserError(f"metric {self.name!r}: needs a function of poses or one of walks")
 
     @property
     def heading(self) -> str:
@@ -70,14 +78,31 @@ class Metric:
             `[W, T]` float64, in `unit`.
 
         Raises:
-            UserError: the shapes differ or are no `[W, T, 3 + 3 J]`, the metric does not apply to the skeleton, or
-                the function does not return `[W, T]`.
+            UserError: the shapes differ or are no `[W, T, 3 + 3 J]`, the metric does not apply to the skeleton, is
+                one of walks, or the function does not return `[W, T]`.
         """
         if not self.applies(skeleton):
             raise UserError(f"metric {self.name} {unfit(self, skeleton)}")
+        if self.function is None:
+            raise UserError(f"metric {self.name}: reads the observed frames too: `evaluate` measures it")
         error = _in_float64(functools.partial(self.function, skeleton), prediction, truth)
         if error.shape != truth.shape[:2]:
             raise UserError(f"metric {self.name}: returned shape {error.shape}; it must be {truth.shape[:2]}, [W, T]")
+        return error
+
+    def on_walks(self, walks: Walks) -> np.ndarray:
+        """`[W, T]` float64, in `unit`, of a metric of walks.
+
+        Raises:
+            UserError: it is of poses, does not apply to the skeleton, or the function does not return `[W, T]`.
+        """
+        if self.of_walks is None:
+            raise UserError(f"metric {self.name}: is one of poses: call it")
+        if not self.applies(walks.skeleton):
+            raise UserError(f"metric {self.name} {unfit(self, walks.skeleton)}")
+        error, frames = self.of_walks(walks), walks.truth.shape[1] - walks.observed
+        if error.shape != (wanted := (len(walks.truth), frames)):
+            raise UserError(f"metric {self.name}: returned shape {error.shape}; it must be {wanted}, [W, T]")
         return error
 
 
@@ -172,6 +197,19 @@ def pck_pct(share: float, skeleton: Skeleton, prediction: Array | np.ndarray, tr
     return _in_float64(functools.partial(_pck, skeleton, neck, share), prediction, truth)
 
 
+def bone_drift_mm(skeleton: Skeleton, prediction: Array | np.ndarray, truth: Array | np.ndarray) -> np.ndarray:
+    """Mean over the bones of how much longer or shorter than the true one each is: `[W, T]` float64, mm.
+
+    Of frames that hold joint positions; those of angles cannot change a bone.
+    """
+    lengths = []
+    for frames in (prediction, truth):
+        places = np.reshape(frames, (*frames.shape[:-1], -1, 3))
+        above, below = np.array(skeleton.bones).T
+        lengths.append(np.linalg.norm(places[..., below, :] - places[..., above, :], axis=-1))
+    return np.abs(lengths[0] - lengths[1]).mean(axis=-1)
+
+
 def neck_of(skeleton: Skeleton) -> int | None:
     """The first joint whose name holds "neck"; None of a skeleton without one."""
     return next((number for number, name in enumerate(skeleton.joints) if "neck" in name.lower()), None)
@@ -183,6 +221,18 @@ def _has_neck(skeleton: Skeleton) -> bool:
 
 def _is_h36m(skeleton: Skeleton) -> bool:
     return not H36M.mismatch(skeleton.of_angles)
+
+
+def _has_positions(skeleton: Skeleton) -> bool:
+    return skeleton.positions and bool(skeleton.bones)
+
+
+def _has_feet(skeleton: Skeleton) -> bool:
+    return not skeleton.positions and bool(feet_of(skeleton))
+
+
+def _has_floor(skeleton: Skeleton) -> bool:
+    return _has_feet(skeleton) and knows_up(skeleton)
 
 
 def has_angles(skeleton: Skeleton) -> bool:
@@ -242,6 +292,79 @@ METRICS: dict[str, Metric] = {
                 higher_is_better=True,
             )
             for share in (0.2, 0.1, 0.05)
+        ),
+        Metric(
+            "bone_drift_mm",
+            title="Bone-length drift",
+            unit="mm",
+            digits=1,
+            function=bone_drift_mm,
+            note="mean over bones",
+            applies=_has_positions,
+        ),
+        Metric(
+            "root_position_mm",
+            title="Root position error",
+            unit="mm",
+            digits=0,
+            note="integrated from the last observed frame",
+            applies=has_angles,
+            of_walks=walk_metrics.root_position,
+        ),
+        Metric(
+            "root_rotation_deg",
+            title="Root rotation error",
+            unit="degrees",
+            digits=1,
+            applies=has_angles,
+            of_walks=walk_metrics.root_rotation,
+        ),
+        Metric(
+            "heading_deg",
+            title="Heading error",
+            unit="degrees",
+            digits=1,
+            note="about the vertical",
+            applies=knows_up,
+            of_walks=walk_metrics.heading,
+        ),
+        Metric(
+            "foot_sliding_mm",
+            title="Foot sliding",
+            unit="mm a frame",
+            digits=1,
+            note="while the true foot is planted",
+            applies=_has_feet,
+            of_walks=walk_metrics.foot_sliding,
+            sparse=True,
+        ),
+        Metric(
+            "foot_skate_mm",
+            title="Foot skate",
+            unit="mm a frame",
+            digits=2,
+            note="near the floor of the predicted motion, weighted by height",
+            applies=_has_floor,
+            of_walks=walk_metrics.foot_skate,
+        ),
+        Metric(
+            "foot_contact_pct",
+            title="Foot contact",
+            unit="%",
+            digits=1,
+            note="feet planted as the true ones",
+            applies=_has_feet,
+            of_walks=walk_metrics.foot_contact,
+            higher_is_better=True,
+        ),
+        Metric(
+            "jerk_mm",
+            title="Jerk",
+            unit="mm a frame cubed",
+            digits=1,
+            note="third difference, across the seam at frames 1 to 3",
+            applies=has_angles,
+            of_walks=walk_metrics.jerk,
         ),
     )
 }
@@ -312,7 +435,11 @@ def _angles(frames: Array) -> Array:
 def unfit(metric: Metric, skeleton: Skeleton) -> str:
     """Why a metric does not apply to a skeleton, behind the metric's name."""
     if skeleton.positions and metric.applies(skeleton.of_angles):
-        return "does not apply: the model predicts joint positions, which have no angles"
+        return "does not apply: the model predicts joint positions, which have no angles and the root in place"
+    if not skeleton.positions and metric.applies(skeleton.of_positions):
+        return "does not apply: it is of models that predict joint positions"
+    if skeleton.root == "difference" and metric.applies(skeleton.with_absolute_root):
+        return f"does not apply: the root of skeleton {skeleton.name} holds differences, which tell no up"
     return f"does not apply to skeleton {skeleton.name}"
 
 

@@ -21,7 +21,7 @@ Line = list[str]  # the cells of a table's row
 
 MODE_TITLES = {"free_running": "Free-running", "one_step": "One-step"}
 PROTOCOL_TITLES = {"srnn": "SRNN protocol", "windows256": "256 windows"}
-SMALL = 2  # models, such as a run and zero-velocity, whose averages need no table of their own
+SMALL = 3  # models, such as a run and the two baselines, whose averages need no table of their own
 _GAP = "  "  # between the columns of a terminal
 PUBLISHED_STRIDE = 2  # of the frame rate that every published row was measured at
 

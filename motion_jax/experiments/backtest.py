@@ -18,6 +18,7 @@ from motion_jax.evaluation.conformal import LEVELS, Radii, check_levels, joint_d
 from motion_jax.evaluation.coverage import Coverage, measure_coverage
 from motion_jax.evaluation.evaluate import Selection, predict_windows
 from motion_jax.evaluation.metrics import find_metric
+from motion_jax.experiments.compare import constant_velocity
 from motion_jax.experiments.coverage import INTERVAL
 from motion_jax.inference.calibration import measure_windows
 from motion_jax.inference.continuation import model_windows
@@ -44,7 +45,7 @@ class Backtest:
     model: str
     frames: tuple[int, ...]  # [K] 1-based
     fps: float
-    errors: dict[str, dict[str, list[float]]]  # metric -> "model", "zero_velocity" -> [K], means over windows
+    errors: dict[str, dict[str, list[float]]]  # metric -> "model" or a baseline -> [K], means over windows
     recordings: dict[str, dict[str, Any]]  # each: its windows, and [K] of its own mpjpe_mm
     coverage: list[Coverage]  # one a level; [] without radii
     radii: str  # which, in words
@@ -117,7 +118,7 @@ def read_recordings(
 def backtest(
     predictor: Predictor, recordings: Recordings, hold_out: Sequence[str] = (), levels: Sequence[float] | None = None
 ) -> Backtest:
-    """Scores a run on recordings, beside zero-velocity, and its radii where it has some.
+    """Scores a run on recordings, beside the baselines, and its radii where it has some.
 
     Errors are those to the recorded pose itself, with the joints that the model leaves at their mean.
 
@@ -162,6 +163,8 @@ def backtest(
             check_levels(levels or LEVELS),
         )
     still = np.broadcast_to(history[:, -1:], truth.shape)
+    going_on, batch = constant_velocity(predictor), predictor.experiment.eval.batch
+    moving = predict_windows(going_on.predict_raw, selection, "free_running", batch)
     frames = predictor.experiment.eval.frame_numbers
     columns = [frame - 1 for frame in frames]
     errors = {}
@@ -169,7 +172,7 @@ def backtest(
         metric = find_metric(name)
         if not metric.applies(body):
             continue  # positions have no angles
-        rows = {"model": predicted, "zero_velocity": still}
+        rows = {"model": predicted, "zero_velocity": still, "constant_velocity": moving}
         errors[name] = {row: metric(body, each[held], truth[held]).mean(0)[columns].tolist()
                         for row, each in rows.items()}  # fmt: skip
     each = {}
@@ -217,7 +220,7 @@ def _of_the_others(
 
 
 def backtest_table(found: Backtest) -> str:
-    """Markdown: errors beside zero-velocity's, and what the radii covered."""
+    """Markdown: errors beside the baselines', and what the radii covered."""
     columns = [frame - 1 for frame in found.frames]
     header = ["", *(f"{1000 * frame / found.fps:.0f} ms" for frame in found.frames)]
     lines = [header, ["---"] * len(header)]

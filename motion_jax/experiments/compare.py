@@ -1,4 +1,4 @@
-"""A model beside the baseline that it must beat, on the same windows."""
+"""A model beside the baselines that it must beat, on the same windows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from motion_jax.types import Dataset
 RunT = TypeVar("RunT", bound=Any)
 ReportT = TypeVar("ReportT")
 
-ZERO_VELOCITY = "zero_velocity"  # its key among the models
+ZERO_VELOCITY = "zero_velocity"  # their keys among the models
+CONSTANT_VELOCITY = "constant_velocity"
+BASELINES = (ZERO_VELOCITY, CONSTANT_VELOCITY)
 MAY_DIFFER = ("train.seed", "data.root", "data.cache")  # between seeds of one row
 
 
@@ -30,13 +32,14 @@ def compare(
     baseline: bool = True,
     leave_out: bool = False,
 ) -> list[Report]:
-    """One report a row, mode, protocol and metric: rows in the order given, then zero-velocity.
+    """One report a row, mode, protocol and metric: rows in the order given, then zero-velocity and
+    constant velocity.
 
     Args:
         runs: trained models. Those of one name are seeds of one row: their mean and deviation are reported.
         dataset: whose test clips are scored.
         modes: of `config.MODES`.
-        baseline: score zero-velocity too, unless the first model is zero-velocity, on whatever a run is measured on.
+        baseline: score the baselines too, unless the first model is one, on whatever a run is measured on.
         leave_out: a run that cannot be scored is logged with its reason and left out; no reports if none can.
 
     Raises:
@@ -61,21 +64,22 @@ def compare(
                     raise
                 logging.warning("left out: %s, seed %d: %s", run.experiment.name, run.experiment.train.seed, error)
         reports += combine(scores) if scores else []
-    if baseline and whole and whole[0].experiment.model.name != ZERO_VELOCITY:
+    if baseline and whole and whole[0].experiment.model.name not in BASELINES:
         reports += _baselines(whole, dataset, modes)
     return reports
 
 
 def _baselines(runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str]) -> list[Report]:
-    """Zero-velocity once on each kind of window, horizon and metric that the runs are measured on."""
+    """Each once on each kind of window, horizon and metric that the runs are measured on."""
     alike: dict[tuple, Predictor] = {}
     for run in runs:
         body = run.space.skeleton  # of positions, there are no angles to measure
         alike.setdefault((run.experiment.eval, run.target_length, run.experiment.data.stride, body.positions), run)
     found: dict[tuple, Report] = {}
-    for run in alike.values():
-        for report in _score(zero_velocity(run), dataset, modes):
-            found.setdefault((*report.row, *report.frames, *report.milliseconds), report)
+    for make_baseline in (zero_velocity, constant_velocity):
+        for run in alike.values():
+            for report in _score(make_baseline(run), dataset, modes):
+                found.setdefault((*report.row, *report.frames, *report.milliseconds), report)
     return list(found.values())
 
 
@@ -143,6 +147,26 @@ def zero_velocity(run: Predictor) -> Predictor:
     """The baseline that repeats the last frame, in the space and with the windows of `run`."""
     experiment = dataclasses.replace(run.experiment, name="Zero-velocity", model=model_config(ZERO_VELOCITY))
     return Predictor((), experiment, run.space, step=0)
+
+
+def constant_velocity(run: Predictor) -> Predictor:
+    """The baseline that goes on as the last two frames do, on the data and with the windows of `run`.
+
+    It reads rotations as they are, whatever `run` reads.
+    """
+    data, space = run.experiment.data, run.space
+    if space.of_frames is not None:
+        data = dataclasses.replace(data, representation="expmap")
+        raw = space.of_frames._asdict()
+        space = dataclasses.replace(space, **raw, representation="expmap", of_frames=None)
+    model = model_config(CONSTANT_VELOCITY)
+    experiment = dataclasses.replace(run.experiment, name="Constant velocity", data=data, model=model)
+    return Predictor((), experiment, space, step=0)
+
+
+def baselines(run: Predictor) -> list[Predictor]:
+    """All that stand beside `run` in tables."""
+    return [zero_velocity(run), constant_velocity(run)]
 
 
 def _score(run: Predictor, dataset: Dataset, modes: Sequence[str]) -> list[Report]:

@@ -15,7 +15,7 @@ from motion_jax import __version__
 from motion_jax.config import Experiment, model_config
 from motion_jax.evaluation.index import IndexedRun, Row, rounded, score_of
 from motion_jax.evaluation.report import Report
-from motion_jax.experiments.compare import MAY_DIFFER, zero_velocity
+from motion_jax.experiments.compare import MAY_DIFFER, baselines
 from motion_jax.inference.predictor import Predictor
 from motion_jax.runtime import timing
 from motion_jax.runtime.timing import commit, interleave
@@ -42,7 +42,8 @@ def index_rows(runs: Sequence[Predictor], reports: Sequence[Report], latency: bo
     code, machine = here()
     rows = []
     for name in dict.fromkeys(report.model for report in reports):
-        seeds = [run for run in runs if run.experiment.name == name] or [zero_velocity(runs[0])]
+        seeds = [run for run in [*runs, *baselines(runs[0])] if run.experiment.name == name]
+        seeds = [run for run in seeds if run in runs] or seeds
         seeds = sorted(seeds, key=lambda run: run.experiment.train.seed)
         found = [report for report in reports if report.model == name]
         data = seeds[0].experiment.data

@@ -24,7 +24,7 @@ from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import check_names
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments.claims import claims
-from motion_jax.experiments.compare import compare, zero_velocity
+from motion_jax.experiments.compare import baselines, compare
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
 from motion_jax.train.forecasting import Forecasting as ForecastingTask
@@ -60,7 +60,7 @@ class Shard(NamedTuple):
 class Outcome(NamedTuple):
     """What a sweep found."""
 
-    reports: list[Any]  # of every member, averaged over its seeds, then zero-velocity's; none while others train
+    reports: list[Any]  # of every member, averaged over its seeds, then the baselines'; none while others train
     failed: list[Path]  # folders of runs that are not in them
     elsewhere: list[Path] = []  # noqa: RUF012 (never changed). Folders of runs that other workers are training
 
@@ -103,7 +103,7 @@ class Procedure(Protocol):
 
 
 class Forecasting:
-    """Runs of `train.forecasting`, by `compare`, beside zero-velocity. Each data set is opened once."""
+    """Runs of `train.forecasting`, by `compare`, beside the baselines. Each data set is opened once."""
 
     combine = staticmethod(combine)
     read_json = staticmethod(read_json)
@@ -129,8 +129,8 @@ class Forecasting:
         train_together(task, [run.experiment for run in runs], [run.folder for run in runs])
 
     def baseline(self, run: Run) -> list[Report]:
-        """Zero-velocity's."""
-        return compare([zero_velocity(load_predictor(run.folder))], self._open(run.experiment.data))
+        """Those of zero-velocity and constant velocity."""
+        return compare(baselines(load_predictor(run.folder)), self._open(run.experiment.data))
 
 
 def load_sweep(path: str) -> Sweep:

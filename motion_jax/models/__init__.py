@@ -60,6 +60,7 @@ register("conv_lstm", Entry(conv_lstm.ConvLstmConfig, conv_lstm.make))
 register("conv_seq2seq", Entry(conv_seq2seq.ConvSeq2SeqConfig, conv_seq2seq.make))
 register("tcn", Entry(tcn.TcnConfig, tcn.make))
 register("zero_velocity", Entry(baselines.ZeroVelocityConfig, baselines.make_zero_velocity))
+register("constant_velocity", Entry(baselines.ConstantVelocityConfig, baselines.make_constant_velocity))
 register("running_average", Entry(baselines.RunningAverageConfig, baselines.make_running_average))
 
 for _name in plugin_names(PLUGINS):

@@ -375,7 +375,7 @@ def score_metric(experiment: Experiment, skeleton: Skeleton) -> Metric:
     """The metric that `train.score` names; "auto" is the Euler error, of a model of joint positions MPJPE.
 
     Raises:
-        UserError: there is none, it does not apply to `skeleton`, or higher is better in it.
+        UserError: there is none, it does not apply to `skeleton`, is one of walks, or higher is better in it.
     """
     name = experiment.train.score
     if name == "auto":
@@ -386,6 +386,8 @@ def score_metric(experiment: Experiment, skeleton: Skeleton) -> Metric:
         raise UserError(f"train.score={name!r}: {error}") from None
     if metric.higher_is_better:
         raise UserError(f"train.score={name!r}: must be a metric in which lower is better")
+    if metric.of_walks is not None:
+        raise UserError(f"train.score={name!r}: reads the observed frames too, which only evaluation measures")
     if not metric.applies(skeleton):
         others = [other for other in experiment.eval.metric_names if find_metric(other).applies(skeleton)]
         raise UserError(

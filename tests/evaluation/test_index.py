@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from motion_jax.errors import UserError
-from motion_jax.evaluation.index import IndexedRun, Row, Score, merged, read_index, write_index
+from motion_jax.evaluation.index import (
+    IndexedRun,
+    Row,
+    Score,
+    TaskRow,
+    TaskScore,
+    merged,
+    read_index,
+    write_index,
+)
 from motion_jax.evaluation.index_pages import pages_in, update_pages, updated
 
 MARK = "<!-- results: table={} data=cmu protocol=srnn metric=euler_error_rad -->"
@@ -208,3 +217,45 @@ def test_a_wrong_mark_is_refused_with_its_line_and_nothing_is_written(tmp_path: 
     with pytest.raises(UserError, match=f"b.md:3: results: .*{re.escape(message)}"):
         update_pages([make_row()], [good, bad])
     assert good.read_text() == before
+
+
+def test_anticipators_stand_by_accuracy_above_what_sees_no_motion_at_each_time(tmp_path: Path):
+    def row(
+        model: str, runs: int, checkpoint: str, *metrics: tuple[str, list[float | None]], **changed: str
+    ) -> TaskRow:
+        spread: list[float | None] | None = [0.01, 0.02] if runs > 1 else None
+        scores = [TaskScore("test", name, [0.5, 0.25], values, spread, 9, 3, "abc") for name, values in metrics]
+        return TaskRow(
+            "anticipation", model, checkpoint, {"name": "cmu", "key": "k", "files": 9, "frames": 99},
+            {"hash": "ff", "changed": changed}, [make_run(seed) for seed in range(runs)], 74_000 if runs else 0,
+            1.234 if runs else None, {"processor": "CPU", "cores": 2}, scores,
+        )  # fmt: skip
+
+    rows = [
+        row("Markov", 0, "", ("top1", [0.9, 0.9]), ("top5", [1.0, 1.0])),
+        row("one", 1, "last", ("top1", [0.4, 0.5]), ("top5", [0.8, None])),
+        row("two", 2, "best", ("top1", [0.4, 0.625]), ("mean_top5_recall", [0.5, 0.5])),
+    ]
+    write_index(rows, tmp_path / "index.json")
+    mark = "<!-- results: table=anticipation data=cmu -->\n<!-- end -->\n"
+    text = updated(mark, read_index(tmp_path / "index.json"), "page.md")
+    assert (
+        "cmu, test: 9 segments, 3 classes. Scored at abc. Latency: one observation at a time on CPU, 2 cores." in text
+    )
+    facts = ["74,000", "2.0", "1,000", "patience", "1.23"]
+    assert [line for line in cells(text) if line[0] != "---"] == [
+        ["Top-1, %", "0.5 s", "0.25 s", "epoch", "parameters", "training, min", "steps", "ended by", "latency, ms"],
+        ["two (mean ± std of 2 seeds)", "40.0 ± 1.0", "62.5 ± 2.0", "best", *facts],
+        ["one (1 seed)", "40.0", "50.0", "last", facts[0], "1.5", *facts[2:]],
+        ["Markov", "90.0", "90.0", "-", "0", "-", "-", "-", "-"],
+        ["Top-5, %", "0.5 s", "0.25 s"],
+        ["two (mean ± std of 2 seeds)", "-", "-"],
+        ["one (1 seed)", "80.0", "-"],
+        ["Markov", "100.0", "100.0"],
+        ["Mean top-5 recall, %", "0.5 s", "0.25 s"],
+        ["two (mean ± std of 2 seeds)", "50.0 ± 1.0", "50.0 ± 2.0"],
+        ["one (1 seed)", "-", "-"],
+        ["Markov", "-", "-"],
+    ]
+    early = [row("early", 1, "best", ("top1", [0.4, 0.5]), **{"model.mode": "early_recognition"})]
+    assert "| Top-1, % | 50.0% seen | 25.0% seen |" in updated(mark, early, "page.md")

@@ -7,14 +7,15 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from motion_jax.config import MODES, DataConfig, EvalConfig, Experiment, model_config
 from motion_jax.errors import UserError
 from motion_jax.evaluation.report import Report
-from motion_jax.experiments.compare import compare, zero_velocity
+from motion_jax.experiments.compare import compare, constant_velocity, zero_velocity
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
-from motion_jax.pose_space import PoseSpace
+from motion_jax.pose_space import PoseSpace, Statistics
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Clip, Dataset
 
@@ -50,6 +51,7 @@ def reports(runs: list[Predictor], dataset: Dataset) -> list[Report]:
 def test_runs_are_averaged_and_zero_velocity_follows(reports: list[Report], runs: list[Predictor], dataset: Dataset):
     assert [(r.model, r.mode, r.seeds) for r in reports] == [
         *(("Small", mode, 2) for mode in MODES), *(("Zero-velocity", mode, 1) for mode in MODES),
+        *(("Constant velocity", mode, 1) for mode in MODES),
     ]  # fmt: skip
     alone = [compare([run], dataset, ["free_running"], baseline=False) for run in runs]
     assert [len(found) for found in alone] == [1, 1]
@@ -61,6 +63,23 @@ def test_zero_velocity_repeats_the_last_frame(runs: list[Predictor]):
     history = np.random.default_rng(2).normal(0, 0.3, (10, 99)).astype(np.float32)
     expected = np.where((np.arange(99) >= 6) & (np.arange(99) < 60), history[-1], 0)
     np.testing.assert_allclose(zero_velocity(runs[0])(history), np.repeat(expected[None], 5, axis=0), atol=1e-6)
+
+
+def test_constant_velocity_is_the_same_whatever_the_run_reads(runs: list[Predictor]):
+    history = np.cumsum(np.random.default_rng(2).normal(0, 0.03, (10, 99)), axis=0).astype(np.float32)
+    space = runs[0].space
+    features = PoseSpace(np.zeros(135), np.ones(135), tuple(range(9, 60)), ("walking",), H36M, 25.0, "rotation_6d",
+                         Statistics(space.mean, space.std, space.kept))  # fmt: skip
+    data = dataclasses.replace(EXPERIMENT.data, representation="rotation_6d")
+    experiment = dataclasses.replace(EXPERIMENT, data=data, model=model_config("zero_velocity"))
+    other = Predictor((), experiment, features, 0)
+    expected = constant_velocity(runs[0])(history)
+    np.testing.assert_array_equal(constant_velocity(other)(history), expected)
+    seen = np.where((np.arange(99) >= 6) & (np.arange(99) < 60), history, 0)
+    for joint in range(1, 19):
+        before, last = (Rotation.from_rotvec(seen[row, 3 + 3 * joint : 6 + 3 * joint]) for row in (-2, -1))
+        turned = ((last * before.inv()) ** 5 * last).as_rotvec()
+        np.testing.assert_allclose(expected[-1, 3 + 3 * joint : 6 + 3 * joint], turned, atol=1e-5)
 
 
 def test_zero_velocity_is_not_compared_with_itself(runs: list[Predictor], dataset: Dataset):
@@ -96,7 +115,10 @@ def test_zero_velocity_is_scored_once_on_whatever_is_measured(runs: list[Predict
     found = compare([framed("A", "1,5"), framed("B", "2"), framed("C", "1,5")], dataset, ["free_running"])
     held = [report for report in found if report.model == "Zero-velocity"]
     assert [report.frames for report in held] == [[1, 5], [2]]
-    assert found[-2:] == held
+    assert found[-4:-2] == held
+    assert [(report.model, report.frames) for report in found[-2:]] == [
+        ("Constant velocity", [1, 5]), ("Constant velocity", [2]),
+    ]  # fmt: skip
 
 
 def test_zero_velocity_has_the_euler_error_also_behind_a_run_of_positions(runs: list[Predictor], dataset: Dataset):
@@ -126,6 +148,6 @@ def test_a_run_that_cannot_be_scored_is_left_out_where_that_is_asked(
     with pytest.raises(UserError, match="the model was made for 10"):
         compare([other, runs[0]], dataset, ["free_running"])
     found = compare([other, runs[0]], dataset, ["free_running"], leave_out=True)
-    assert [report.model for report in found] == ["Small", "Zero-velocity"]
+    assert [report.model for report in found] == ["Small", "Zero-velocity", "Constant velocity"]
     assert "left out: Slow, seed 0: data.stride=2 gives 25 fps" in caplog.text
     assert compare([other], dataset, ["free_running"], leave_out=True) == []

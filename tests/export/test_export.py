@@ -61,6 +61,7 @@ MODELS = {
     "dct_mixer": model_config("dct_mixer", layers=1),
     "running_average": model_config("running_average"),
     "zero_velocity": model_config("zero_velocity"),
+    "constant_velocity": model_config("constant_velocity"),
 }
 RUN = ("seq2seq", "quaternet")  # compiled too, which is what takes long
 

@@ -72,7 +72,7 @@ OTHERS = {
 CASES = {
     **{f"seq2seq-{name}": model_config(**({"hidden": H} | fields)) for name, fields in SEQ2SEQ.items()},
     **{case: model_config(**fields) for case, fields in OTHERS.items()},
-    **{name: model_config(name) for name in ("zero_velocity", "running_average")},
+    **{name: model_config(name) for name in ("zero_velocity", "running_average", "constant_velocity")},
 }
 # Parameters that add the same to every score: the softmax drops them, so their gradient is rounding. Discriminators.
 CANCELLED = {

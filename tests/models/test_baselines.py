@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import jax
@@ -32,7 +33,7 @@ MIXED = np.array([[True, False, True, False], [False, True, False, False]])
 
 def build(name: str, window: int = 2) -> Model:
     data = DataConfig(source_length=S, target_length=T)
-    config = model_config(name, **({} if name == "zero_velocity" else {"window": window}))
+    config = model_config(name, **({"window": window} if name == "running_average" else {}))
     return make(Experiment(model=config, data=data, eval=EvalConfig(frames="1")), SPACE)
 
 
@@ -62,7 +63,7 @@ def average(until: int, window: int) -> np.ndarray:
     return np.asarray(SPACE.encode(mean, CODES[:, 0]))
 
 
-@pytest.mark.parametrize("name", ["zero_velocity", "running_average"])
+@pytest.mark.parametrize("name", ["zero_velocity", "running_average", "constant_velocity"])
 def test_there_are_no_parameters(name):
     model = build(name)
     assert model.init(jax.random.key(0)) == ()
@@ -108,8 +109,51 @@ def test_a_running_average_of_one_frame_is_zero_velocity():
 
 
 def test_the_action_is_carried_through():
-    for name in ("zero_velocity", "running_average"):
+    for name in ("zero_velocity", "running_average", "constant_velocity"):
         np.testing.assert_array_equal(predict(name, FORCED)[..., COLUMNS:], CODES[:, :T])
+
+
+def turned_on(before: np.ndarray, last: np.ndarray, times: float) -> np.ndarray:
+    """Raw frames `[B, D]` of H36M's root of differences, moved on `times` as from `before` to `last`."""
+    one, two = (Rotation.from_rotvec(frames[:, 3:].reshape(-1, 3)) for frames in (before, last))
+    joints = ((two * one.inv()) ** times * two).as_rotvec().reshape(len(last), -1)
+    return np.concatenate([last[:, :6], joints[:, 3:]], axis=1)
+
+
+@pytest.mark.parametrize(("forced", "told"), [(FREE, [[0, 0, 0, 0]] * 2), (FORCED, [[0, 1, 2, 3]] * 2),
+                                              (MIXED, [[0, 0, 2, 2], [0, 1, 1, 1]])])  # fmt: skip
+def test_constant_velocity_turns_on_from_what_it_was_last_told(forced, told):
+    prediction = np.asarray(SPACE.decode(predict("constant_velocity", forced)))
+    for sequence in range(B):
+        for t, since in enumerate(told[sequence]):
+            before, last = RAW[sequence, S + since - 2], RAW[sequence, S + since - 1]
+            expected = turned_on(before[None], last[None], t - since + 1)[0]
+            np.testing.assert_allclose(prediction[sequence, t], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [("absolute", [3, 6, 9, None, None, None]), ("difference", [2, 4, 6, 0.2, 0.4, 0.6]),
+     ("heading", [2, 6, 6, 0.3, 0.4, 0.9])],
+)  # fmt: skip
+def test_constant_velocity_moves_the_root_on_in_each_form(root, expected):
+    """Steps stay; places, height and tilt go on as they went."""
+    body = dataclasses.replace(H36M, root=root)
+    columns = COLUMNS
+    space = PoseSpace(np.zeros(columns), np.ones(columns), tuple(range(columns)), (), body, 25.0)
+    rows = np.zeros((1, S, columns), np.float32)
+    rows[:, -2, :6], rows[:, -1, :6] = [1, 2, 3, 0.1, 0.2, 0.3], [2, 4, 6, 0.2, 0.4, 0.6]
+    for damping in (1.0, 0.5):
+        data, model = DataConfig(source_length=S, target_length=T), model_config("constant_velocity", damping=damping)
+        made = make(Experiment(model=model, data=data, eval=EvalConfig(frames="1")), space)
+        prediction = np.asarray(made.apply((), rows, np.zeros((1, T, columns), np.float32), FREE[:1]))
+        first, second = prediction[0, :2, :6]
+        for column, value in enumerate(expected):
+            if value is not None:
+                assert first[column] == pytest.approx(value, abs=1e-5)
+        assert second[1] == pytest.approx(
+            {"absolute": first[1] + 2 * damping, "difference": 4 * damping, "heading": first[1] + 2 * damping}[root]
+        )
 
 
 def test_a_window_longer_than_the_observation_is_refused():

@@ -24,10 +24,12 @@ from motion_jax.data.synthetic.style import Style, draw_style
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import H36M
 
-SESSIONS_VERSION = 2  # raise it with every change of what `make_sessions` returns
+SESSIONS_VERSION = 3  # raise it with every change of what `make_sessions` returns
 
 CLASSES = ("walking", "eating", "directions", "greeting", "phoning", "purchases", "sitting", "takingphoto")
-PEOPLE = (*SUBJECTS, *MORE_SUBJECTS[:12])
+LEARNERS = tuple(f"S{number}" for number in range(25, 113, 2))
+"""Of the sessions alone, all of them to train on: from few sessions a network learns these, not what follows what."""
+PEOPLE = (*SUBJECTS, *MORE_SUBJECTS[:12], *LEARNERS)
 SESSIONS = 8  # of a person
 SEGMENTS = 8  # of a session
 
@@ -41,22 +43,21 @@ _PERSONS = 1000  # above the trials of `make_clip`: other numbers, other motion
 
 
 def make_sessions(seed: int) -> LabelledSet:
-    """Makes the set: 152 sessions of "positions" (mm, the root in place) and "angles" (raw frames), at 50 Hz.
+    """Makes the set: 504 sessions of "positions" (mm, the root in place) and "angles" (raw frames), at 50 Hz.
 
-    The same seed gives the same set. Those of `make_synthetic` and twelve more people of `make_people`; subject 5 and
-    the even ones from 12 on are the test split. Raises `UserError` for a negative seed.
+    The same seed gives the same set. People: those of `make_synthetic`, twelve more of `make_people`, and `LEARNERS`;
+    subject 5 and the even ones from 12 on are the test split. Raises `UserError` for a negative seed.
     """
     if seed < 0:
         raise UserError(f"data.synthetic_seed={seed}: must be at least 0")
-    sessions = [make_session(seed, subject, number) for subject in PEOPLE for number in range(SESSIONS)]
-    rows = [sequence.arrays["angles"] for sequence in sessions]
-    places = np.split(to_positions(H36M, np.concatenate(rows)), np.cumsum([len(frames) for frames in rows])[:-1])
-    sequences = tuple(
-        dataclasses.replace(session, arrays={"positions": positions, **session.arrays})
-        for session, positions in zip(sessions, places, strict=True)
-    )
+    sequences = []
+    for subject in PEOPLE:
+        for number in range(SESSIONS):
+            session = make_session(seed, subject, number)
+            positions = to_positions(H36M, session.arrays["angles"])
+            sequences.append(dataclasses.replace(session, arrays={"positions": positions, **session.arrays}))
     key = hashlib.sha256(f"synthetic_sessions {SESSIONS_VERSION} {seed}".encode()).hexdigest()
-    return LabelledSet("synthetic_sessions", sequences, CLASSES, FPS, key, H36M.of_positions)
+    return LabelledSet("synthetic_sessions", tuple(sequences), CLASSES, FPS, key, H36M.of_positions)
 
 
 def make_session(seed: int, subject: str, number: int) -> Sequence:
