@@ -52,6 +52,8 @@ ADDING_A_MODEL = ROOT / "docs" / "adding_a_model.md"
 COMMANDS = sorted(path.stem for path in (ROOT / "launch").glob("*.py") if path.stem != "__init__")
 MODULE = "motion_jax.models.linear_motion"  # which the page adds
 
+JOBS = sorted((ROOT / "launch" / "jobs").iterdir())  # SLURM's and Kubernetes'
+
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -80,6 +82,8 @@ def flags(command: str) -> set[str]:
     loops = [node.generators[0].iter for node in ast.walk(ast.parse(source)) if isinstance(node, ast.DictComp)]
     tables = [table for table in loops if isinstance(table, ast.Tuple)]  # of flags that differ in name and default
     names |= {ast.literal_eval(row.elts[0]) for table in tables for row in table.elts if isinstance(row, ast.Tuple)}
+    for shared in re.findall(r"cli\.define_processes\((.*?)\)", source):
+        names |= set(re.findall(r'"(\w+)"', shared))
     return names | ({"config"} if "cli.define_config(" in source else set())
 
 
@@ -102,7 +106,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pages
+@pytest.mark.parametrize("page", [*PAGES, *JOBS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_exist_with_their_flags(page: Path):
     for command, arguments in commands(page):
         assert command in COMMANDS

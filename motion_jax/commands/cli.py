@@ -12,8 +12,10 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NoReturn, cast
 
+import jax
 import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -23,13 +25,14 @@ from motion_jax.commands.shipped import find_config
 from motion_jax.config import DEFAULT_MODEL, Experiment, model_configs, model_fields
 from motion_jax.data.cache import at_usual_place
 from motion_jax.errors import UserError
-from motion_jax.runtime import streams
+from motion_jax.runtime import distributed, streams
 from motion_jax.runtime.backend import check_backend
 from motion_jax.runtime.compilation import keep_compiled
 from motion_jax.runtime.devices import use_cores
 from motion_jax.runtime.files import user_path
 
 CONFIG = "config"  # the flag's name
+PROCESSES = ("coordinator", "num_processes", "process_id", "heartbeat_timeout")  # the names of flags
 
 _MISTAKE = 2  # exit status
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -50,8 +53,8 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
         device: whether a device that JAX_PLATFORMS names must be there before anything is done.
 
     Exit status 0; 2 after a user's mistake (`UserError`, a wrong flag, a config file that does not load), which is
-    printed as one line on stderr; 130 after Ctrl-C. Any other exception is a fault of the program, and its traceback is
-    shown.
+    printed as one line on stderr; 130 after Ctrl-C; 75 where another one of several processes is gone. Any other
+    exception is a fault of the program, and its traceback is shown.
     """
 
     def parse(argv: list[str]) -> list[str]:
@@ -65,12 +68,17 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
         if keep:
             keep_compiled()
         use_cores()
+        if PROCESSES[-1] in flags.FLAGS:
+            _join()
         if device:
             check_backend()
         try:
             main(argv)
-        except (RuntimeError, AssertionError):  # of JAX, where the first use of a device fails
-            check_backend()
+        except Exception as error:
+            if distributed.joined():
+                _leave_others(error)
+            if isinstance(error, (RuntimeError, AssertionError)):  # of JAX, where the first use of a device fails
+                check_backend()
             raise
 
     try:
@@ -114,6 +122,57 @@ def define_config(default: str | None = None, any_model: bool = False) -> flags.
         return holder
     except (flags.Error, UserError) as error:  # it looks into a --flagfile already here
         _fail(str(error))
+
+
+def define_processes(*names: str) -> None:
+    """Defines the flags by which several processes find each other.
+
+    Args:
+        names: `PROCESSES`, for those that compute together; without the last one, for those of which each does its
+            share by itself. A command writes them out, so that they can be read in its source.
+    """
+    assert names in (PROCESSES, PROCESSES[:-1])
+    flags.DEFINE_string(names[0], None, "Of several processes: HOST:PORT of the first. SLURM and Open MPI tell it.")
+    flags.DEFINE_integer(names[1], None, "How many processes run together. SLURM and Open MPI tell it.")
+    flags.DEFINE_integer(names[2], None, "Which of them this is, from 0. SLURM, Open MPI and Kubernetes tell it.")
+    if names == PROCESSES:
+        help_text = "Seconds after which a silent process counts as lost."
+        flags.DEFINE_integer(names[3], distributed.HEARTBEAT_S, help_text, lower_bound=1)
+
+
+def processes() -> distributed.Processes | None:
+    """What the flags of `define_processes` or the cluster tell; None where there is one process."""
+    coordinator, count, index = (flags.FLAGS[name].value for name in PROCESSES[:3])
+    return distributed.find_processes(coordinator, count, index, connected=PROCESSES[-1] in flags.FLAGS)
+
+
+def _join() -> None:
+    found = processes()
+    if found is None:
+        return
+    distributed.join(found, int(flags.FLAGS[PROCESSES[-1]].value or 0))
+    if not distributed.is_first():  # what the first one says, the others would repeat
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def _leave_others(error: Exception) -> NoReturn:
+    """Ends one of several processes without waiting for the others, which may wait for it."""
+    index, count = jax.process_index(), jax.process_count()
+    where = f"process {index} of {count}"
+    if distributed.is_lost(error):
+        reason = str(error).strip().splitlines()[0]
+        message = (
+            f"{where}: another process has ended or cannot be reached ({reason}); start all of them again: a run goes "
+            f"on from its last checkpoint"
+        )
+        status = distributed.LOST
+    elif isinstance(error, UserError):
+        message, status = f"{where}: {error}" if index else str(error), _MISTAKE
+    else:
+        traceback.print_exception(error)
+        message, status = f"{where}: ended by the fault above", 1
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    distributed.leave(status)
 
 
 def define_path(name: str, default: str | None, help: str, *, required: bool = False) -> flags.FlagHolder[Any]:

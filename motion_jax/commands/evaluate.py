@@ -49,6 +49,7 @@ from motion_jax.experiments.index_rows import index_rows
 from motion_jax.experiments.runs import is_run, open_runs, tasks_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
+from motion_jax.runtime.distributed import is_first, on_first
 from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import horizon_curves
@@ -72,6 +73,7 @@ _COVERAGE = flags.DEFINE_bool("coverage", False, "Also measure how often the rad
 _PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel for each mode.")
 _INDEX = cli.define_path("index", "", "Add what is scored to this index of results (JSON).")
 _LATENCY = flags.DEFINE_bool("latency", True, "For the index, time 50 calls of each model at batch 1.")
+cli.define_processes("coordinator", "num_processes", "process_id", "heartbeat_timeout")
 _TABLES = flags.DEFINE_string("tables", "", "Write the index's tables into these pages or folders of pages.")
 
 
@@ -89,13 +91,7 @@ def main(_: list[str]) -> None:
 
     outputs = [(write_json, _JSON), (report.write_csv, _CSV), (tables.write_markdown, _MARKDOWN)]
     chosen = [(write, flag.value) for write, flag in outputs if flag.value]
-    for _write, path in chosen:
-        check_writable(path)
-    if _PLOT.value:
-        check_drawable(_PLOT.value)
-    if _INDEX.value:
-        check_writable(_INDEX.value)
-        read_index(_INDEX.value)  # a broken one is refused before anything is computed
+    on_first(lambda: _check_outputs([path for _, path in chosen]))
     folders = _paths(_WORKDIR.value)
     if (names := tasks_of(folders)) - {"forecasting"}:
         _evaluate_labelled(folders, names, pages)
@@ -112,6 +108,8 @@ def main(_: list[str]) -> None:
     leave_out = not _INDEX.value and not all(is_run(folder) for folder in folders)
     calibrated = _calibrated(runs, leave_out) if _COVERAGE.value else []
     scored = _score(runs, leave_out)
+    if not is_first():
+        return
     reports = [report for _, found in scored for report in found]
     print(f"\nMean over actions\n\n{tables.averages_table(reports)}\n")
     if _COVERAGE.value:
@@ -127,6 +125,16 @@ def main(_: list[str]) -> None:
     for write, path in [*chosen, *([(horizon_curves, _PLOT.value)] if _PLOT.value else [])]:
         write(reports, path)
         print(f"wrote {path}")
+
+
+def _check_outputs(paths: list[str]) -> None:
+    for path in paths:
+        check_writable(path)
+    if _PLOT.value:
+        check_drawable(_PLOT.value)
+    if _INDEX.value:
+        check_writable(_INDEX.value)
+        read_index(_INDEX.value)  # a broken one is refused before anything is computed
 
 
 def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) -> None:
@@ -156,6 +164,8 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
     reports = [report for _, found in scored for report in found]
     if not reports:
         raise UserError(f"--workdir={_WORKDIR.value}: none of its {len(runs)} runs could be scored")
+    if not is_first():
+        return
     print(f"\n{task.text(reports)}\n")
     if _INDEX.value:
         rows = [row for group, found in scored for row in task.index_rows(group, found, _LATENCY.value)]

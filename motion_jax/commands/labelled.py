@@ -19,6 +19,7 @@ from motion_jax.experiments.sweep import Run
 from motion_jax.inference.anticipator import load_anticipator
 from motion_jax.inference.recogniser import load_recogniser
 from motion_jax.train import anticipation, recognition
+from motion_jax.train.together import train_together
 from motion_jax.visualize.confusion import confusion_picture
 
 Reports = list[Any]  # of one task
@@ -42,6 +43,7 @@ class LabelledTask(NamedTuple):
     """A task on labelled sequences. A run has `params`, `experiment`, `space`, `step` and `workdir`."""
 
     fit: Fit
+    task: Callable[[Experiment, LabelledSet], Any]  # what `fit` trains
     load: Callable[[Path, str], Any]  # (folder of a run, checkpoint) -> a run
     compare: Compare
     baselines: Callable[[Any, LabelledSet], Reports]  # of the examples that a run is scored on
@@ -63,6 +65,7 @@ def _text(reports: Sequence[classification.ClassificationReport]) -> str:
 LABELLED_TASKS: dict[str, LabelledTask] = {
     "recognition": LabelledTask(
         fit=recognition.fit,
+        task=recognition.Recognition.of,
         load=load_recogniser,
         compare=compare_recognition,
         baselines=lambda run, dataset: [majority(run, dataset)],
@@ -77,6 +80,7 @@ LABELLED_TASKS: dict[str, LabelledTask] = {
     ),
     "anticipation": LabelledTask(
         fit=anticipation.fit,
+        task=anticipation.Anticipation.of,
         load=load_anticipator,
         compare=compare_anticipation,
         baselines=baselines,
@@ -110,6 +114,12 @@ class Labelled:
         dataset = self._dataset(run.experiment)
         self._task.fit(run.experiment, dataset, run.folder)
         return self._task.compare([self._task.load(run.folder, "auto")], dataset, False, False, "auto", "test")
+
+    def train_together(self, runs: Sequence[Run]) -> None:
+        """Without scoring them."""
+        first = runs[0].experiment
+        task = self._task.task(first, self._dataset(first))
+        train_together(task, [run.experiment for run in runs], [run.folder for run in runs])
 
     def baseline(self, run: Run) -> Reports:
         """What all members are compared with."""

@@ -6,6 +6,8 @@ motion-jax predict --workdir=runs/own --input='recordings/*.bvh' --output=predic
 motion-jax predict --workdir=runs/own --input=a.bvh,b.bvh --output=predicted --action=walking,eating
 motion-jax predict --workdir=runs/bi_enc_50 --input=walking_1.txt --output=next.npz --start=200
 
+Several processes (--num_processes and --process_id, or srun) share the files among them; each writes its own.
+
 Motion files (.bvh .amc .htr .bva; .npz that convert wrote, of SMPL parameters or of positions) may have any rate, which
 is that of what is written. Rows (.txt .npy .npz) have the data set's own columns and frame rate and are down-sampled as
 in training; what is written has the model's rate. Of several files, one that cannot be used is named and passed over,
@@ -55,6 +57,7 @@ _PERSON = flags.DEFINE_integer("person", None, "Which of several people in a fil
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
 _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names, where a model of the canonical body lacks them.")
 _RETARGET = flags.DEFINE_bool("retarget", False, "Put other bodies on the model's by the names of their joints.")
+cli.define_processes("coordinator", "num_processes", "process_id")
 _STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be used.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 
@@ -99,14 +102,23 @@ def main(_: list[str]) -> None:
     inputs = list(named.files)
     predictor = open_predictor(_WORKDIR.value, _CHECKPOINT.value)
     rows = not predictor.takes_any_body and _are_rows(inputs)
-    outputs, actions = _outputs(named, rows), _actions(inputs)
+    outputs, actions = _outputs(named), _actions(inputs)
+    jobs = _share([_Job(*each) for each in zip(inputs, outputs, actions, strict=True)])
+    if not jobs:
+        return
+    _check_outputs([job.output for job in jobs], rows)
     for action in dict.fromkeys(actions):
         predictor.space.one_hot(action)  # before anything is read: raises on an unknown one
-    jobs = [_Job(*each) for each in zip(inputs, outputs, actions, strict=True)]
     failures = _Failures(named.several)
     (_predict_rows if rows else _predict_motions)(predictor, jobs, failures)
     if failures.count:
         raise UserError(f"--input={_INPUT.value}: {failures.count} of {len(jobs)} files failed, named above")
+
+
+def _share(jobs: list[_Job]) -> list[_Job]:
+    """Those of this process, where several of them share the files."""
+    processes = cli.processes()
+    return jobs[processes.index :: processes.count] if processes else jobs
 
 
 def _predict_rows(predictor: Predictor, jobs: list[_Job], failures: _Failures) -> None:
@@ -192,7 +204,7 @@ def _is_motion(path: Path) -> bool:
     return path.suffix != ".txt" and holds_motion(path)
 
 
-def _outputs(named: InputFiles, rows: bool) -> list[Path]:
+def _outputs(named: InputFiles) -> list[Path]:
     """One path an input; several keep their names, in the folder `--output`."""
     output = user_path(_OUTPUT.value)
     if named.several:
@@ -203,13 +215,17 @@ def _outputs(named: InputFiles, rows: bool) -> list[Path]:
         outputs = [output]
     if len(set(outputs)) < len(outputs):
         raise UserError(f"--input={_INPUT.value}: the files must have different names")
+    return outputs
+
+
+def _check_outputs(outputs: list[Path], rows: bool) -> None:
+    """Raises `UserError` where one cannot be written, or is there."""
     for path in outputs:
         if not (rows and path.suffix in SUFFIXES):
             check_written(path)
         if path.exists() and not _OVERWRITE.value:
             raise UserError(f"--output: {path} is there already; --overwrite replaces it")
         check_writable(path)
-    return outputs
 
 
 def _written_name(path: Path) -> Path:

@@ -4,7 +4,11 @@ motion-jax sweep --sweep=attention --workdir=runs/sweeps/attention --seeds=3
 motion-jax sweep --sweep=cell --workdir=runs/sweeps/cell --config.model.hidden=256 \
     --config.data.name=h36m --config.data.root=prepared/h36m
 
-Stopped at any moment, the same command goes on where it was: finished runs are not trained or scored again.
+motion-jax sweep --sweep=cell --workdir=runs/sweeps/cell --shard=1/4     (one of four workers on one folder)
+motion-jax sweep --sweep=cell --workdir=runs/sweeps/cell --seeds=8 --together=8     (eight runs as one program)
+
+Stopped at any moment, the same command goes on where it was: finished runs are not trained or scored again. Workers
+that share a folder take the runs that are neither done nor another's, and the one that finds all done writes the table.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ from motion_jax.visualize.figures import check_drawable
 _SWEEP = flags.DEFINE_string("sweep", None, "A shipped sweep, such as attention, or a file.", required=True)
 _WORKDIR = cli.define_path("workdir", None, "Folder of the runs: MEMBER/seedN, and their tables.", required=True)
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of a member, from train.seed upwards.", lower_bound=1)
+_SHARD = flags.DEFINE_string("shard", None, "i/n: this is worker i of n, from 1, that share the runs.")
+_TOGETHER = flags.DEFINE_integer("together", 1, "How many runs one program trains at once.", lower_bound=1)
 _PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel for each mode.")
 _FIELDS = "uni_enc_50"  # of it only the names and types are read
 _CONFIG = cli.define_config(_FIELDS, any_model=True)
@@ -35,6 +41,7 @@ _CONFIG = cli.define_config(_FIELDS, any_model=True)
 def main(_: list[str]) -> None:
     """Plans, trains, scores, writes."""
     folder = Path(_WORKDIR.value)
+    shard = sweep.parse_shard(_SHARD.value) if _SHARD.value is not None else None
     members = sweep.load_sweep(str(find_sweep(_SWEEP.value)))
     runs = [run._replace(experiment=cli.absolute(run.experiment))
             for run in sweep.plan(members, _changes(), _SEEDS.value, folder)]  # fmt: skip
@@ -47,7 +54,13 @@ def main(_: list[str]) -> None:
     task = LABELLED_TASKS.get(name)
     if task and _PLOT.value:
         raise UserError(f"--plot={_PLOT.value}: draws error against horizon, which {name} has not")
-    reports, failed = sweep.run_all(runs, Labelled(task) if task else None)
+    reports, failed, elsewhere = sweep.run_all(runs, Labelled(task) if task else None, shard, _TOGETHER.value)
+    if elsewhere:
+        others = f"{len(elsewhere)} of {len(runs)} runs are with others, the last of which writes the table"
+        print(f"nothing is left to this worker: {others}: {', '.join(map(str, elsewhere))}")
+        if failed:
+            raise UserError(f"of this worker's runs, {len(failed)} failed: {', '.join(map(str, failed))}")
+        return
     if task:
         print(f"\n{task.text(reports)}\n")
         writers = {"sweep.json": task.write_json, "sweep.csv": task.write_csv, "sweep.md": task.write_markdown}

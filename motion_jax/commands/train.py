@@ -5,10 +5,15 @@ motion-jax train --config=bi_enc_50 --workdir=runs/small --config.model.hidden=2
 motion-jax train --config=my_config.py --workdir=runs/mine --tensorboard
 motion-jax train --config=hbrnn --workdir=runs/hbrnn     (recognition)
 motion-jax train --workdir=runs/mine     (resumes a run with its own configuration)
+motion-jax train --config=bi_enc_50 --workdir=runs/two --coordinator=HOST:12345 --num_processes=2 --process_id=0
+
+The last line is one of two processes that train together, on as many machines; under SLURM and Open MPI the three flags
+are not needed (docs/many_hosts.md).
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jax
@@ -26,6 +31,7 @@ from motion_jax.evaluation.coverage import describe
 from motion_jax.experiments.runs import is_run
 from motion_jax.inference.calibration import calibrate_run
 from motion_jax.inference.predictor import load_predictor
+from motion_jax.runtime.distributed import is_first, on_first, share_text
 from motion_jax.train.forecasting import fit
 from motion_jax.train.tensorboard import check_tensorboard
 from motion_jax.train.workdir import Workdir
@@ -33,6 +39,7 @@ from motion_jax.train.workdir import Workdir
 _CONFIG = cli.define_config()
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that is there is resumed.", required=True)
 _BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
+cli.define_processes("coordinator", "num_processes", "process_id", "heartbeat_timeout")
 _CALIBRATE = flags.DEFINE_bool("calibrate", True, "Afterwards, measure radii where data was held out (radii.json).")
 
 
@@ -42,7 +49,7 @@ def main(_: list[str]) -> None:
     if _BOARD.value:
         check_tensorboard()
     print(f"opening {describe_source(experiment.data)}", flush=True)
-    devices = ", ".join(str(device) for device in jax.local_devices())
+    devices = ", ".join(str(device) for device in jax.devices())
     if task := LABELLED_TASKS.get(experiment.model.TASK):
         labelled = open_labelled(experiment.data, experiment.labels)
         print(f"{experiment.name} on {labelled.name}, {describe_labelled(labelled)}, devices: {devices}", flush=True)
@@ -53,7 +60,7 @@ def main(_: list[str]) -> None:
     print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}", flush=True)
     steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
     print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
-    if _CALIBRATE.value and split_clips(dataset, experiment.data).validation:
+    if _CALIBRATE.value and is_first() and split_clips(dataset, experiment.data).validation:
         print(f"calibrating on what was held out ({experiment.data.validation}) ...", flush=True)
         try:
             predictor = load_predictor(_WORKDIR.value)
@@ -73,7 +80,13 @@ def describe_labelled(dataset: LabelledSet) -> str:
 
 
 def _of_run() -> Experiment:
-    """The configuration of the run that is resumed."""
+    """The configuration of the run that is resumed, of several processes as the first one reads it."""
+    experiment = on_first(_read_run)
+    text = share_text(json.dumps(experiment.to_dict()) if experiment else "")
+    return experiment or Experiment.from_json(text, _WORKDIR.value)
+
+
+def _read_run() -> Experiment:
     if not is_run(Path(_WORKDIR.value)):
         raise UserError(
             f"--{cli.CONFIG}=NAME is missing: name a configuration, such as quickstart or a file of your own; "

@@ -23,6 +23,7 @@ from motion_jax.evaluation.metrics import Metric, find_metric, unfit
 from motion_jax.evaluation.report import Report
 from motion_jax.evaluation.walks import Walks, make_walks, true_path
 from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime import distributed
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array, Dataset
 
@@ -60,6 +61,9 @@ def evaluate(
     Models see, and are scored against, frames that went through `space` and back: a dropped column is its mean, as
     where Martinez 2017 scores un-normalised frames. A prediction that is not finite scores nan and is logged.
 
+    Of several processes (`runtime/distributed.py`) all call it alike; each predicts its share of the windows, and all
+    have the reports.
+
     Returns:
         One report for each protocol, mode and metric, in this order.
 
@@ -78,7 +82,7 @@ def evaluate(
         for action, why in lacking_actions(protocol, dataset, experiment.data.stride).items():
             logging.warning("%s: reports are without %s: %s", dataset.name, action, why)
         for mode in modes:
-            prediction = predict_windows(predict, selection, mode, experiment.eval.batch)
+            prediction = _predict_share(predict, selection, mode, experiment.eval.batch)
             _warn_of_nan(prediction, selection, f"{name}, {protocol}, {mode}")
             measured = [metric for metric in metrics if metric.of_walks is None or mode == "free_running"]
             walks = _walks(prediction, selection, space, experiment) if any(each.of_walks for each in measured) else {}
@@ -157,6 +161,17 @@ def predict_windows(predict: Predict, selection: Selection, mode: str, batch: in
         if part.shape != future[chunks[0]].shape:
             raise UserError(f"prediction has shape {part.shape}; it must be {future[chunks[0]].shape}")
     return np.concatenate(parts)[:count]
+
+
+def _predict_share(predict: Predict, selection: Selection, mode: str, batch: int) -> np.ndarray:
+    """`predict_windows`, of which each of several processes does its share."""
+    names = ("history", "future", "truth", "codes")
+
+    def share(rows: np.ndarray) -> np.ndarray:
+        part = dataclasses.replace(selection, **{name: getattr(selection, name)[rows] for name in names})
+        return predict_windows(predict, part, mode, batch)
+
+    return distributed.in_shares(len(selection.history), share)
 
 
 def _walks(prediction: np.ndarray, selection: Selection, space: PoseSpace, experiment: Experiment) -> dict[str, Walks]:

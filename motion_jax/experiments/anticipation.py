@@ -16,6 +16,7 @@ from motion_jax.evaluation.index import TaskRow, TaskScore, rounded
 from motion_jax.experiments.compare import checkpoint_of, score_by_name
 from motion_jax.experiments.index_rows import CALLS, config_of, count_parameters, here, indexed_run
 from motion_jax.inference.anticipator import TrainedAnticipator
+from motion_jax.runtime.distributed import in_shares
 from motion_jax.runtime.timing import interleave
 
 MARKOV = "What usually follows (Markov)"
@@ -57,7 +58,8 @@ def _score(
         raise UserError(f"{run.experiment.name}: its times or classes are not those of {first.experiment.name}: "
                         f"score runs of another model.alpha, anticipation or mode by themselves")  # fmt: skip
     seen = observe(dataset.scored(split), run.clock, run.space, run.experiment.labels, dataset.fps)
-    values = measure(run(seen.inputs), seen.label, dataset.components)
+    found = in_shares(len(seen.label), lambda rows: run(tuple(array[rows] for array in seen.inputs)))
+    values = measure(found, seen.label, dataset.components)
     report = _report(run.experiment.name, values, run, dataset, split, (len(seen.label), seen.left_out))
     return dataclasses.replace(report, checkpoint=checkpoint_of(run, checkpoint))
 

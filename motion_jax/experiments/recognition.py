@@ -67,7 +67,7 @@ def score(run: Recogniser, dataset: LabelledSet, checkpoint: str = "auto", split
                         f"{dataset.name!r} has {', '.join(dataset.classes)}")  # fmt: skip
     examples = _examples(run, dataset, split)
     outputs = Outputs.of(make(experiment, run.space), experiment, experiment.train.loss in _EMBEDDING_LOSSES)
-    metrics, probabilities = evaluate(outputs, run.params, examples, experiment.eval.batch)
+    metrics, probabilities = evaluate(outputs, run.params, examples, experiment.eval.batch, shared=True)
     title = run.experiment.name, checkpoint_of(run, checkpoint), run.experiment.to_dict()
     return _report(title, dataset, split, metrics, probabilities, examples)
 

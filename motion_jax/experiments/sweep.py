@@ -1,4 +1,8 @@
-"""Sweeps: one experiment, changed in one respect at a time, each change trained from several seeds and scored alike."""
+"""Sweeps: one experiment, changed in one respect at a time, each change trained from several seeds and scored alike.
+
+Several workers may work on one sweep: its folder is the queue (`claims.py`). Each takes a run that is neither done nor
+another's, until there is none; the one that finds all done makes the table.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import functools
 import re
 import runpy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -18,10 +23,13 @@ from motion_jax.data.cache import check_source, open_dataset
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import check_names
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
+from motion_jax.experiments.claims import claims
 from motion_jax.experiments.compare import baselines, compare
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
+from motion_jax.train.forecasting import Forecasting as ForecastingTask
 from motion_jax.train.forecasting import fit
+from motion_jax.train.together import differing_field, train_together
 
 RESERVED = ("name", "train.seed")  # what a sweep sets itself
 REPORT = "report.json"  # in a run's folder: its scores, so that a sweep that goes on need not score it again
@@ -42,11 +50,19 @@ class Run(NamedTuple):
     folder: Path
 
 
+class Shard(NamedTuple):
+    """Which of several workers this is: it begins with its own part of the runs, and goes on with the others'."""
+
+    number: int = 1  # from 1
+    of: int = 1
+
+
 class Outcome(NamedTuple):
     """What a sweep found."""
 
-    reports: list[Any]  # of every member, averaged over its seeds, then the baselines'
+    reports: list[Any]  # of every member, averaged over its seeds, then the baselines'; none while others train
     failed: list[Path]  # folders of runs that are not in them
+    elsewhere: list[Path] = []  # noqa: RUF012 (never changed). Folders of runs that other workers are training
 
 
 class Procedure(Protocol):
@@ -60,7 +76,11 @@ class Procedure(Protocol):
         ...
 
     def train_and_score(self, run: Run) -> list[Any]:
-        """Trains into `run.folder` and scores what was trained."""
+        """Trains into `run.folder`, or goes on there, and scores what was trained."""
+        ...
+
+    def train_together(self, runs: Sequence[Run]) -> None:
+        """Trains each into its folder, by one program (`train/together.py`), and scores nothing."""
         ...
 
     def baseline(self, run: Run) -> list[Any]:
@@ -101,6 +121,12 @@ class Forecasting:
         dataset = self._open(run.experiment.data)
         fit(run.experiment, dataset, run.folder)
         return compare([load_predictor(run.folder)], dataset, baseline=False)
+
+    def train_together(self, runs: Sequence[Run]) -> None:
+        """Without scoring them."""
+        first = runs[0].experiment
+        task = ForecastingTask.of(first, self._open(first.data))
+        train_together(task, [run.experiment for run in runs], [run.folder for run in runs])
 
     def baseline(self, run: Run) -> list[Report]:
         """Those of zero-velocity and constant velocity."""
@@ -146,46 +172,137 @@ def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Pa
     return runs
 
 
-def run_all(runs: list[Run], procedure: Procedure | None = None) -> Outcome:
+def parse_shard(text: str) -> Shard:
+    """`i/n`, i from 1. Raises `UserError` for anything else."""
+    if found := re.fullmatch(r"(\d+)/(\d+)", text):
+        number, count = int(found[1]), int(found[2])
+        if 1 <= number <= count:
+            return Shard(number, count)
+    raise UserError(f"--shard={text}: must be i/n, i from 1 to n, such as 1/8")
+
+
+def check_together(runs: Sequence[Run], together: int) -> None:
+    """Raises `UserError`, naming the field, where a run has no other that one program could train with it."""
+    for run in runs if together > 1 else ():
+        others = [other for other in runs if other is not run]
+        fields = [differing_field(run.experiment, other.experiment) for other in others]
+        if None in fields:
+            continue
+        why = "there is no other run"
+        if others:
+            why = f"it and {others[0].experiment.name!r} differ in {fields[0]}, which one program cannot have"
+        raise UserError(f"--together={together}: nothing can be trained together with member {run.experiment.name!r}: "
+                        f"{why}; with --seeds=2 or more, the seeds of a member can")  # fmt: skip
+
+
+def run_all(
+    runs: list[Run], procedure: Procedure | None = None, shard: Shard | None = None, together: int = 1
+) -> Outcome:
     """Trains and scores what is not yet done. A run that fails is told of at once and left out; the others go on.
 
     Args:
         runs: of `plan`.
         procedure: how a run is trained and scored; that of forecasting if None.
+        shard: which of several workers this is; None: the only one.
+        together: how many runs one program trains at most; 1: each by itself.
 
     Raises:
-        UserError: a folder cannot be written, or no run succeeded.
+        UserError: a folder cannot be written, or locked where there are several workers; `check_together` refuses;
+            or no run succeeded.
     """
-    procedure = procedure or Forecasting()
+    check_together(runs, together)
     for run in runs:
         check_writable(run.folder / REPORT)
-    scored: dict[str, list[list[Any]]] = {}
-    failed = []
-    for number, run in enumerate(runs, start=1):
-        name, seed = run.experiment.name, run.experiment.train.seed
-        print(f"[{number}/{len(runs)}] {name}, seed {seed}", flush=True)
-        try:
-            scored.setdefault(name, []).append(_reports(run, procedure))
-        except UserError as error:
-            logging.warning("left out: %s: %s", run.folder, error)
-            failed.append(run.folder)
-    whole = [run for run in runs if run.folder not in failed]
+    work = _Work(runs, procedure or Forecasting(), shard, together)
+    work.do()
+    if elsewhere := [run.folder for run in runs if not work.is_settled(run)]:
+        return Outcome([], work.failed, elsewhere)
+    whole = [run for run in runs if run.folder in work.scored]
     if not whole:
         raise UserError(f"sweep: none of its {len(runs)} runs could be trained and scored")
-    rows = [report for reports in scored.values() if reports for report in procedure.combine(reports)]
-    return Outcome([*rows, *procedure.baseline(whole[0])], failed)
+    members: dict[str, list[list[Any]]] = {}
+    for run in whole:
+        members.setdefault(run.experiment.name, []).append(work.scored[run.folder])
+    rows = [report for reports in members.values() if reports for report in work.procedure.combine(reports)]
+    return Outcome([*rows, *work.procedure.baseline(whole[0])], work.failed)
 
 
-def _reports(run: Run, procedure: Procedure) -> list[Any]:
-    """Of a run that is trained here, or was before."""
-    saved = run.folder / REPORT
-    if saved.exists() and (known := _known(saved, run.experiment, procedure)):
-        print(f"  done before: {run.folder}", flush=True)
-        return known
-    reports = procedure.train_and_score(run)
-    procedure.write_json(reports, saved)
-    jax.clear_caches()  # of programs that no other run can use
-    return reports
+class _Work:
+    """What one worker does on a sweep."""
+
+    def __init__(self, runs: list[Run], procedure: Procedure, shard: Shard | None, together: int) -> None:
+        self.procedure = procedure
+        self.scored: dict[Path, list[Any]] = {}  # by folder, of this worker's runs and others'
+        self.failed: list[Path] = []
+        self._runs = runs
+        self._several = shard is not None
+        self._together = together
+        number, count = shard or Shard()
+        begin = (number - 1) * len(runs) // count
+        self._order = [*runs[begin:], *runs[:begin]]
+
+    def is_settled(self, run: Run) -> bool:
+        """Whether the run is scored, or has failed here."""
+        return run.folder in self.scored or run.folder in self.failed
+
+    def do(self) -> None:
+        """Trains and scores until every run is settled, or another worker's."""
+        while found := self._next():
+            held, group = found
+            with held:
+                if len(group) > 1:
+                    names = ", ".join(f"{run.experiment.name}, seed {run.experiment.train.seed}" for run in group)
+                    print(f"{len(group)} runs as one program: {names}", flush=True)
+                    try:
+                        self.procedure.train_together(group)
+                    except UserError as error:  # whatever it is of, those concerned will tell
+                        logging.warning("not as one program: %s", error)
+                for run in group:
+                    self._train_and_score(run)
+
+    def _next(self) -> tuple[ExitStack, list[Run]] | None:
+        """The next runs to be trained, as one program, and their claims; None where nothing is left to this worker."""
+        with ExitStack() as stack:
+            held = stack.enter_context(claims())
+            group: list[Run] = []
+            for run in self._order:
+                if self.is_settled(run) or self._is_done(run):
+                    continue
+                if group and differing_field(group[0].experiment, run.experiment):
+                    continue
+                if not held.claim(run.folder, self._several):
+                    continue
+                if self._is_done(run):  # by another worker, between the two looks
+                    held.release(run.folder)
+                    continue
+                group.append(run)
+                if len(group) == self._together:
+                    break
+            return (stack.pop_all(), group) if group else None
+
+    def _is_done(self, run: Run) -> bool:
+        """Whether its scores lie in its folder, from whichever worker; then they are known from here on."""
+        saved = run.folder / REPORT
+        if saved.exists() and (known := _known(saved, run.experiment, self.procedure)):
+            print(f"{self._name(run)}: done before: {run.folder}", flush=True)
+            self.scored[run.folder] = known
+        return run.folder in self.scored
+
+    def _train_and_score(self, run: Run) -> None:
+        print(self._name(run), flush=True)
+        try:
+            reports = self.procedure.train_and_score(run)
+            self.procedure.write_json(reports, run.folder / REPORT)
+        except UserError as error:
+            logging.warning("left out: %s: %s", run.folder, error)
+            self.failed.append(run.folder)
+            return
+        self.scored[run.folder] = reports
+        jax.clear_caches()  # of programs that no other run can use
+
+    def _name(self, run: Run) -> str:
+        number = self._runs.index(run) + 1
+        return f"[{number}/{len(self._runs)}] {run.experiment.name}, seed {run.experiment.train.seed}"
 
 
 def _known(saved: Path, experiment: Experiment, procedure: Procedure) -> list[Any]:

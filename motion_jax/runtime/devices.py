@@ -41,31 +41,59 @@ def use_cores() -> None:
 
 
 def data_mesh(experiment: Experiment, whole_batch: bool = False) -> Mesh:
-    """The local devices that share a training batch: of a CPU those that gain by it, of other platforms all.
+    """The devices that share a training batch: of a CPU those that gain by it, of other platforms all.
 
-    Where the loss must see the whole batch, the cores of a CPU compute it together, as one device.
+    Of several processes (`runtime/distributed.py`) each gives equally many. Where the loss must see the whole batch,
+    the cores of a CPU compute it together, as one device.
 
     Raises `UserError` when the devices cannot share `train.batch` evenly.
     """
-    batch, count = experiment.train.batch, jax.local_device_count()
+    batch, processes = experiment.train.batch, jax.process_count()
+    if batch % processes:
+        raise UserError(f"train.batch={batch}: must be a multiple of the {processes} processes")
     if jax.default_backend() == "cpu":
-        return mesh_of(1 if whole_batch else sharing_cores(batch, experiment.model.width))
-    if batch % count:
-        raise UserError(f"train.batch={batch}: must be a multiple of the {count} local devices")
-    return mesh_of(count)
+        share = batch // processes
+        return mesh_of_all(1 if whole_batch else sharing_cores(share, experiment.model.width, _least_local_devices()))
+    count = _least_local_devices()
+    if batch % (count * processes):
+        whose = "local devices" if processes == 1 else f"devices of {processes} processes"
+        raise UserError(f"train.batch={batch}: must be a multiple of the {count * processes} {whose}")
+    return mesh_of_all(count)
 
 
-def sharing_cores(batch: int, width: int) -> int:
-    """How many devices of a CPU share `batch`, by `ModelConfig.width`; 1 on other platforms, where one predicts."""
+def sharing_cores(batch: int, width: int, most: int | None = None) -> int:
+    """How many devices of a CPU share `batch`, by `ModelConfig.width`; 1 on other platforms, where one predicts.
+
+    At most `most`; None: as many as this process has.
+    """
     if jax.default_backend() != "cpu" or not 0 < width <= _NARROW:
         return 1
-    most = min(jax.local_device_count(), batch // _LEAST)
+    most = min(jax.local_device_count() if most is None else most, batch // _LEAST)
     return next((count for count in range(most, 1, -1) if batch % count == 0), 1)
 
 
 def mesh_of(count: int) -> Mesh:
     """The first `count` local devices along one axis."""
     return Mesh(np.array(jax.local_devices()[:count]), (DATA,))
+
+
+def mesh_of_all(count: int) -> Mesh:
+    """The first `count` devices of every process along one axis, process after process."""
+    if jax.process_count() == 1:
+        return mesh_of(count)
+    return Mesh(np.array([device for devices in _by_process().values() for device in devices[:count]]), (DATA,))
+
+
+def _least_local_devices() -> int:
+    """Of the process that has the fewest."""
+    return min(map(len, _by_process().values())) if jax.process_count() > 1 else jax.local_device_count()
+
+
+def _by_process() -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for device in sorted(jax.devices(), key=lambda device: (device.process_index, device.id)):
+        found.setdefault(device.process_index, []).append(device)
+    return found
 
 
 def num_microbatches(batch: int, experiment: Experiment) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +59,9 @@ class Anticipation(LabelledTask):
     data_key: str
     class_weights: np.ndarray  # [C] of the loss
     held_out: Observations | None
+
+    PROGRAMS: ClassVar[tuple[str, ...]] = ("_compiled",)
+    """Compiled functions that tasks of experiments which differ in the seed share."""
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: LabelledSet) -> Anticipation:

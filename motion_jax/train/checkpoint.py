@@ -21,6 +21,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 
 from motion_jax.errors import UserError
+from motion_jax.runtime.distributed import joined
 
 COMMIT_MARK = "commit_success.txt"
 ATOMICITY = ocp.options.AtomicityOptions(mode=ocp.options.AtomicityMode.COMMIT_FILE)
@@ -31,7 +32,11 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int = 1) -> None:
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, create=False, atomicity_options=ATOMICITY, enable_async_checkpointing=False
+            max_to_keep=keep,
+            create=False,
+            atomicity_options=ATOMICITY,
+            enable_async_checkpointing=False,
+            multiprocessing_options=_on_its_own(),
         )
         self._folder = folder.resolve()
         try:
@@ -44,6 +49,8 @@ class Checkpoints:
         """Writes `state` under `step` and returns when it is on disk. Raises `UserError` when it cannot be written."""
         if step in self._manager.all_steps():
             return  # a resumed run is bitwise the same run: what lies there is what would be written
+        if joined():
+            state = jax.device_get(state)  # of several processes Orbax writes no array that one of them has alone
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(_digest(state)))
         try:
             saved = self._manager.save(step, args=items, force=True)
@@ -126,13 +133,21 @@ class Checkpoints:
         """The state under `step`. The handler reads what the manager would refuse to, a folder without its mark."""
         folder = self._folder / str(step)
         expected = json.loads((folder / "digest" / "metadata").read_text())
-        with closing(ocp.StandardCheckpointHandler()) as handler:
+        with closing(ocp.StandardCheckpointHandler(multiprocessing_options=_on_its_own())) as handler:
             state = handler.restore(folder / "state", args=ocp.args.StandardRestore(target))  # pyright: ignore[reportArgumentType]
         found = _digest(state)
         if expected != found:
             wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
             raise ValueError(f"checksum of {', '.join(wrong[:3])} differs")
         return state
+
+
+def _on_its_own() -> ocp.options.MultiprocessingOptions:
+    """Of several processes, each reads and writes without waiting for the others."""
+    if not joined():
+        return ocp.options.MultiprocessingOptions()
+    index = jax.process_index()
+    return ocp.options.MultiprocessingOptions(index, {index}, f"process{index}")
 
 
 def _target(abstract: Any, sharding: jax.sharding.Sharding | None) -> Any:

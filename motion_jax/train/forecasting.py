@@ -10,7 +10,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,7 @@ from motion_jax.models import make
 from motion_jax.models.raw import RawPredict, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import shard_batch
+from motion_jax.runtime.distributed import is_first, on_first, share_json
 from motion_jax.skeletons.canonical import BODY22
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.teacher_forcing import forcing_of_mode, sample_forcing
@@ -103,9 +104,18 @@ def fit(
     """
     if experiment.train.refit:
         return _refit(experiment, dataset, Workdir(workdir), board, callback, quiet)
-    if Workdir(workdir).selection.is_dir():
-        raise UserError(f"--workdir={workdir}: holds another run, one with train.refit: choose another workdir")
+    on_first(lambda: _check_no_refit(Workdir(workdir)))
     return train(Forecasting.of(experiment, dataset), experiment, workdir, board, callback, quiet)
+
+
+def _check_no_refit(folder: Workdir) -> None:
+    if folder.selection.is_dir():
+        raise UserError(f"--workdir={folder.path}: holds another run, one with train.refit: choose another workdir")
+
+
+def _check_refit(folder: Workdir) -> None:
+    if folder.config.exists() and not folder.selection.exists():
+        raise UserError(f"--workdir={folder.path}: holds another run, one without train.refit: choose another workdir")
 
 
 def _refit(
@@ -117,14 +127,18 @@ def _refit(
             f"train.refit: needs validation, and nothing is held out (data.validation={experiment.data.validation!r}): "
             f"name what to hold out, or --config.train.refit=False"
         )
-    if folder.config.exists() and not folder.selection.exists():
-        raise UserError(f"--workdir={folder.path}: holds another run, one without train.refit: choose another workdir")
+    on_first(lambda: _check_refit(folder))
     train(task, experiment, folder.selection, board, callback, quiet)
-    rows = read_metrics(Workdir(folder.selection).metrics)
-    steps, end = _chosen_steps(experiment, rows, folder.selection), end_of(rows)
+
+    def chosen() -> tuple[int, float]:
+        rows = read_metrics(Workdir(folder.selection).metrics)
+        steps, end = _chosen_steps(experiment, rows, folder.selection), end_of(rows)
+        return steps, end["train_seconds"] if end else 0.0
+
+    steps, seconds = share_json(on_first(chosen))
     final = experiment.changed({"data.validation": "none", "train.steps": steps, "train.patience": 0})
-    Progress(steps, quiet=quiet).say(f"refit: {steps} steps on all training clips, validation's too, in {folder.path}")
-    seconds = end["train_seconds"] if end else 0.0
+    progress = Progress(steps, quiet=quiet or not is_first())
+    progress.say(f"refit: {steps} steps on all training clips, validation's too, in {folder.path}")
     return train(Forecasting.of(final, dataset), final, folder.path, board, callback, quiet, seconds)
 
 
@@ -170,6 +184,9 @@ class Forecasting:
     windows: ReportWindows = NO_WINDOWS
     augmentation: Augmentation | None = None  # of training windows
     start: Params | None = None  # where training begins; None: parameters that are drawn
+
+    PROGRAMS: ClassVar[tuple[str, ...]] = ("_compiled_loss", "_predict")
+    """Compiled functions that tasks of experiments which differ in the seed share."""
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: Dataset) -> Forecasting:

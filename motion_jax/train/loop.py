@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from motion_jax import __version__
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
+from motion_jax.runtime import distributed
 from motion_jax.runtime.devices import data_mesh
 from motion_jax.runtime.uptime import seconds_since_start
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import END, MetricsLog, Progress, end_of, read_metrics, set_aside
 from motion_jax.train.optimizer import learning_rate, make_optimizer
-from motion_jax.train.step import StepMetrics, TrainState, TrainSteps, init_state, is_finite, make_train_steps
+from motion_jax.train.step import StepMetrics, TrainState, init_state, is_finite, make_train_steps
 from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
 from motion_jax.train.task import SCORE, Task, feed_of
 from motion_jax.train.tensorboard import TENSORBOARD, TensorBoardWriter
-from motion_jax.train.workdir import Workdir
+from motion_jax.train.workdir import Workdir, flatten
 
 Callback = Callable[[int, Mapping[str, Any]], None]
 """Called at each report with the step and the report's row of metrics.jsonl."""
+Updates = Generator[tuple[TrainState, int], tuple[TrainState, StepMetrics], int]
+"""Asks for K updates of a state, is sent what they made, and ends with the steps done."""
 
 
 def train(
@@ -41,6 +45,9 @@ def train(
 
     A run that `workdir` holds goes on from its last good checkpoint; one that has ended is left as it is.
 
+    Of several processes (`runtime/distributed.py`) all call it alike. The first one alone reads and writes `workdir`,
+    prints and calls `callback`; each measures the reports for itself, and the first one's scores count.
+
     Args:
         task: what is trained.
         experiment: how, by its groups `train`, `optim` and `compute`, and by `model.width`; recorded whole.
@@ -53,8 +60,59 @@ def train(
     Raises:
         UserError: `train.patience` without validation; the workdir is taken, cannot be written or holds another run;
             the batch does not divide over the devices; the loss or the state became NaN or infinite (the last
-            checkpoint stays).
-        Interrupted: SIGTERM or SIGINT; the state was saved.
+            checkpoint stays); a process of several has another config, other data or other versions.
+        Interrupted: SIGTERM or SIGINT, to whichever process; the state was saved.
+    """
+    optimizer = make_optimizer(experiment, task.rate_scales)
+    mesh = data_mesh(experiment, task.whole_batch)
+    train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)
+    updates = updates_of_run(task, experiment, workdir, sharding, board, callback, quiet, seconds_before)
+    with ExitStack() as held:
+        feeds: list[Iterator[Any]] = []  # one, opened where the run begins
+
+        def update(state: TrainState, count: int) -> tuple[TrainState, StepMetrics]:
+            if not feeds:
+                config, begin = experiment.train, int(state.step)
+                feeds.append(held.enter_context(feed_of(task.data, state.key, begin, config, sharding)))
+            return train_steps(state, next(feeds[0]), count)
+
+        return run_updates(updates, update)
+
+
+def run_updates(updates: Updates, train_steps: Callable[[TrainState, int], tuple[TrainState, StepMetrics]]) -> int:
+    """Does the updates that a run asks for, until it ends; what fails there is raised in the run."""
+    with closing(updates):
+        try:
+            asked = next(updates)
+            while True:
+                try:
+                    done = train_steps(*asked)
+                except BaseException as error:
+                    asked = updates.throw(error)
+                else:
+                    asked = updates.send(done)
+        except StopIteration as end:
+            return end.value
+
+
+def updates_of_run(
+    task: Task,
+    experiment: Experiment,
+    workdir: str | Path,
+    sharding: jax.sharding.Sharding,
+    board: bool = False,
+    callback: Callback | None = None,
+    quiet: bool = False,
+    seconds_before: float = 0.0,
+    stop: Stop | None = None,
+    state: TrainState | None = None,
+) -> Updates:
+    """A run as what it asks of the training step: so that one step can serve several runs (`train/together.py`).
+
+    Args and errors as `train`, and:
+        sharding: where the state lies.
+        stop: what tells the run to stop; None: signals to this process.
+        state: that of step 0; None: it is made.
     """
     if experiment.train.patience and not task.validates:
         raise UserError(
@@ -62,21 +120,35 @@ def train(
             f"(data.validation={experiment.data.validation!r})"
         )
     optimizer = make_optimizer(experiment, task.rate_scales)
-    mesh = data_mesh(experiment, task.whole_batch)
-    train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)
+    distributed.check_agreement(_facts(task, experiment))
     folder = Workdir(workdir)
-    with closing(Progress(experiment.train.steps, quiet=quiet)) as progress:
+    with closing(Progress(experiment.train.steps, quiet=quiet or not distributed.is_first())) as progress:
         progress.status("making the first parameters ...")
-        state = init_state(task, optimizer, experiment.train.seed, experiment.train.ema > 0)
+        state = state or init_state(task, optimizer, experiment.train.seed, experiment.train.ema > 0)
         if not jax.tree.leaves(state.params):
             name = experiment.model.name
             raise UserError(f"model.name={name!r} has nothing to train: motion-jax evaluate runs it as is")
-        with folder.locked(), stop_on_signal() as stop:
+        with ExitStack() as held, stop_on_signal() if stop is None else nullcontext(stop) as stop:
+            distributed.on_first(lambda: held.enter_context(folder.locked()))
             # the config has proved possible: what is recorded can be resumed
-            folder.begin(experiment, task.records, task.data_key)
+            distributed.on_first(lambda: folder.begin(experiment, task.records, task.data_key))
             with _Run(task, experiment, folder, progress, stop, callback, board, seconds_before) as run:
-                run.train(train_steps, jax.device_put(state, sharding), sharding)
+                yield from run.train(distributed.place(state, sharding), sharding)
             return run.step
+
+
+def _facts(task: Task, experiment: Experiment) -> dict[str, Any]:
+    """What processes that train together must have alike; where their data lie is their own affair."""
+    fields = flatten(experiment.to_dict())
+    return {
+        **{key: value for key, value in fields.items() if key not in ("data.root", "data.cache")},
+        "the data set's content": task.data_key,
+        "motion_jax": __version__,
+        "jax": jax.__version__,
+        "backend": jax.default_backend(),
+        "jax_enable_x64": jax.config.values["jax_enable_x64"],
+        "jax_default_prng_impl": jax.config.values["jax_default_prng_impl"],
+    }
 
 
 class _Run:
@@ -100,13 +172,13 @@ class _Run:
         self._rate = learning_rate(experiment)
         self._folder = folder
         self._progress = progress
-        self._stop = stop
+        self._stop = distributed.AgreedSignal(lambda: stop.signal)
         self._callback = callback
         self._boards = board
         self._open = ExitStack()
-        self._last = self._open.enter_context(closing(Checkpoints(folder.last, experiment.train.keep_last)))
-        chooses = experiment.train.keep_best and task.validates
-        self._best = self._open.enter_context(closing(Checkpoints(folder.best))) if chooses else None
+        self._logs: list[MetricsLog | TensorBoardWriter] = []  # of the first process; of others none, as here
+        self._last = self._best = None
+        distributed.on_first(self._open_checkpoints)
         self._pending: list[StepMetrics] = []  # on the device: reading them would wait for it
         self._losses: list[np.ndarray] = []  # since the last report
         self._best_score = float("inf")
@@ -123,21 +195,28 @@ class _Run:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def train(self, train_steps: TrainSteps, state: TrainState, sharding: jax.sharding.Sharding) -> None:
-        """From the last good checkpoint, or the given state, to the last step."""
-        state = self._resume(state, sharding)
-        feed = self._open.enter_context(feed_of(self._task.data, state.key, self.step, self._config, sharding))
+    def _open_checkpoints(self) -> None:
+        self._last = self._open.enter_context(closing(Checkpoints(self._folder.last, self._config.keep_last)))
+        if self._config.keep_best and self._task.validates:
+            self._best = self._open.enter_context(closing(Checkpoints(self._folder.best)))
+
+    def train(
+        self, state: TrainState, sharding: jax.sharding.Sharding
+    ) -> Generator[tuple[TrainState, int], tuple[TrainState, StepMetrics], None]:
+        """From the last good checkpoint, or the given state, to the last step; asks for the updates."""
+        state = self._resume_all(state, sharding)
         begun, first = time.monotonic(), self.step
         while self.step < self._config.steps and not self._exhausted:
             before = self.step
             count = min(self._config.steps_per_dispatch, self._config.steps - before)
             if before == first:
                 self._progress.say(f"compiling the training step; steps {first + 1} to {first + count} follow")
-            state, metrics = train_steps(state, next(feed), count)
+            state, metrics = yield state, count
             if before == first:
                 self._say_begun(metrics, count)
             self._pending.append(metrics)
             self.step += count
+            self._stop.vote()
             done = self.step == self._config.steps
             if self._crosses(before, self._config.log_every) or done or self._stop.signal:
                 self._log()
@@ -183,7 +262,18 @@ class _Run:
     def _crosses(self, before: int, every: int) -> bool:
         return before // every != self.step // every
 
+    def _resume_all(self, state: TrainState, sharding: jax.sharding.Sharding) -> TrainState:
+        """`_resume` by the first process; the others take its state, and where the run stands, from it."""
+        if not distributed.joined():
+            return self._resume(state, sharding)
+        local = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        state = distributed.on_first(lambda: self._resume(distributed.on_this_process(state), local)) or state
+        names = ("step", "_saved", "_ended", "_best_step", "_best_score", "_waited")
+        vars(self).update(distributed.share_json({name: getattr(self, name) for name in names}))
+        return distributed.place(distributed.share_arrays(distributed.on_this_process(state)), sharding)
+
     def _resume(self, state: TrainState, sharding: jax.sharding.Sharding) -> TrainState:
+        assert self._last
         abstract = jax.eval_shape(lambda: state)
         aside = self._last.recover_unmarked(abstract, sharding)
         if self._best:
@@ -198,9 +288,7 @@ class _Run:
             self._progress.say(f"{self._folder.path} holds no finished checkpoint: starting again at step 0")
             if aside:  # whose steps the log covers
                 set_aside(self._folder.metrics)
-        self._logs: list[MetricsLog | TensorBoardWriter] = [
-            self._open.enter_context(closing(MetricsLog(self._folder.metrics, self.step)))
-        ]
+        self._logs = [self._open.enter_context(closing(MetricsLog(self._folder.metrics, self.step)))]
         rows = read_metrics(self._folder.metrics)
         if self._boards:
             board = TensorBoardWriter(self._folder.path / TENSORBOARD, rows, self._experiment.eval.frame_numbers)
@@ -254,19 +342,22 @@ class _Run:
             "learning_rate": self._learning_rate(),
             "ms_per_step": 1000 * seconds / len(losses),
             "mean_loss": float(losses.mean(dtype=np.float64)),
-            **self._task.measure(state.averaged, self.step),
+            **self._task.measure(distributed.on_this_process(state.averaged), self.step),
         }
         self._losses = []
-        if SCORE in row and self._is_best(self.step, row[SCORE]) and self._best:
+        if SCORE in row:
+            row[SCORE] = distributed.share_json(row[SCORE])
+        if SCORE in row and self._is_best(self.step, row[SCORE]) and self._config.keep_best:
             self._check_finite(state)
-            self._best.save(self.step, state)
+            if self._best:
+                self._best.save(self.step, state)
         self._write("report", row)
         line = (
             f"step {self.step}  learning rate {row['learning_rate']:.4g}  {row['ms_per_step']:.1f} ms/step  "
             f"mean training loss {row['mean_loss']:.5f}"
         )
         self._progress.say("\n".join(filter(None, (line, self._task.describe(row)))))
-        if self._callback:
+        if self._callback and distributed.is_first():
             self._callback(self.step, row)
 
     def _write(self, kind: str, row: dict[str, Any]) -> None:
@@ -276,7 +367,8 @@ class _Run:
     def _save(self, state: TrainState) -> None:
         self._log()
         self._check_finite(state)
-        self._last.save(self.step, state)
+        if self._last:
+            self._last.save(self.step, state)
         self._saved = self.step
 
     def _check_finite(self, state: TrainState) -> None:

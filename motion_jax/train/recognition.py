@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,7 @@ from motion_jax.evaluation.classification import EMBEDDED, LOWER_IS_BETTER, TITL
 from motion_jax.recognition import make, scores_in_parts
 from motion_jax.recognition.classifier import Classifier
 from motion_jax.recognition.losses import Loss, make_loss
+from motion_jax.runtime.distributed import in_shares
 from motion_jax.train.labelled import LabelledTask
 from motion_jax.train.step import replace_running
 from motion_jax.train.task import SCORE
@@ -52,6 +53,9 @@ class Recognition(LabelledTask):
     data_key: str
     held_out: Examples | None
     rate_scales: RateScales | None = None
+
+    PROGRAMS: ClassVar[tuple[str, ...]] = ("_outputs",)
+    """Compiled functions that tasks of experiments which differ in the seed share."""
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: LabelledSet) -> Recognition:
@@ -179,23 +183,37 @@ class Outputs:
 
         return cls(outputs)
 
-    def __call__(self, params: Params, examples: Examples, batch: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Probabilities `[M, C]` and embeddings `[M, E]` (or None), in calls of at most `batch` examples."""
-        probabilities, embeddings, begin = [], [], 0
+    def __call__(
+        self, params: Params, examples: Examples, batch: int, shared: bool = False
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Probabilities `[M, C]` and embeddings `[M, E]` (or None), in calls of at most `batch` examples.
+
+        If `shared`, each of several processes computes its share, and all must call it.
+        """
+        found, begin = [], 0
         for length, end in zip(examples.lengths, examples.until, strict=True):
-            calls = -(-(end - begin) // batch)
-            size = -(-(end - begin) // calls)
-            for start in range(begin, end, size):
-                rows = jnp.minimum(jnp.arange(start, start + size), end - 1)  # the last fills up
-                count = min(size, end - start)
-                found, places = self.compiled(params, examples.packed, rows, length)
-                probabilities.append(np.asarray(found)[:count])
-                embeddings += [] if places is None else [np.asarray(places)[:count]]
+            compute = functools.partial(self._of_bucket, params, examples.packed, length, begin, batch)
+            found.append(in_shares(end - begin, compute) if shared else compute(np.arange(end - begin)))
             begin = end
-        return np.concatenate(probabilities), np.concatenate(embeddings) if embeddings else None
+        probabilities, embeddings = zip(*found, strict=True)
+        return np.concatenate(probabilities), None if embeddings[0] is None else np.concatenate(embeddings)
+
+    def _of_bucket(
+        self, params: Params, packed: Packed, length: int, begin: int, batch: int, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Of the examples `begin` + `rows`, whose sequences have `length` frames."""
+        calls = -(-len(rows) // batch)
+        size = -(-len(rows) // calls)
+        filled = begin + rows[np.minimum(np.arange(calls * size), len(rows) - 1)].reshape(calls, size)
+        found = [self.compiled(params, packed, jnp.asarray(each), length) for each in filled]
+        probabilities, embeddings = zip(*found, strict=True)
+        places = None if embeddings[0] is None else np.concatenate(embeddings)[: len(rows)]
+        return np.concatenate(probabilities)[: len(rows)], places
 
 
-def evaluate(outputs: Outputs, params: Params, examples: Examples, batch: int) -> tuple[dict[str, float], np.ndarray]:
-    """Metrics by name, and the probabilities `[M, C]` that they are of."""
-    probabilities, embeddings = outputs(params, examples, batch)
+def evaluate(
+    outputs: Outputs, params: Params, examples: Examples, batch: int, shared: bool = False
+) -> tuple[dict[str, float], np.ndarray]:
+    """Metrics by name, and the probabilities `[M, C]` that they are of; `shared` by several processes."""
+    probabilities, embeddings = outputs(params, examples, batch, shared)
     return measure(probabilities, examples.label, examples.segment, embeddings), probabilities

@@ -62,17 +62,18 @@ def init_state(task: Task | Model, optimizer: optax.GradientTransformation, seed
 
     One program in place of a hundred small ones, which load for longer; the values are the same, bitwise.
     """
-    return jax.jit(functools.partial(_first_state, task, optimizer, ema=ema))(jax.random.key(seed))
+    return jax.jit(functools.partial(first_state, task, optimizer, ema=ema))(jax.random.key(seed))
 
 
 def abstract_state(task: Task | Model, optimizer: optax.GradientTransformation, ema: bool = False) -> TrainState:
     """The shapes and dtypes of `init_state`, computed without computing."""
-    return jax.eval_shape(functools.partial(_first_state, task, optimizer, ema=ema), jax.random.key(0))
+    return jax.eval_shape(functools.partial(first_state, task, optimizer, ema=ema), jax.random.key(0))
 
 
-def _first_state(
+def first_state(
     task: Task | Model, optimizer: optax.GradientTransformation, key: Array, ema: bool = False
 ) -> TrainState:
+    """`init_state` by a key, traceable."""
     params_key, rest = jax.random.split(key)
     params = task.init(params_key)
     parts = params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key_data(rest)
@@ -91,7 +92,7 @@ def train_step(
     data: Any,
     task: Task,
     optimizer: optax.GradientTransformation,
-    mesh: Mesh,
+    mesh: Mesh | None,
     num_parts: int,
     ema: float = 0.0,
 ) -> tuple[TrainState, StepMetrics]:
@@ -102,13 +103,14 @@ def train_step(
         data: `task.data`, on every device of `mesh`.
         task: what is trained.
         optimizer: of the whole gradient.
-        mesh: the devices that share the batch.
+        mesh: the devices that share the batch; None: the one that the caller computes on.
         num_parts: microbatches that each of them computes one after another.
         ema: decay of the moving average, of a state that has one.
     """
     key = update_key(state.key, state.step)
     batch = task.sample_batch(data, key, state.step)
-    batch = jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec(DATA)))
+    if mesh is not None:
+        batch = jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec(DATA)))
     loss_and_grad = _mean_over_parts(task, mesh, num_parts)
     loss, grad = loss_and_grad(state.params, batch, jax.random.fold_in(key, _LOSS), state.step)
     moved, grad = grad, zero_running(grad)
@@ -179,7 +181,7 @@ def zero_running(tree: Any) -> Any:
     )
 
 
-def _mean_over_parts(task: Task, mesh: Mesh, num_parts: int) -> LossAndGrad:
+def _mean_over_parts(task: Task, mesh: Mesh | None, num_parts: int) -> LossAndGrad:
     """`task.loss_and_grad` of a batch: of its rows all together, or the mean of those of its equal parts."""
     if task.whole_batch:
         return task.loss_and_grad
@@ -201,8 +203,8 @@ def _mean_over_microbatches(loss_and_grad: LossAndGrad, count: int) -> LossAndGr
     return mean
 
 
-def _mean_over_devices(loss_and_grad: LossAndGrad, mesh: Mesh) -> LossAndGrad:
-    if mesh.size == 1:
+def _mean_over_devices(loss_and_grad: LossAndGrad, mesh: Mesh | None) -> LossAndGrad:
+    if mesh is None or mesh.size == 1:
         return loss_and_grad
 
     def mean(params: Params, batch: Any, key: Array, step: Array) -> tuple[Array, Params]:

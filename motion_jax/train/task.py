@@ -15,6 +15,8 @@ import jax
 import numpy as np
 
 from motion_jax.config import TrainConfig
+from motion_jax.errors import UserError
+from motion_jax.runtime import distributed
 from motion_jax.types import Array, Params, RateScales
 
 SCORE = "validation_score"
@@ -41,8 +43,13 @@ def feed_of(
 ) -> AbstractContextManager[Iterator[Any]]:
     """What each dispatch from update `begin` on takes as `data`: what its stream reads, or the whole, copied once."""
     if isinstance(data, Stream):
+        if jax.process_count() > 1:
+            raise UserError(
+                "data.in_memory: frames that are read from disk as needed do not serve several processes: "
+                "data.in_memory=yes, or one process"
+            )
         return data.feed(np.asarray(key), begin, config.steps, config.steps_per_dispatch, sharding)
-    return nullcontext(itertools.repeat(jax.device_put(data, sharding)))
+    return nullcontext(itertools.repeat(distributed.place(data, sharding)))
 
 
 class Task(Protocol):

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from motion_jax.data.prepared import write_dataset
 from motion_jax.errors import UserError
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments import sweep
-from motion_jax.experiments.sweep import Sweep, load_sweep, plan, run_all
+from motion_jax.experiments.claims import claims
+from motion_jax.experiments.sweep import Shard, Sweep, load_sweep, plan, run_all
 from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
 from motion_jax.skeletons.bodies import H36M
@@ -163,6 +165,7 @@ class Trained:
 
     def __init__(self) -> None:
         self.folders: list[str] = []
+        self.together: list[list[str]] = []
 
     def data_key(self, experiment: Experiment) -> str:
         return experiment.data.root or "key"
@@ -172,6 +175,9 @@ class Trained:
             raise UserError("training stopped")
         self.folders.append(f"{run.experiment.name}/{run.folder.name}")
         return [report(run.experiment)]
+
+    def train_together(self, runs: Sequence[sweep.Run]) -> None:
+        self.together.append([f"{run.experiment.name}/{run.folder.name}" for run in runs])
 
     def baseline(self, run: sweep.Run) -> list[Report]:
         return [report(run.experiment)]
@@ -214,6 +220,27 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path, trained: Trai
         run_all(runs[:2], trained)
 
 
+def test_a_worker_leaves_what_another_one_trains(tmp_path: Path, trained: Trained):
+    runs = plan(TWO, {}, 2, tmp_path)
+    with claims() as others:
+        assert others.claim(runs[2].folder, needed=True)
+        found = run_all(runs, trained, Shard(2, 2))
+    assert trained.folders == ["lstm/seed1", "gru/seed0", "gru/seed1"]  # its own half first
+    assert (found.reports, found.failed, found.elsewhere) == ([], [], [runs[2].folder])
+    assert [report.model for report in run_all(runs, trained, Shard(1, 2)).reports[:2]] == ["gru", "lstm"]
+    assert trained.folders[3:] == ["lstm/seed0"]
+
+
+def test_what_cannot_be_trained_together_is_named(tmp_path: Path, trained: Trained):
+    with pytest.raises(UserError, match=r"--together=8: nothing can be trained together with member 'gru': it and "
+                                        r"'lstm' differ in data\.stride"):  # fmt: skip
+        run_all(plan(TWO, {}, 1, tmp_path), trained, together=8)
+    assert not trained.folders
+    run_all(plan(TWO, {}, 3, tmp_path), trained, together=2)
+    assert trained.together == [["gru/seed0", "gru/seed1"], ["lstm/seed0", "lstm/seed1"]]
+    assert len(trained.folders) == 6
+
+
 SWEEP = """
 from motion_jax.config import DataConfig, EvalConfig, Experiment, model_config, TrainConfig
 from motion_jax.experiments.sweep import Sweep
@@ -243,7 +270,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     (folder / "sweep.py").write_text(SWEEP)
     (folder / "runs" / "torn").mkdir(parents=True)
     (folder / "runs" / "torn" / "config.json").write_text("{")
-    done = {"sweep": run("sweep", "--sweep=sweep.py --workdir=~/runs --seeds=2 --config.train.steps=2", folder)}
+    done = {
+        "sweep": run("sweep", "--sweep=sweep.py --workdir=~/runs --seeds=2 --together=2 --config.train.steps=2", folder)
+    }
     shutil.copytree(folder / "runs" / "rnn" / "seed0", folder / "runs" / "moved")
     config = folder / "runs" / "moved" / "config.json"
     config.write_text(config.read_text().replace(str(folder / "data"), "gone"))
