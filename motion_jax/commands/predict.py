@@ -147,6 +147,9 @@ def _predict_motions(predictor: Predictor, jobs: list[_Job], failures: _Failures
 
     table = None if _JOINT_MAP.value is None else user_path(_JOINT_MAP.value)
     fitted = failures.each(jobs, lambda job: fit(predictor, read(job), _START.value, _RETARGET.value, table))
+    for job, each in fitted:
+        if each.rig is not None:
+            print(f"{job.source}: {'; '.join(each.rig.notes)}", flush=True)
     if not fitted:
         return
     usable = [job for job, _ in fitted]
