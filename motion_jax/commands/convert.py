@@ -5,7 +5,7 @@ motion-jax convert --input=01_01.amc --output=01_01.bvh --fps=25 --output_unit_m
 motion-jax convert --input=sixty.amc --input_fps=60 --output=sixty.bvh
 motion-jax convert --input=capture.c3d --output=capture.npz
 motion-jax convert --input=amass.npz --output=amass.bvh --output_unit_mm=10
-motion-jax convert --input=canonical.bvh --output=canonical.smpl.npz
+motion-jax convert --input=walk.bvh --body=body22 --output=walk.smpl.npz     (any humanoid rig as SMPL parameters)
 motion-jax convert --input=two_people.npz --person=2 --output=second.npz
 motion-jax convert --input=recordings,'more/*.amc' --output=converted --format=.bvh
 
@@ -38,11 +38,14 @@ from motion_jax.data.formats import (
     write_motion,
 )
 from motion_jax.data.input_files import check_folder, find_inputs
+from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.data.motion.report import describe_markers, describe_motion
 from motion_jax.data.motion.resample import resample
+from motion_jax.data.motion.rig import find_rig, to_canonical
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.skeletons.joint_map import map_joints
 
 _INPUT = flags.DEFINE_string(
     "input",
@@ -58,6 +61,8 @@ _UNIT = flags.DEFINE_float("unit_mm", None, "mm to the input's unit of length, w
 _OUTPUT_UNIT = flags.DEFINE_float("output_unit_mm", None, "mm to the output's unit; the input's if not given.")
 _SKELETON = flags.DEFINE_string("skeleton", None, "The file of the body (.asf); looked for beside the input.")
 _PERSON = flags.DEFINE_integer("person", None, "Which of several people in a file, from 1.", lower_bound=1)
+_BODY = flags.DEFINE_enum("body", None, ("body22",), "Put a humanoid rig on the canonical body (docs/bodies.md).")
+_JOINT_MAP = flags.DEFINE_string("joint_map", None, "CSV of joints' names for --body.")
 _REPORT = flags.DEFINE_bool("report", False, "Print what the input holds.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 _STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be converted.")
@@ -107,6 +112,8 @@ def _check_flags() -> None:
     for name, flag in (("fps", _FPS), ("output_unit_mm", _OUTPUT_UNIT), ("unit_mm", _UNIT)):
         if flag.value is not None and not 0 < flag.value < float("inf"):
             raise UserError(f"--{name}={flag.value:g}: it must be a finite number above 0")
+    if _JOINT_MAP.value and not _BODY.value:
+        raise UserError(f"--joint_map={_JOINT_MAP.value}: nothing reads it without --body=body22")
     check_rate(_INPUT_FPS.value, "--input_fps")
     if _FORMAT.value:
         written = [suffix for suffix, form in FORMATS.items() if form.write or form.write_markers]
@@ -190,6 +197,11 @@ def _convert(job: _Job, skeleton: Path | None) -> None:
     motion = read_motion(job.source, _UNIT.value, skeleton, _INPUT_FPS.value, _PERSON.value)
     if _REPORT.value and form:
         print(describe_motion(motion, form.name), flush=True)
+    if _BODY.value:
+        merged = fit_root(motion)
+        table = user_path(_JOINT_MAP.value) if _JOINT_MAP.value else None
+        motion = to_canonical(find_rig(merged, map_joints(merged.skeleton, table)), merged)
+        print(f"{job.source}: {'; '.join(motion.notes)}", flush=True)
     if job.output:
         _write_motion(motion, job.output)
 
