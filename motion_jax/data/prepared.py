@@ -23,7 +23,7 @@ from motion_jax.data.findings import Finding
 from motion_jax.data.finite import check_clips
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import user_path
+from motion_jax.runtime.files import digest, user_path
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
@@ -115,11 +115,6 @@ def _records(fields: dict[str, Any]) -> dict[str, Any]:
         "clips": tuple(ClipEntry(**entry) for entry in fields["clips"]),
         "findings": tuple(Finding(**entry) for entry in fields["findings"]),
     }
-
-
-def digest(fields: dict[str, Any]) -> str:
-    """sha256 of plain values."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def is_prepared(folder: Path | str) -> bool:

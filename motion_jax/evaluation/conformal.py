@@ -8,7 +8,6 @@ recording are not exchangeable with those of another, recordings or people may b
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.evaluation.scale import FLOORS, Scale, rounded
 from motion_jax.geometry.kinematics import pose_positions
+from motion_jax.runtime.files import sealed, unsealed
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array
 
@@ -181,7 +181,7 @@ class Radii:
 
     def to_json(self) -> str:
         """Text that `from_json` reads; the same radii give the same text."""
-        return json.dumps(self.to_dict(), sort_keys=True) + "\n"
+        return sealed(self.to_dict())
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str) -> Radii:
@@ -206,12 +206,8 @@ class Radii:
 
     @classmethod
     def from_json(cls, text: str, source: str) -> Radii:
-        """Reads `to_json`'s text. Raises `UserError` as `from_dict`."""
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise UserError(f"{source}: damaged: not the radii of a run ({error})") from None
-        return cls.from_dict(values, source)
+        """Reads `to_json`'s text. Raises `UserError` as `from_dict`, and where the checksum does not fit."""
+        return cls.from_dict(unsealed(text, source, "the radii of a run"), source)
 
 
 class Sizes(NamedTuple):

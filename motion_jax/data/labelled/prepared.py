@@ -19,9 +19,9 @@ from motion_jax.data.findings import Finding
 from motion_jax.data.finite import check_values
 from motion_jax.data.labelled.reading import Reading
 from motion_jax.data.labelled.sequences import Component, LabelledSet, Segment, Sequence
-from motion_jax.data.prepared import beside, digest, put_in_place
+from motion_jax.data.prepared import beside, put_in_place
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import user_path
+from motion_jax.runtime.files import digest, user_path
 from motion_jax.skeletons.skeleton import Skeleton
 
 FORMAT = 1  # of the folder; raise it when an older reader would misread a newer folder
@@ -88,7 +88,7 @@ def read_labelled(folder: Path | str) -> Reading:
         return _reading(fields, arrays)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: not the manifest of a prepared labelled set: {error!r}") from None
