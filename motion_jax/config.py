@@ -24,11 +24,11 @@ from motion_jax.errors import UserError
 STATISTICS = ("martinez", "learn_traj_dep")
 REPRESENTATIONS = ("expmap", "relative", "rotation_6d", "quaternion", "positions")
 WINDOWS = ("clips", "frames")
-AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture")
+AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture", "late")
 TASKS = ("forecasting", "recognition", "anticipation")
 LOSSES = {
-    "forecasting": ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "joints",
-                    "joints_velocity"),
+    "forecasting": ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "path",
+                    "joints", "joints_velocity"),
     "recognition": ("cross_entropy", "one_hot_cross_entropy", "binary", "focal", "triplet"),
     "anticipation": ("cross_entropy", "focal"),
 }  # fmt: skip
@@ -205,6 +205,7 @@ _OF_WINDOWS = (
                                   "speed_range", "amplitude_range", "posture_range", "stride", "statistics", "one_hot",
                                   "skip_first_row")),
     *FORCING,
+    "train.init",
     "train.score_mode",
     "train.report_test",
     "train.refit",
@@ -307,6 +308,7 @@ class TrainConfig:
     steps: int = 100_000
     batch: int = 16  # B, over all devices together
     seed: int = 0
+    init: str = ""  # a pretrained model, or a packed run: training goes on from its parameters, in its pose space
     loss: str = "mse"
     teacher_forcing: float = 0.5  # probability that a step reads the true previous frame
     coin: str = "iteration"  # one coin for the whole batch, per sequence, or per step

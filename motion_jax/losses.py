@@ -20,6 +20,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import pose_positions
+from motion_jax.geometry.path import places_on_path
 from motion_jax.geometry.rotations import euler_from_matrix, geodesic_distance, matrix_from_rotvec, safe_norm
 from motion_jax.pose_space import PoseSpace
 from motion_jax.representations import TRANSLATION, features_of
@@ -121,6 +122,24 @@ def joints_velocity(space: PoseSpace, prediction: Array, truth: Array, last: Arr
     return jnp.mean(safe_norm(error)) + jnp.mean(safe_norm(_differences(error, last)))
 
 
+def path(space: PoseSpace, prediction: Array, truth: Array, last: Array | None = None) -> Array:
+    """`angles_velocity`, plus the mean distance of joints along the way that a body makes, metres, and the same of the
+    differences from frame to frame, with equal weight.
+
+    Of frames whose roots are told from their heading: a turn that is predicted wrong takes every later place with it.
+    """
+    error = MM * (_path(space, prediction, last) - _path(space, truth, last))
+    moved = jnp.diff(error, axis=1, prepend=jnp.zeros_like(error[:, :1]))  # of the frame before the first nothing errs
+    return (
+        angles_velocity(space, prediction, truth, last) + jnp.mean(safe_norm(error)) + jnp.mean(safe_norm(moved))
+    )
+
+
+def _path(space: PoseSpace, frames: Array, last: Array | None) -> Array:
+    """`[B, T, J, 3]` mm."""
+    return places_on_path(space.skeleton, space.decode(frames, last))
+
+
 def _differences(error: Array, last: Array | None) -> Array:
     """The errors `[B, T, ...]` of differences from frame to frame.
 
@@ -212,6 +231,15 @@ def _of_body(loss: _SpaceLoss, space: PoseSpace) -> Loss:
     return functools.partial(loss, space)
 
 
+def _of_path(loss: _SpaceLoss, space: PoseSpace) -> Loss:
+    if space.skeleton.root != "heading":
+        raise UserError(
+            f"train.loss={loss.__name__!r} measures the way of a body, which needs roots told from their heading "
+            f"(prepare --root=heading), not {space.skeleton.root!r}"
+        )
+    return _of_body(loss, space)
+
+
 LOSSES: dict[str, Callable[[PoseSpace], Loss]] = {
     "mse": lambda space: mse,
     "l1": lambda space: l1,
@@ -221,6 +249,7 @@ LOSSES: dict[str, Callable[[PoseSpace], Loss]] = {
     "euler": functools.partial(_of_pose, euler),
     "angles": functools.partial(_of_angles, angles),
     "angles_velocity": functools.partial(_of_angles, angles_velocity),
+    "path": functools.partial(_of_path, path),
     "joints": functools.partial(_of_joints, joints),
     "joints_velocity": functools.partial(_of_joints, joints_velocity),
 }

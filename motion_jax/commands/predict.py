@@ -1,5 +1,6 @@
 """Predicts what comes after a recorded motion. Of the file's frames the model reads the last, or those from --start.
 
+motion-jax predict --input=walk.bvh --output=walk_future.bvh     (any humanoid body: the model that is shipped)
 motion-jax predict --workdir=runs/own --input=walk.bvh --output=walk_future.bvh
 motion-jax predict --workdir=runs/own --input='recordings/*.bvh' --output=predicted --action=walking
 motion-jax predict --workdir=runs/own --input=a.bvh,b.bvh --output=predicted --action=walking,eating
@@ -22,17 +23,19 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from absl import flags, logging
 
+from motion_jax.commands import cli
 from motion_jax.data.formats import FORMATS, Motion, check_written, in_unit, read_motion, write_motion
 from motion_jax.data.frame_files import SUFFIXES, read_frames, write_frames
 from motion_jax.data.input_files import InputFiles, check_folder, find_inputs
 from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.continuation import as_motion, continue_fitted, fit
-from motion_jax.inference.predictor import Predictor, load_predictor
+from motion_jax.inference.predictor import Predictor
+from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.runtime.uptime import seconds_since_start
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _INPUT = flags.DEFINE_string(
     "input", None, "A file, a folder or a pattern, or several, separated by commas.", required=True
 )
@@ -41,6 +44,7 @@ _ACTION = flags.DEFINE_list("action", [], "What is done: one name for all inputs
 _START = flags.DEFINE_integer("start", None, "Row where the frames that are read begin, from 0.", lower_bound=0)
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the motion files, where they do not say them.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
+_JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names, where a model of the canonical body lacks them.")
 _RETARGET = flags.DEFINE_bool("retarget", False, "Put other bodies on the model's by the names of their joints.")
 _STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be used.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
@@ -84,9 +88,9 @@ def main(_: list[str]) -> None:
     check_rate(_INPUT_FPS.value, "--input_fps")
     named = find_inputs(_INPUT.value, READABLE)
     inputs = list(named.files)
-    rows = _are_rows(inputs)
+    predictor = open_predictor(_WORKDIR.value, _CHECKPOINT.value)
+    rows = not predictor.takes_any_body and _are_rows(inputs)
     outputs, actions = _outputs(named, rows), _actions(inputs)
-    predictor = load_predictor(_WORKDIR.value, _CHECKPOINT.value)
     for action in dict.fromkeys(actions):
         predictor.space.one_hot(action)  # before anything is read: raises on an unknown one
     jobs = [_Job(*each) for each in zip(inputs, outputs, actions, strict=True)]
@@ -120,7 +124,8 @@ def _predict_motions(predictor: Predictor, jobs: list[_Job], failures: _Failures
     def read(job: _Job) -> Motion:
         return read_motion(job.source, fps=_INPUT_FPS.value)
 
-    fitted = failures.each(jobs, lambda job: fit(predictor, read(job), _START.value, _RETARGET.value))
+    table = None if _JOINT_MAP.value is None else user_path(_JOINT_MAP.value)
+    fitted = failures.each(jobs, lambda job: fit(predictor, read(job), _START.value, _RETARGET.value, table))
     if not fitted:
         return
     usable = [job for job, _ in fitted]

@@ -23,6 +23,7 @@ from motion_jax.config import DataConfig, LabelsConfig
 from motion_jax.data.audit import audit_tree, audit_use
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.datasets import (
+    FOLDER_ROOTS,
     DatasetSpec,
     Generated,
     LabelledFiles,
@@ -59,18 +60,33 @@ _PATTERN = flags.DEFINE_string("pattern", None, "Paths without suffix, with {sub
 _EXCLUDE = flags.DEFINE_list("exclude", None, "Names or paths to leave out, with * and ?, separated by commas.")
 _TEST = flags.DEFINE_list("test", None, "Subjects to test on, separated by commas; none: the last by name.")
 _SPLIT = flags.DEFINE_enum("split", None, WAYS, "How the test is chosen; auto: the first way that is possible.")
-_FPS = flags.DEFINE_float("fps", None, "Frames per second of the data set; training keeps every second one.")
+_FPS = flags.DEFINE_float(
+    "fps",
+    None,
+    "Frames per second of the data set: 50, of which training keeps every second; with --body 25, all kept.",
+)
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the recordings, where files do not say them.")
 _UNIT = flags.DEFINE_float("unit_mm", None, "mm to a unit of length, where files do not say it.", lower_bound=1e-9)
 _SKELETON = cli.define_path("skeleton", None, "A motion file with the body for all; none: that of most files.")
-_OF_RECORDINGS = (_PATTERN, _EXCLUDE, _TEST, _SPLIT, _FPS, _INPUT_FPS, _UNIT, _SKELETON)
+_BODY = flags.DEFINE_enum("body", None, ("body22",), "Put all humanoid bodies on the canonical one.")
+_JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names for --body: rig,joint,names,checked.")
+_ROOT = flags.DEFINE_enum("root", None, FOLDER_ROOTS, "How the root's path is told (docs/own_data.md).")
+_OF_RECORDINGS = (
+    _BODY, _JOINT_MAP, _PATTERN, _EXCLUDE, _TEST, _SPLIT, _FPS, _INPUT_FPS, _UNIT, _SKELETON, _ROOT,
+)  # fmt: skip
+
+CANONICAL_FPS = 25.0
+CANONICAL_WINDOWS = {"source_length": 25, "target_length": 25, "stride": 1}  # of configs/canonical.py
 
 
 def main(_: list[str]) -> None:
     """Audits, reports, writes."""
     spec = find_dataset(_DATASET.value, "--dataset")
     _check_flags(spec)
-    config = DataConfig(spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value)
+    config = DataConfig(
+        spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value,
+        **(CANONICAL_WINDOWS if _BODY.value else {}),
+    )  # fmt: skip
     if isinstance(spec.files, LabelledFiles) or _TABLE.value:
         _prepare_labelled(spec, config)
         return
@@ -167,11 +183,12 @@ def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
     if isinstance(spec.files, Generated):
         return _Source(Path(), open_dataset(config), {}, (), spec.split)
     assert isinstance(spec.files, MotionFiles)  # `main`
+    files = _described(spec.files)
     # What the test windows of the usual size need is the least that a file must hold.
     shortest = (config.source_length + config.target_length) * config.stride + 1
     folder = read_folder(
         config.root,
-        _described(spec.files),
+        files,
         actions=config.actions,
         shortest=shortest,
         strict=_STRICT.value,
@@ -182,6 +199,7 @@ def _read(spec: DatasetSpec, config: DataConfig) -> _Source:
 
 def _described(files: MotionFiles) -> MotionFiles:
     """What the flags say in place of what is known of the data set."""
-    given = {flag.name: flag.value for flag in _OF_RECORDINGS if flag.value is not None}
+    given = {"fps": CANONICAL_FPS, "root": "heading"} if _BODY.value else {}
+    given |= {flag.name: flag.value for flag in _OF_RECORDINGS if flag.value is not None}
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return dataclasses.replace(files, **given)

@@ -10,7 +10,6 @@ The motion keeps its speed at any rate. Where it ends, it runs back to its begin
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -109,7 +108,7 @@ def _print_coming(found: Anticipation) -> None:
 
 def _check_body(motion: Motion, trained: Trained, body: Skeleton) -> None:
     """The file's body must be the model's; that its root is absolute is what a stream wants."""
-    if fault := dataclasses.replace(body, root_is_difference=False).mismatch(motion.skeleton):
+    if fault := body.with_absolute_root.mismatch(motion.skeleton):
         command = {Predictor: "predict", Recogniser: "recognise"}.get(type(trained))
         hint = f" (motion-jax {command} --retarget takes the file)" if command else ""
         raise UserError(

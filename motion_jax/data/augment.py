@@ -6,8 +6,10 @@
     heading    turned about the vertical, of bodies whose root is absolute
     amplitude  each column's movement about its mean smaller or larger
     posture    each column held otherwise throughout the window
+    late       what is observed begins late, in one window of five: before that, its first pose is held
 
-The last two stand for other bodies and other people, of whom there are few in most data sets. All work on raw frames,
+Amplitude and posture stand for other bodies and other people, of whom there are few in most data sets; late for
+recordings shorter than what a model reads. All work on raw frames,
 before they are represented and normalised, window by window.
 """
 
@@ -21,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import DataConfig
+from motion_jax.data.motion.root_heading import STEPS
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import ROOT, forward_kinematics
 from motion_jax.geometry.rotations import (
@@ -34,6 +37,9 @@ from motion_jax.representations import TRANSLATION, continuous, rotvec_on_its_si
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array, Clip
 
+LATE = 4  # which child of a window's key `late` draws from; any number
+LATE_SHARE = 0.2  # of windows
+LEAST_SEEN = 5  # frames that move before the future begins: with fewer there is nothing to go on
 SAMPLE = 2000  # rows that a body's habits are read from
 PLANES = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])  # reflections that fix a plane
 REFLECTIONS = np.concatenate([PLANES, [[-1, -1, -1]]])  # all diagonal matrices of determinant -1
@@ -75,6 +81,7 @@ class Augmentation:
     spread: np.ndarray | None = None  # [D] standard deviation of raw columns; 0 of those that networks do not see
     amplitude: float = 0.0  # movement about the window's mean is multiplied by exp(N(0, amplitude^2)), column by column
     posture: float = 0.0  # N(0, posture^2) standard deviations are added, column by column
+    late: int = 0  # S, the frames that are observed, of which some are held; 0: none
 
 
 def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataConfig) -> Augmentation | None:
@@ -92,8 +99,8 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
             f"data.augmentation={config.augmentation!r} needs the frames of a whole skeleton: {body.name!r} has "
             f"{body.columns} columns, these have {space.columns}"
         )
-    if "heading" in names and (body.positions or body.root_is_difference):
-        why = "positions have the root in place" if body.positions else "its root holds differences from row to row"
+    if "heading" in names and (body.positions or body.root_steps):
+        why = "positions have the root in place" if body.positions else "its root holds steps from row to row"
         raise UserError(f"data.augmentation: 'heading' would change nothing on skeleton {body.name!r}: {why}")
     sample = np.concatenate([clip.frames for clip in clips])
     sample = sample[:: max(1, len(sample) // SAMPLE)].astype(np.float64)
@@ -101,19 +108,31 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
         body,
         space.raw.mean,
         reverse="reverse" in names,
-        mirror=find_mirror(body, sample) if "mirror" in names else None,
+        mirror=_mirror(body, sample) if "mirror" in names else None,
         speed=config.speed_range if "speed" in names else 0.0,
         up=_vertical(body, sample) if "heading" in names else None,
         spread=np.where(np.isin(np.arange(space.columns), space.raw.kept), space.raw.std, 0),
         amplitude=config.amplitude_range if "amplitude" in names else 0.0,
         posture=config.posture_range if "posture" in names else 0.0,
+        late=config.source_length if "late" in names else 0,
     )
+
+
+def _mirror(body: Skeleton, sample: np.ndarray) -> Mirror:
+    """`find_mirror`, whose plane must be upright where the root is told from the vertical on."""
+    mirror = find_mirror(body, sample)
+    if body.root == "heading" and not body.positions and mirror.signs[0, 1] < 0:
+        raise UserError(
+            f"data.augmentation: 'mirror': skeleton {body.name!r}: its sides lie along y at rest, which is up for "
+            f"a root of heading: it cannot be mirrored"
+        )
+    return mirror
 
 
 def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, key: Array) -> Array:
     """Windows `[B, F, D]`, each reversed, mirrored or turned by its own coins; consumes `key`.
 
-    `ahead` `[B, F, 6]` are the roots one recorded row later: what a reversed root of differences is made of.
+    `ahead` `[B, F, 6]` are the roots one recorded row later: what a reversed root of steps is made of.
     """
     reverse_key, mirror_key, heading_key, body_key = jax.random.split(key, 4)
     batch = len(windows)
@@ -127,11 +146,39 @@ def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, ke
     if augmentation.up is not None:
         angle = jax.random.uniform(heading_key, (batch,), windows.dtype, -jnp.pi, jnp.pi)
         windows = turn_windows(augmentation.up, windows, angle, augmentation.mean)
-    return vary_bodies(augmentation, windows, body_key)
+    windows = vary_bodies(augmentation, windows, body_key)
+    if augmentation.late:
+        windows = begin_late(augmentation.skeleton, windows, augmentation.late, jax.random.fold_in(key, LATE))
+    return windows
+
+
+def begin_late(skeleton: Skeleton, windows: Array, observed: int, key: Array) -> Array:
+    """Windows `[B, F, D]`, of some of which the first frames of `observed` are one pose, held; consumes `key`.
+
+    The root does not move while it is held, whichever form it has.
+    """
+    coin_key, frame_key = jax.random.split(key)
+    coin = jax.random.bernoulli(coin_key, LATE_SHARE, (len(windows), 1))
+    first = jax.random.randint(frame_key, (len(windows), 1), 1, max(observed - LEAST_SEEN, 2))
+    held = coin & (jnp.arange(windows.shape[1]) <= first)  # [B, F]
+    pose = jnp.take_along_axis(windows, first[..., None], axis=1)
+    steps = step_columns(skeleton)
+    pose = jnp.where(np.isin(np.arange(windows.shape[-1]), steps), 0, pose).astype(windows.dtype)
+    return jnp.where(held[..., None], pose, windows)
+
+
+def step_columns(skeleton: Skeleton) -> tuple[int, ...]:
+    """The columns of a frame that tell of the time since the row before: 0 where a body stands still."""
+    if skeleton.positions or skeleton.root == "absolute":
+        return ()
+    return tuple(range(ROOT)) if skeleton.root == "difference" else STEPS
 
 
 def vary_bodies(augmentation: Augmentation, windows: Array, key: Array) -> Array:
-    """Windows `[B, F, D]`, each column of each moved less or more, and held otherwise; consumes `key`."""
+    """Windows `[B, F, D]`, each column of each moved less or more, and held otherwise; consumes `key`.
+
+    Not so the steps of a root that is told from its heading.
+    """
     if augmentation.spread is None or not (augmentation.amplitude or augmentation.posture):
         return windows
     amplitude_key, posture_key = jax.random.split(key)
@@ -139,6 +186,9 @@ def vary_bodies(augmentation: Augmentation, windows: Array, key: Array) -> Array
     mean = jnp.mean(windows, axis=1, keepdims=True)
     factor = jnp.exp(augmentation.amplitude * jax.random.normal(amplitude_key, shape))
     offset = augmentation.posture * augmentation.spread * jax.random.normal(posture_key, shape)
+    if augmentation.skeleton.root == "heading":  # a root that goes faster than its legs carry it slides
+        steps = np.isin(np.arange(windows.shape[-1]), STEPS)
+        factor, offset = jnp.where(steps, 1, factor), jnp.where(steps, 0, offset)
     return (mean + factor * (windows - mean) + offset).astype(windows.dtype)
 
 
@@ -146,9 +196,16 @@ def reverse_windows(skeleton: Skeleton, windows: Array, ahead: Array) -> Array:
     """`[B, F, D]` backwards.
 
     Of a root of differences each is undone one row later: the step to a frame from the one after it, told in the frame
-    of that one. With a change R and a move t, that is R^-1 and -t R^-1.
+    of that one. With a change R and a move t, that is R^-1 and -t R^-1. Of a "heading" root that is so of velocity and
+    turn; height and tilt are their frame's own.
     """
-    if skeleton.root_is_difference and not skeleton.positions:
+    if skeleton.root == "heading" and not skeleton.positions:
+        turn = ahead[..., 4]
+        sine, cosine = jnp.sin(turn), jnp.cos(turn)
+        side, forward = ahead[..., 0], ahead[..., 2]
+        steps = jnp.stack([forward * sine - side * cosine, -forward * cosine - side * sine, -turn], axis=-1)
+        windows = windows.at[..., np.array(STEPS)].set(steps.astype(windows.dtype))
+    if skeleton.root == "difference" and not skeleton.positions:
         change, move = ahead[..., TRANSLATION:ROOT], ahead[..., :TRANSLATION]
         back = -jnp.sum(move[..., :, None] * matrix_from_rotvec(-change), axis=-2)
         windows = jnp.concatenate([back, -change, windows[..., ROOT:]], axis=-1)

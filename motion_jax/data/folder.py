@@ -12,28 +12,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-from motion_jax.data.datasets import MotionFiles
+from motion_jax.data.datasets import FOLDER_ROOTS, MotionFiles
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.finite import check_values
 from motion_jax.data.formats import Motion, read_motion
 from motion_jax.data.layouts import choose_actions
 from motion_jax.data.motion.merge_root import fit_root
-from motion_jax.data.motion.motion import moving_joints
+from motion_jax.data.motion.motion import moving_joints, positions
 from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
-from motion_jax.data.motion.root_differences import differentiate_root
-from motion_jax.data.motion.unwrap import unwrap_rotations
+from motion_jax.data.motion.rig import find_rig, to_canonical
+from motion_jax.data.motion.root_forms import from_absolute, unwrap_rows
+from motion_jax.data.motion.rotations_np import quaternion_from_rotvec
 from motion_jax.data.path_pattern import ParsedPath, parse_paths
 from motion_jax.data.recordings import find_recordings
 from motion_jax.data.splits import hold_out_test
 from motion_jax.data.temp_frame_file import TempFrameFile
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
+from motion_jax.skeletons.joint_map import map_joints
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
-VERSION = 4  # of what this file does to motion; part of a data set's key
+_LEAST_SECONDS = 1.2  # of a recording whose first pose is held before it: its future is whole, and moves before that
+_AT_START = 10  # frames among which a rest pose is looked for
+_JUMP = 0.4  # rad from one frame to the next: 48 rad/s at 120 Hz, twice what a limb reaches
+VERSION = 5  # of what this file does to motion; part of a data set's key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,18 +74,21 @@ def read_folder(
 
     A body that differs from the first is retargeted by the names of its joints (`motion.retarget`); a file whose joints
     have other names altogether, like that of a prop, is left out, and where most would be, the body is another file's.
-    The root becomes differences to the frame before, as Human3.6M has it, so that a prediction goes on from where a
-    body is; the first frame of each file, which has none before it, goes. Rotation vectors are continued over time
-    (`motion.unwrap`), beginning near the first file's.
+    The root becomes steps from the frame before in the form that `files.root` names, so that a prediction goes on from
+    where a body is; the first frame of each file, which has none before it, goes. Rotation vectors are continued over
+    time (`motion.unwrap`), beginning near the first file's.
 
     Returns:
         Clips `[F, 3 + 3 J]` float32 at `files.fps`, in train and test; what was left out or changed are findings.
 
     Raises:
         UserError: there is no such folder or no motion file in it, motion files are broken (all are named), all are too
-            short, a path does not fit the usual forms, an option is impossible, or nothing is left to test.
+            short, a path does not fit the usual forms, an option is impossible, or nothing is left to test. Or the root
+            is to be told from its heading, and y is not up.
     """
     root, files = user_path(root), files or MotionFiles()
+    if files.root not in FOLDER_ROOTS:
+        raise UserError(f"--root={files.root}: must be one of {', '.join(FOLDER_ROOTS)}")
     options = _Options(files, shortest, strict)
     paths, findings = find_recordings(root, files.exclude, strict)
     named, unfit = parse_paths(root, paths, files.pattern)
@@ -97,6 +105,8 @@ def read_folder(
     raise_errors(findings, root)
     if not reading.clips:
         raise UserError(f"--source={str(root)!r}: no file in it can be used: {findings[0]}")
+    if files.root == "heading":
+        _check_up(reading.above)
     frames = reading.spool.close()
     filled = [
         dataclasses.replace(clip, frames=frames[rows]) for clip, rows in zip(reading.clips, reading.rows, strict=True)
@@ -108,7 +118,7 @@ def read_folder(
             name=name,
             clips=placed,
             actions=tuple(action for action in chosen if action in shown),
-            skeleton=dataclasses.replace(reading.body, root_is_difference=True),
+            skeleton=dataclasses.replace(reading.body, root=files.root),
             fps=files.fps,
             key=_key(options, reading.hashes),
         ),
@@ -162,6 +172,7 @@ class _Reading:
         self.fitting = 0  # files whose joints are the body's
         self.strangers: list[Skeleton] = []  # bodies of the files whose joints are not
         self._near: np.ndarray | None = None
+        self.above = np.zeros(3)  # mm, the trunk from the legs, summed over frames
 
     @property
     def body(self) -> Skeleton:
@@ -176,7 +187,7 @@ class _Reading:
             motion = self._placed(read_motion(path, files.unit_mm, fps=files.input_fps), file.path)
             if motion is None:
                 return
-            frames = self._frames(motion)
+            frames = self._frames(motion, file.path)
             check_values(frames, file.path)
         except UserError as error:
             message = str(error).removeprefix(f"{path}: ").removeprefix(f"{file.path}: ")
@@ -198,9 +209,14 @@ class _Reading:
         """The motion on the body of all; None where it has other joints altogether."""
         for warning in motion.warnings:
             self._warn(path, warning)
-        motion = fit_root(motion, self._body)
+        files = self.options.files
+        motion = fit_root(motion, None if files.body else self._body)
+        if files.body:
+            motion = self._without_rest_pose(motion, path)
+            table = user_path(files.joint_map) if files.joint_map else None
+            motion = to_canonical(find_rig(motion, map_joints(motion.skeleton, table)), motion)
         if self._body is None:
-            self._body = _named(motion.skeleton, self.root)
+            self._body = motion.skeleton if files.body else _named(motion.skeleton, self.root)
         if not hasattr(self, "spool"):
             self.spool = TempFrameFile(self._body.columns)
         if found := self._body.mismatch(motion.skeleton):
@@ -219,15 +235,51 @@ class _Reading:
         self.fitting += 1
         return motion
 
-    def _frames(self, motion: Motion) -> np.ndarray:
-        frames = differentiate_root(resample(motion, self.options.files.fps).frames)[1:]
-        frames = unwrap_rotations(frames, self._near)
+    def _without_rest_pose(self, motion: Motion, path: str) -> Motion:
+        """Without a pose at the start from which no body moves to the next frame: makers put the rest pose there."""
+        joints = quaternion_from_rotvec(motion.frames[:, 6:].reshape(len(motion.frames), -1, 3))
+        turns = 2 * np.arccos(np.clip(np.abs((joints[1:] * joints[:-1]).sum(axis=-1)), 0, 1))
+        jumps = (turns[:_AT_START] > _JUMP) & (turns[:_AT_START] > 2 * turns[_AT_START:].max(axis=0, initial=0))
+        if not (jumps := jumps.any(axis=1)).any():
+            return motion
+        first = int(np.flatnonzero(jumps)[-1]) + 1
+        self._warn(path, f"the rest pose at its start is left out: {first} frame{'s' * (first != 1)}")
+        places = None if motion.places is None else motion.places[first:]
+        return dataclasses.replace(motion, frames=motion.frames[first:], places=places)
+
+    def _frames(self, motion: Motion, path: str) -> np.ndarray:
+        files, root = self.options.files, self.options.files.root
+        resampled = resample(motion, files.fps)
+        if root == "heading":
+            self.above += _trunk_above_legs(resampled)
+        rows, lacking = resampled.frames, self.options.shortest + 1 - len(resampled.frames)
+        if files.body and lacking > 0 and len(rows) >= _LEAST_SECONDS * files.fps:
+            rows = np.concatenate([np.repeat(rows[:1], lacking, axis=0), rows])
+            self._warn(path, f"short: its first pose is held for {lacking / files.fps:.2f} s before it")
+        frames = unwrap_rows(root, from_absolute(root, rows), self._near)
         if self._near is None and len(frames):
             self._near = frames[0]
         return frames
 
     def _warn(self, path: str, message: str) -> None:
         self.findings.append(Finding("warning", path, None, message))
+
+
+def _trunk_above_legs(motion: Motion) -> np.ndarray:
+    """mm in space, summed over frames; 0 of a body without legs."""
+    places, parts = positions(motion), np.array(motion.skeleton.parts)
+    legs = np.char.endswith(parts, "leg")
+    return (places[:, ~legs].mean(axis=1) - places[:, legs].mean(axis=1)).sum(axis=0) if legs.any() else np.zeros(3)
+
+
+def _check_up(above: np.ndarray) -> None:
+    """Raises `UserError` where the trunk lies above the legs along another axis than y."""
+    axis = int(np.argmax(np.abs(above)))
+    if above.any() and (axis != 1 or above[1] < 0):
+        up = ("-" if above[axis] < 0 else "") + "xyz"[axis]
+        raise UserError(
+            f"--root=heading: needs recordings in which y is up; in these {up} is (--root=difference takes them)"
+        )
 
 
 def _named(body: Skeleton, root: Path) -> Skeleton:
@@ -237,5 +289,7 @@ def _named(body: Skeleton, root: Path) -> Skeleton:
 def _key(options: _Options, hashes: dict[str, str]) -> str:
     """What decides the frames; files that were not read do not."""
     decisive = {**dataclasses.asdict(options.files), "exclude": (), "shortest": options.shortest}
+    if options.files.root == MotionFiles.root:
+        del decisive["root"]  # keys of data sets from before there was a choice
     content = [VERSION, decisive, sorted(hashes.items())]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -32,9 +32,15 @@ def pose_space(dataset: Dataset, clips: tuple[Clip, ...], config: DataConfig) ->
     columns, the root mean square of their deviations; of joints that lie on each other the first is kept.
 
     Raises:
-        UserError: no column moves, or a number is not finite or too large to be motion (the first is named).
+        UserError: no column moves, a number is not finite or too large to be motion (the first is named), or rotations
+            are to be represented otherwise of a root that holds a tilt and a turn, which are no rotation vector.
     """
     check_clips(clips)
+    if dataset.skeleton.root == "heading" and config.representation not in ("expmap", "positions"):
+        raise UserError(
+            f"data.representation={config.representation!r}: must be 'expmap' or 'positions', as the root of skeleton "
+            f"{dataset.skeleton.name!r} holds a tilt and a turn (--root=heading), not a rotation"
+        )
     stride = config.stride if config.statistics == "learn_traj_dep" else 1
     mean, std = _moments([clip.frames[::stride] for clip in clips])
     raw = _of_positions(dataset, mean, std) if config.representation == "positions" else _statistics(mean, std)

@@ -11,6 +11,7 @@ import numpy as np
 from motion_jax.config import DataConfig
 from motion_jax.data.augment import Augmentation, augment_windows, branch_near
 from motion_jax.data.finite import check_clips
+from motion_jax.data.motion.root_heading import STEPS
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import ROOT
 from motion_jax.pose_space import PoseSpace
@@ -135,8 +136,8 @@ def _read_between(
     """Of `rows` `[rows, D]`, frames `[B, F, D]` at `moments` `[B, F]` of clips `[B]`; beyond the end, the last.
 
     Moments are in recorded rows from the clip's beginning. Rotation vectors are read on the straight line between
-    neighbours, the later one on the branch near the earlier. Of a root of differences, those of a faster motion are
-    larger by `rate` `[B]`.
+    neighbours, the later one on the branch near the earlier. Of a root of steps, those of a faster motion are larger
+    by `rate` `[B]`.
     """
     if not augmentation.speed:
         whole = jnp.minimum(moments.astype(jnp.int32), packed.rows[clip][:, None] - 1)
@@ -146,9 +147,11 @@ def _read_between(
     part = jnp.clip(moments - whole, 0, 1)[..., None]
     begin = packed.first[clip][:, None]
     before, after = rows[begin + whole], rows[begin + jnp.minimum(whole + 1, end)]
-    if not augmentation.skeleton.positions:
-        after = branch_near(after, before)
-    frames = before + part * (after - before)
-    if augmentation.skeleton.root_is_difference and not augmentation.skeleton.positions:
-        frames = frames.at[..., :ROOT].multiply(rate[:, None, None])
-    return frames
+    if augmentation.skeleton.positions:
+        return before + part * (after - before)
+    near = branch_near(after, before)
+    if augmentation.skeleton.root == "heading":  # whose columns are no rotation vector and go on as they are
+        near = near.at[..., :ROOT].set(after[..., :ROOT])
+    frames = before + part * (near - before)
+    steps = {"absolute": [], "difference": list(range(ROOT)), "heading": list(STEPS)}[augmentation.skeleton.root]
+    return frames.at[..., np.array(steps, int)].multiply(rate[:, None, None]) if steps else frames

@@ -37,8 +37,8 @@ def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> tuple[li
         root: for messages.
         paths: below the root, with slashes.
         pattern: a path without its suffix, in which {subject}, {action} and {trial} (digits) stand for themselves and
-            * for anything but a slash; a field that occurs twice must be the same text. "": the first of `USUAL` that
-            fits every path.
+            * for anything but a slash; a field that occurs twice must be the same text. Of several, separated by |,
+            each path has the first that it fits. "": the first of `USUAL` that fits every path.
 
     Returns:
         What the paths say; and the paths that do not fit `pattern`.
@@ -46,11 +46,11 @@ def parse_paths(root: Path, paths: Sequence[str], pattern: str = "") -> tuple[li
     Raises:
         UserError: the pattern has unknown fields, no path fits, or two files would be one trial.
     """
-    form = _compiled(pattern) if pattern else _usual(root, paths)
+    forms = [_compiled(each.strip()) for each in pattern.split("|")] if pattern else [_usual(root, paths)]
     named: list[ParsedPath] = []
     unfit: list[str] = []
     for path in paths:
-        match = form.fullmatch(_stem(path))
+        match = next(filter(None, (form.fullmatch(_stem(path)) for form in forms)), None)
         if match is None:
             unfit.append(path)
             continue

@@ -65,8 +65,15 @@ def units_of_angles(skeleton: Skeleton) -> dict[str, str]:
         "root.translation": f"times {skeleton.translation_mm:g} = mm",
         "rotation": "rotation vector, rad: axis times angle of the transposed local rotation (for row vectors)",
     }
-    changed = {"root": "columns 0-5 are differences to the frame before"}
-    return units | changed if skeleton.root_is_difference else units
+    changed = {
+        "absolute": {},
+        "difference": {"root": "columns 0-5 are differences to the frame before"},
+        "heading": {
+            "root": "columns 0, 2: steps to the left and forward from the recorded row before, in its heading; 1: "
+            "height (y is up); 3, 5: tilt, as a rotation; 4: turn to the left about the vertical since that row, rad"
+        },
+    }
+    return units | changed[skeleton.root]
 
 
 def _program(predictor: Predictor, **changes: Any) -> Callable[..., Array]:

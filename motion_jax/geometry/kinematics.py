@@ -68,10 +68,11 @@ def integrate_root(skeleton: Skeleton, frames: ArrayLike) -> Array:
 
     From R = I and p = 0, each row turns R' = R(columns 3-5) R and moves p' = p + (columns 0-2) R, differences being
     told in the frame of the row before. Differences span one row of the file: of every second row, half the walk is
-    missing. The identity where the root is absolute already.
+    missing. The identity where the root is absolute already. Raises `UserError` where it is told from its heading:
+    `data.motion.root_forms` has all forms, in float64.
     """
-    frames = _frames(skeleton, frames, clip=True)
-    if skeleton.positions or not skeleton.root_is_difference:
+    frames = _of_differences(skeleton, frames)
+    if skeleton.positions or skeleton.root == "absolute":
         return frames
 
     def step(state: tuple[Array, Array], row: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
@@ -90,10 +91,10 @@ def integrate_root(skeleton: Skeleton, frames: ArrayLike) -> Array:
 def differentiate_root(skeleton: Skeleton, frames: ArrayLike) -> Array:
     """Frames `[T, D]` with an absolute root to the recorded form; the inverse of `integrate_root`.
 
-    The first row holds the difference to the origin. Angles come back in [0, pi].
+    The first row holds the difference to the origin. Angles come back in [0, pi]. Raises `UserError` as that.
     """
-    frames = _frames(skeleton, frames, clip=True)
-    if skeleton.positions or not skeleton.root_is_difference:
+    frames = _of_differences(skeleton, frames)
+    if skeleton.positions or skeleton.root == "absolute":
         return frames
     turns, places = matrix_from_rotvec(frames[:, 3:6]), frames[:, :3]
     before = jnp.concatenate([jnp.eye(3, dtype=frames.dtype)[None], turns[:-1]])
@@ -115,6 +116,12 @@ def _with_root(frames: Array, translations: Array, turns: Array) -> Array:
 def _turn_row(row: Array, matrix: Array) -> Array:
     """Row vectors `[..., 3]` times matrices `[..., 3, 3]`, as a sum for the reason in `matrix_multiply`."""
     return jnp.sum(row[..., :, None] * matrix, axis=-2)
+
+
+def _of_differences(skeleton: Skeleton, frames: ArrayLike) -> Array:
+    if skeleton.root == "heading":
+        raise UserError(f"skeleton {skeleton.name}: its root is told from its heading, not by differences")
+    return _frames(skeleton, frames, clip=True)
 
 
 def _frames(skeleton: Skeleton, frames: ArrayLike, clip: bool = False) -> Array:

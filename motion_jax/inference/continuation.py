@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,17 +13,22 @@ from absl import logging
 
 from motion_jax.data.formats import Motion
 from motion_jax.data.motion.merge_root import fit_root, split_root
+from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
-from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
+from motion_jax.data.motion.rig import Rig, find_rig, from_canonical, to_canonical
+from motion_jax.data.motion.root_forms import from_absolute, to_absolute, unwrap_rows
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.geometry.fit_rotations import fit_rotations
+from motion_jax.skeletons.joint_map import map_joints
 from motion_jax.skeletons.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from motion_jax.inference.predictor import Predictor
+
+_LEAST_SECONDS = 0.2  # of a recording whose first pose is held before it: `augment.LEAST_SEEN` frames
 
 
 def continue_motions(
@@ -30,15 +37,18 @@ def continue_motions(
     action: str | Sequence[str | None] | None = None,
     start: int | None = None,
     retargeted: bool = False,
+    joint_map: Path | None = None,
 ) -> list[Motion]:
     """Predicts what follows each motion, in one call.
 
     Args:
-        predictor: of any body; where its root holds differences, they are formed here and summed up again.
-        motions: of the body that the model was trained on; each at any rate.
+        predictor: of any body; where its root holds steps, they are formed here and summed up again.
+        motions: of the body that the model was trained on, or of any humanoid body where that is the canonical one;
+            each at any rate.
         action: as `Predictor`'s.
         start: frame of the file where what is read begins; None: the last S frames of the model's rate are read.
         retargeted: put other bodies on the model's by the names of their joints (`formats.retarget`).
+        joint_map: of models of the canonical body, a table of joints' names that comes before the shipped one.
 
     Returns:
         For each motion the next T / `predictor.space.fps` seconds, at the motion's own rate and in its own channels.
@@ -47,7 +57,8 @@ def continue_motions(
     Raises:
         UserError: a body does not fit, or a motion is too short.
     """
-    return continue_fitted(predictor, [fit(predictor, motion, start, retargeted) for motion in motions], action)
+    fitted = [fit(predictor, motion, start, retargeted, joint_map) for motion in motions]
+    return continue_fitted(predictor, fitted, action)
 
 
 class Fitted(NamedTuple):
@@ -58,9 +69,16 @@ class Fitted(NamedTuple):
     onto: Motion  # on the model's body
     rows: np.ndarray  # that are read, at the rate of the training's files
     end: int  # the frame of `motion` at which they end
+    rig: Rig | None = None  # how `merged` stands to `onto`, where that is the canonical body
 
 
-def fit(predictor: Predictor, motion: Motion, start: int | None = None, retargeted: bool = False) -> Fitted:
+def fit(
+    predictor: Predictor,
+    motion: Motion,
+    start: int | None = None,
+    retargeted: bool = False,
+    joint_map: Path | None = None,
+) -> Fitted:
     """What the model reads of one motion. Arguments and errors are those of `continue_motions`."""
     if not isinstance(motion, Motion):
         shown = " ".join(repr(motion).split())[:60]
@@ -69,9 +87,37 @@ def fit(predictor: Predictor, motion: Motion, start: int | None = None, retarget
         )
     for warning in motion.warnings:
         logging.warning("%s: %s", motion.source, warning)
+    if predictor.takes_any_body:
+        return _fit_rig(predictor, motion, start, joint_map)
     merged = fit_root(motion, predictor.space.skeleton)
     onto = fit_body(predictor.space.skeleton, merged, retargeted)
     return Fitted(motion, merged, onto, _recorded(predictor, onto, start), _last_read(predictor, motion, start))
+
+
+def _fit_rig(predictor: Predictor, motion: Motion, start: int | None, joint_map: Path | None) -> Fitted:
+    """The same, of any humanoid body and a model of the canonical one."""
+    merged = fit_root(motion)
+    rig = find_rig(merged, map_joints(merged.skeleton, joint_map))
+    for note in rig.notes:
+        logging.info("%s: %s", motion.source, note)
+    onto = to_canonical(rig, merged)
+    rows = _recorded(predictor, _held_before(predictor, onto, start), start)
+    return Fitted(motion, merged, onto, rows, _last_read(predictor, motion, start), rig)
+
+
+def _held_before(predictor: Predictor, motion: Motion, start: int | None) -> Motion:
+    """A recording shorter than the model reads, with its first pose held before it."""
+    count, fps = _needed(predictor)
+    rate = nominal_rate(motion.fps)
+    lacking = math.ceil((count - 1) / fps * rate) + 1 - len(motion.frames)
+    if start is not None or lacking <= 0 or len(motion.frames) < _LEAST_SECONDS * rate:
+        return motion
+    logging.warning(
+        "%s: %.2f s, and the model reads %.2f s: the first pose is held before it",
+        motion.source, len(motion.frames) / rate, (count - 1) / fps,
+    )  # fmt: skip
+    frames = np.concatenate([np.repeat(motion.frames[:1], lacking, axis=0), motion.frames])
+    return dataclasses.replace(motion, frames=frames, places=None)
 
 
 def continue_fitted(
@@ -80,9 +126,11 @@ def continue_fitted(
     """What `continue_motions` returns, of motions that `fit` has found to fit."""
     futures = predictor.continue_rows(np.stack([_observed(predictor, each.rows) for each in given]), action)
     following = []
-    for (motion, merged, onto, rows, end), future in zip(given, futures, strict=True):
+    for (motion, merged, onto, rows, end, rig), future in zip(given, futures, strict=True):
         after = _following(predictor, motion, onto, rows[-1], future)
-        if merged is not motion and onto is merged:
+        if rig is not None:
+            after = from_canonical(rig, after, merged, end)
+        if merged is not motion and (onto is merged or rig is not None):
             after = split_root(after, motion, end)
         following.append(after)
     return following
@@ -105,9 +153,13 @@ def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: b
     """
     space, stride = predictor.space, predictor.experiment.data.stride
     body = space.skeleton.of_angles
-    onto = fit_body(body, fit_root(motion, body), retargeted)
+    if predictor.takes_any_body:
+        merged = fit_root(motion)
+        onto = to_canonical(find_rig(merged, map_joints(merged.skeleton)), merged)
+    else:
+        onto = fit_body(body, fit_root(motion, body), retargeted)
     rows = resample(dataclasses.replace(onto, places=None), space.fps * stride).frames
-    rows = (differentiate_root(rows)[1:] if body.root_is_difference else rows)[::stride]
+    rows = from_absolute(body.root, rows)[::stride]
     if space.skeleton.positions:
         rows = to_positions(body, rows).astype(np.float64)
     length = predictor.source_length + predictor.target_length
@@ -115,21 +167,16 @@ def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: b
     windows = rows[begins[:, None] + np.arange(length)]
     if not len(windows) or space.skeleton.positions:
         return windows
-    # all windows at once, as joints of one body: each begins on the branch where the model has seen it, as in a call
-    turns = windows[..., 3:].swapaxes(0, 1).reshape(length, -1)
-    near = np.concatenate([np.zeros(3), np.tile(space.raw.mean[3:], len(windows))])
-    unwrapped = unwrap_rotations(np.concatenate([np.zeros((length, 3)), turns], axis=1), near=near)[:, 3:]
-    turns = unwrapped.reshape(length, len(windows), -1).swapaxes(0, 1)
-    return np.concatenate([windows[..., :3], turns], axis=-1)
+    return unwrap_rows(body.root, windows, near=space.raw.mean)  # each where the model has seen it, as in a call
 
 
 def as_motion(predictor: Predictor, future: np.ndarray) -> Motion:
     """A prediction `[T, D]` as a motion, for files that other programs open.
 
-    Where the model's root holds differences, they are summed from the origin on.
+    Where the model's root holds steps, they are summed from the origin on.
     """
     space = predictor.space
-    body = dataclasses.replace(space.skeleton.of_angles, root_is_difference=False)
+    body = space.skeleton.of_angles.with_absolute_root
     frames = _absolute(predictor, np.zeros(body.columns), future.astype(np.float64))
     return Motion(body, frames, space.fps, source="the prediction")
 
@@ -140,7 +187,7 @@ def fit_body(skeleton: Skeleton, motion: Motion, retargeted: bool) -> Motion:
     Raises:
         UserError: it is another body, and not to be retargeted or not to be by its joints' names.
     """
-    body = dataclasses.replace(skeleton.of_angles, root_is_difference=False)  # as the motions of files
+    body = skeleton.of_angles.with_absolute_root  # as the motions of files
     if (found := body.mismatch(motion.skeleton)) and not retargeted:
         raise UserError(
             f"{motion.source}: its skeleton is not {body.name!r}, which the model was trained on: {found}; --retarget "
@@ -155,7 +202,7 @@ def fit_body(skeleton: Skeleton, motion: Motion, retargeted: bool) -> Motion:
 def _recorded(predictor: Predictor, motion: Motion, start: int | None) -> np.ndarray:
     """The last rows at the rate of the training's files, or the first from `start`, root absolute.
 
-    They are the rows of S frames of the model, and the one before them where the root holds differences.
+    They are the rows of S frames of the model, and the one before them where the root holds steps.
     """
     count, fps = _needed(predictor)
     rows = motion.frames[::-1] if start is None else motion.frames[start:]  # backwards, the grid meets the last frame
@@ -180,32 +227,28 @@ def _last_read(predictor: Predictor, motion: Motion, start: int | None) -> int:
 def _needed(predictor: Predictor) -> tuple[int, float]:
     """How many recorded rows are read, and their rate: that of the training's files."""
     stride = predictor.experiment.data.stride
-    rows = (predictor.source_length - 1) * stride + 1 + predictor.space.skeleton.root_is_difference
+    rows = (predictor.source_length - 1) * stride + 1 + predictor.space.skeleton.root_steps
     return rows, predictor.space.fps * stride
 
 
 def _observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:
     """`[S, D]` as the model reads them, each rotation on the branch where it has seen it."""
     space, stride = predictor.space, predictor.experiment.data.stride
-    rows = differentiate_root(recorded)[1:] if space.skeleton.root_is_difference else recorded
+    rows = from_absolute(space.skeleton.root, recorded)
     if space.skeleton.positions:
         return to_positions(space.skeleton, rows[::stride])
-    return unwrap_rotations(rows[::stride], near=space.raw.mean)
+    return unwrap_rows(space.skeleton.root, rows[::stride], near=space.raw.mean)
 
 
 def _absolute(predictor: Predictor, last: np.ndarray, future: np.ndarray) -> np.ndarray:
     """A prediction `[T, D]` whose root is a place and a rotation, after a frame `last` `[D]` of that kind.
 
-    Of rows that are `data.stride` apart, each difference is taken that many times. Of positions the root stays where it
+    Of rows that are `data.stride` apart, each step is taken that many times. Of positions the root stays where it
     was, and joints turn from the pose `last` on.
     """
     if predictor.space.skeleton.positions:
         return _fitted_to_places(predictor.space.skeleton, last, future)
-    if not predictor.space.skeleton.root_is_difference:
-        return future
-    stride = predictor.experiment.data.stride
-    steps = np.concatenate([last[None, :6], np.repeat(future[:, :6], stride, axis=0)])  # first to `last`
-    return np.concatenate([integrate_root(steps)[stride::stride], future[:, 6:]], axis=1)
+    return to_absolute(predictor.space.skeleton.root, future, last, predictor.experiment.data.stride)
 
 
 def _fitted_to_places(skeleton: Skeleton, last: np.ndarray, places: np.ndarray) -> np.ndarray:

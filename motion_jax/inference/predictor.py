@@ -16,6 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
 from motion_jax.data.formats import Motion
+from motion_jax.data.motion.root_heading import STEPS
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii, joint_places
@@ -29,6 +30,7 @@ from motion_jax.models.raw import prepare_params, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import mesh_of, sharing_cores
 from motion_jax.runtime.files import user_path
+from motion_jax.skeletons.canonical import BODY22
 from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.train.checkpoint import params_hash
 from motion_jax.train.workdir import Workdir
@@ -111,6 +113,12 @@ class Predictor:
         return self.experiment.data.target_length
 
     @property
+    def takes_any_body(self) -> bool:
+        """Whether its body is the canonical one, on which motions of any humanoid body are put (`motion.rig`)."""
+        body = self.space.skeleton
+        return not body.positions and not BODY22.mismatch(body.with_absolute_root)
+
+    @property
     def attends(self) -> bool:
         """Whether the model has attention (see `attend`)."""
         return self._attention is not None
@@ -183,13 +191,19 @@ class Predictor:
         raise UserError("this predictor has no radii: those of a run's folder come with load_predictor")
 
     def continue_motion(
-        self, motion: Motion, action: str | None = None, *, start: int | None = None, retargeted: bool = False
+        self,
+        motion: Motion,
+        action: str | None = None,
+        *,
+        start: int | None = None,
+        retargeted: bool = False,
+        joint_map: Path | None = None,
     ) -> Motion:
         """Predicts what follows a recorded motion, at its own rate and in its own channels.
 
         Args and errors are those of `continue_motions`, for one motion.
         """
-        return self.continue_motions([motion], action, start=start, retargeted=retargeted)[0]
+        return self.continue_motions([motion], action, start=start, retargeted=retargeted, joint_map=joint_map)[0]
 
     def continue_motions(
         self,
@@ -198,9 +212,10 @@ class Predictor:
         *,
         start: int | None = None,
         retargeted: bool = False,
+        joint_map: Path | None = None,
     ) -> list[Motion]:
         """Predicts what follows each motion, in one call; see `continuation.continue_motions`."""
-        return continuation.continue_motions(self, motions, action, start, retargeted)
+        return continuation.continue_motions(self, motions, action, start, retargeted, joint_map)
 
     def __call__(self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None) -> np.ndarray:
         """Predicts what comes next, free-running.
@@ -208,9 +223,10 @@ class Predictor:
         Args:
             history: `[F, D]` or `[B, F, D]` raw frames at `space.fps`, F >= S; the last S are read. Columns 0-2 are the
                 root's translation (`space.skeleton.translation_mm` mm to 1), then a rotation vector (rad) for each
-                joint, the root first. Where `space.skeleton.root_is_difference` (Human3.6M), columns 0-5 must hold
-                differences to the recorded row before (1 / (`space.fps` x `data.stride`) s), as in the files of the
-                data set; elsewhere they are absolute. `Motion.frames` are always absolute: use `continue_motion`.
+                joint, the root first. Where `space.skeleton.root` is "difference" (Human3.6M) or "heading",
+                columns 0-5 must hold that form of the step from the recorded row before (1 / (`space.fps` x
+                `data.stride`) s), as the data set does; elsewhere they are absolute. `Motion.frames` are always
+                absolute: use `continue_motion`.
                 A model of positions (`space.skeleton.positions`) takes such rows, or joint places `[..., 3 J]`, mm,
                 the root in place; it returns joint places.
             action: the name of what is being done, one for each sequence or one for all; None if not known.
@@ -319,10 +335,11 @@ class Predictor:
         return narrow
 
     def check_differences(self, history: np.ndarray) -> None:
-        """Raises `UserError`, or warns, where columns 0-5 of `[B, S, D]` are not the differences that it reads."""
+        """Raises `UserError`, or warns, where the root of `[B, S, D]` does not hold the steps that it reads."""
         space = self.space
-        columns = np.array([column for column in space.raw.kept if column < 6], int)
-        if not len(columns) or not space.skeleton.root_is_difference or space.skeleton.positions:
+        steps = {"absolute": (), "difference": range(6), "heading": STEPS}[space.skeleton.root]
+        columns = np.array([column for column in space.raw.kept if column in steps], int)
+        if not len(columns) or space.skeleton.positions:
             return
         typical = np.median(np.abs(history[..., columns]), axis=1)  # [B, K]: one odd frame does not count
         rate = space.fps * self.experiment.data.stride
@@ -332,7 +349,8 @@ class Predictor:
         unusual = np.abs(typical - np.abs(space.raw.mean[columns])) / space.raw.std[columns]
         index, which = np.unravel_index(np.argmax(share), share.shape)
         hint = (
-            "the root of this model's frames holds differences to the recorded row before, and this one seems to be "
+            f"the root of this model's frames ({space.skeleton.root!r}) holds steps from the recorded row before, and "
+            "this one seems to be "
             "absolute, as in Motion.frames: call predictor.continue_motion(motion, action)"
         )
         if share[index, which] > 1:

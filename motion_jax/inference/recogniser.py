@@ -16,7 +16,7 @@ from motion_jax.data.labelled.sequences import Sequence
 from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.resample import resample
-from motion_jax.data.motion.root_differences import differentiate_root
+from motion_jax.data.motion.root_forms import from_absolute
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.inference.continuation import fit_body
@@ -191,8 +191,8 @@ def one_body(space: LabelSpace, source: str) -> Skeleton:
 
 
 def rows_sequence(rows: np.ndarray, body: Skeleton, source: str) -> Sequence:
-    """Raw frames `[F, D]` with an absolute root as a sequence; of a root of differences the first is gone."""
-    rows = differentiate_root(rows)[1:] if body.root_is_difference and len(rows) > 1 else rows
+    """Raw frames `[F, D]` with an absolute root as a sequence; of a root of steps the first is gone."""
+    rows = from_absolute(body.root, rows) if len(rows) > 1 else rows
     arrays = {"positions": to_positions(body, rows), "angles": rows.astype(np.float32)}
     return Sequence(arrays, (), "", "test", source)
 

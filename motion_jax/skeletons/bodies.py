@@ -87,6 +87,6 @@ _CMU_TABLE = (
 )
 # fmt: on
 
-H36M = Skeleton.from_table("h36m", _H36M_TABLE, root_is_difference=True)
+H36M = Skeleton.from_table("h36m", _H36M_TABLE, root="difference")
 CMU = Skeleton.from_table("cmu", _CMU_TABLE, unit_mm=70.0, translation_mm=70.0, true_scale=56.444 / 70)
 SKELETONS: dict[str, Skeleton] = {body.name: body for body in (H36M, CMU)}

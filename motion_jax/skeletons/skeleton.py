@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,13 @@ from motion_jax.errors import UserError
 
 CLOSE = 1e-3  # of the longest bone: offsets that differ by less are the same bones, printed with fewer digits
 PARTS = ("spine", "left_arm", "right_arm", "left_leg", "right_leg")
+Root = Literal["absolute", "difference", "heading"]
+ROOTS: dict[Root, str] = {
+    "absolute": "a place and a rotation in space",
+    "difference": "differences to the recorded row before, in the frame of its root (`kinematics.integrate_root`)",
+    "heading": "velocity and turn since the recorded row before, height and tilt (`data.motion.root_heading`)",
+}
+"""What columns 0-5 of a frame may hold."""
 
 
 class Joint(NamedTuple):
@@ -33,7 +40,7 @@ class Skeleton:
     parents: tuple[int, ...]  # [J] each before its children; -1 for the root
     parts: tuple[str, ...]  # [J] the body part of each joint, one of PARTS
     offsets: np.ndarray  # [J, 3] mm from the parent, on the scale of published errors; read-only
-    root_is_difference: bool = False  # columns 0-5 are differences to the previous recorded frame
+    root: Root = "absolute"  # what columns 0-5 hold, one of ROOTS
     translation_mm: float = 1.0  # columns 0-2 times this are mm, on the scale of `offsets`
     true_scale: float = 1.0  # `offsets` times this are the body's real mm
     positions: bool = False  # frames are the joints' places [3 J], mm, the root in place
@@ -76,6 +83,16 @@ class Skeleton:
             twins = (k for k in range(j) if self.parents[k] == parent and (self.offsets[k] == self.offsets[j]).all())
             first.append(next(twins, j))
         return tuple(first)
+
+    @property
+    def root_steps(self) -> bool:
+        """Whether a frame's root is told from the recorded row before: to be formed of rows, it takes one more."""
+        return self.root != "absolute"
+
+    @functools.cached_property
+    def with_absolute_root(self) -> Skeleton:
+        """The same body, whose root's columns are a place and a rotation in space."""
+        return dataclasses.replace(self, root="absolute") if self.root_steps else self
 
     @property
     def bones(self) -> tuple[tuple[int, int], ...]:
@@ -127,9 +144,9 @@ class Skeleton:
         if self.positions != other.positions:
             kinds = {True: "joint positions", False: "rotations"}
             return f"frames hold {kinds[other.positions]}, not {kinds[self.positions]}"
-        if self.root_is_difference != other.root_is_difference:
-            forms = {True: "differences", False: "positions"}
-            return f"the root holds {forms[other.root_is_difference]}, not {forms[self.root_is_difference]}"
+        if self.root != other.root:
+            forms = {"absolute": "positions", "difference": "differences", "heading": "velocities and turns"}
+            return f"the root holds {forms[other.root]}, not {forms[self.root]}"
         apart = np.linalg.norm(self.offsets - other.offsets, axis=1)
         worst = int(np.argmax(apart))
         if apart[worst] > CLOSE * float(np.linalg.norm(self.offsets, axis=1).max()):
@@ -149,6 +166,9 @@ class Skeleton:
 
         Raises `KeyError`, `TypeError` or `ValueError` where they are not such values, `UserError` where no tree.
         """
+        if "root_is_difference" in fields:  # of earlier versions, which had two forms of a root
+            fields = dict(fields)
+            fields["root"] = "difference" if fields.pop("root_is_difference") else "absolute"
         lists = {name: tuple(fields[name]) for name in ("joints", "parents", "parts")}
         return cls(**{**fields, **lists, "offsets": np.asarray(fields["offsets"], np.float64)})
 
@@ -162,7 +182,7 @@ class Skeleton:
         name: str,
         table: Sequence[Joint],
         unit_mm: float = 1.0,
-        root_is_difference: bool = False,
+        root: Root = "absolute",
         translation_mm: float = 1.0,
         true_scale: float = 1.0,
     ) -> Skeleton:
@@ -180,7 +200,7 @@ class Skeleton:
             parents=tuple(-1 if row.parent is None else numbers[row.parent] for row in table),
             parts=tuple(row.part for row in table),
             offsets=np.array([row.offset for row in table]).reshape(-1, 3) * unit_mm,
-            root_is_difference=root_is_difference,
+            root=root,
             translation_mm=translation_mm,
             true_scale=true_scale,
         )
@@ -191,6 +211,8 @@ def _check(skeleton: Skeleton) -> None:
     shapes = {len(joints), len(skeleton.parents), len(skeleton.parts), len(skeleton.offsets)}
     if len(shapes) != 1 or skeleton.offsets.shape != (len(joints), 3) or not joints:
         raise UserError(f"{where}: needs a parent, a part and an offset of 3 numbers for each of at least one joint")
+    if skeleton.root not in ROOTS:
+        raise UserError(f"{where}: root={skeleton.root!r}: must be one of {', '.join(ROOTS)}")
     if not np.isfinite(skeleton.offsets).all():
         raise UserError(f"{where}: offsets must be finite numbers of mm")
     for j, (joint, parent, part) in enumerate(zip(joints, skeleton.parents, skeleton.parts, strict=True)):

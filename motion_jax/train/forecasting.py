@@ -30,10 +30,12 @@ from motion_jax.models import make
 from motion_jax.models.raw import RawPredict, raw_predict
 from motion_jax.pose_space import PoseSpace
 from motion_jax.runtime.devices import shard_batch
+from motion_jax.skeletons.canonical import BODY22
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.teacher_forcing import forcing_of_mode, sample_forcing
 from motion_jax.train.log import Progress, end_of, read_metrics
 from motion_jax.train.loop import Callback, train
+from motion_jax.train.packed_run import PackedRun, find_packed, read_packed
 from motion_jax.train.step import replace_running
 from motion_jax.train.task import SCORE
 from motion_jax.train.workdir import SPACE, Workdir
@@ -135,6 +137,25 @@ def _chosen_steps(experiment: Experiment, rows: Sequence[Mapping[str, Any]], sel
     return min(scores, key=lambda step: scores[step])
 
 
+def _packed_start(experiment: Experiment, dataset: Dataset) -> PackedRun:
+    """The packed run that `train.init` names. Raises `UserError` where its model, windows or body are others."""
+    name = experiment.train.init
+    start = read_packed(find_packed(name))
+    pairs: list[tuple[str, Any, Any]] = [
+        ("model", dataclasses.asdict(start.experiment.model), dataclasses.asdict(experiment.model))
+    ]
+    for field in ("source_length", "target_length", "stride", "representation", "one_hot"):
+        pairs.append((f"data.{field}", getattr(start.experiment.data, field), getattr(experiment.data, field)))
+    pairs.append(("frames per second", start.space.fps, dataset.fps / experiment.data.stride))
+    for what, there, here in pairs:
+        if there != here:
+            raise UserError(f"train.init={name!r}: its {what} is {there}, here it is {here}: they must be the same")
+    if found := start.space.skeleton.mismatch(dataset.skeleton):
+        hint = " (prepare --body=body22)" if start.space.skeleton.name == BODY22.name else ""
+        raise UserError(f"train.init={name!r}: is of another body than {dataset.name!r}{hint}: {found}")
+    return start
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Forecasting:
     """The `Task` of predicting the frames that follow (see `train/task.py` for each member)."""
@@ -147,6 +168,7 @@ class Forecasting:
     data_key: str = ""
     windows: ReportWindows = NO_WINDOWS
     augmentation: Augmentation | None = None  # of training windows
+    start: Params | None = None  # where training begins; None: parameters that are drawn
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: Dataset) -> Forecasting:
@@ -160,7 +182,8 @@ class Forecasting:
         dataset = represented(dataset, experiment.data)
         score_metric(experiment, dataset.skeleton)
         splits = split_clips(dataset, experiment.data)
-        space = pose_space(dataset, splits.train, experiment.data)
+        start = _packed_start(experiment, dataset) if experiment.train.init else None
+        space = start.space if start else pose_space(dataset, splits.train, experiment.data)
         packed = pack_clips(splits.train, space, experiment.data)
         augmentation = make_augmentation(space, splits.train, experiment.data)
         model, loss = make(experiment, space), make_loss(experiment.train.loss, space)
@@ -175,7 +198,8 @@ class Forecasting:
             clips = pack_clips(splits.validation, space, experiment.data)
             fixed = sample_windows(clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS, space, experiment.data)
             windows = windows._replace(validation=fixed)
-        return cls(experiment, model, space, loss, packed, dataset.key, windows, augmentation)
+        params = start.params if start else None
+        return cls(experiment, model, space, loss, packed, dataset.key, windows, augmentation, params)
 
     @property
     def records(self) -> dict[str, str]:
@@ -198,8 +222,8 @@ class Forecasting:
         return self.windows.validation is not None
 
     def init(self, key: Array) -> Params:
-        """The model's parameters; consumes `key`."""
-        return self.model.init(key)
+        """The model's parameters, drawn by `key`, or those that training goes on from."""
+        return self.model.init(key) if self.start is None else jax.tree.map(jnp.asarray, self.start)
 
     def sample_batch(self, data: PackedClips, key: Array, step: Array) -> ForcedBatch:
         """B windows, and where their decoders are fed the truth at `step`; consumes `key`."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from motion_jax.geometry.kinematics import integrate_root, pose_positions
+from motion_jax.data.motion.root_forms import to_absolute
+from motion_jax.geometry.kinematics import pose_positions
 from motion_jax.geometry.rotations import matrix_from_rotvec
 from motion_jax.skeletons.skeleton import Skeleton
 
@@ -33,16 +34,16 @@ class Track(NamedTuple):
 def make_track(skeleton: Skeleton, frames: np.ndarray, now: int, stride: int) -> Track:
     """Raw frames `[F, D]` to a track whose root stands at x = z = 0 and faces z at frame `now`.
 
-    A root of differences is integrated from an upright body at the first frame, and each kept row's difference counts
+    A root of steps is integrated from an upright body at the first frame, and each kept row's difference counts
     for the `stride` rows of the recording that it stands for.
     """
     places = np.asarray(pose_positions(skeleton, np.array(frames, np.float32))) - skeleton.offsets[0]
     if skeleton.positions:  # the root stays in place, upright
         upright = np.broadcast_to(np.eye(3), (len(frames), 3, 3))
         return Track(places, upright, np.broadcast_to(skeleton.offsets[0] * [0, 1, 0], (len(frames), 3)))
-    path = np.asarray(_absolute(skeleton, np.asarray(frames, np.float32), stride))
+    path = to_absolute(skeleton.root, np.asarray(frames, np.float64), np.zeros(skeleton.columns), stride)
     turns = np.asarray(matrix_from_rotvec(path[:, 3:6]), np.float64)
-    moves = path[:, :3].astype(np.float64) * skeleton.translation_mm + skeleton.offsets[0]
+    moves = path[:, :3] * skeleton.translation_mm + skeleton.offsets[0]
     forward = _facing_forward(turns[now])
     return Track(places, turns @ forward, (moves - moves[now] * [1, 0, 1]) @ forward)
 
@@ -100,12 +101,6 @@ def set_pose(lines: PoseLines, skeleton: Skeleton, points: np.ndarray, colours: 
 def _side(skeleton: Skeleton, parent: int, child: int) -> str:
     """Of a bone; one that joins a side to the trunk is of the trunk."""
     return skeleton.side(child) if skeleton.side(parent) == skeleton.side(child) else "centre"
-
-
-def _absolute(skeleton: Skeleton, frames: np.ndarray, stride: int) -> np.ndarray:
-    if not skeleton.root_is_difference:
-        return frames
-    return np.asarray(integrate_root(skeleton, np.repeat(frames, stride, axis=0)))[stride - 1 :: stride]
 
 
 def _facing_forward(turn: np.ndarray) -> np.ndarray:

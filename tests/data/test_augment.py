@@ -25,12 +25,13 @@ from motion_jax.data.augment import (
     turn_windows,
     vary_bodies,
 )
+from motion_jax.data.motion.root_heading import to_heading
 from motion_jax.data.packed_clips import pack_clips, sample_windows
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import differentiate_root, frame_positions, pose_positions
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import CMU, H36M, SKELETONS
-from motion_jax.skeletons.skeleton import Skeleton
+from motion_jax.skeletons.skeleton import Root, Skeleton
 from motion_jax.types import Clip
 
 F = 6
@@ -61,15 +62,15 @@ def symmetrised(body: Skeleton, known: Mirror) -> Skeleton:
 
 
 @functools.cache
-def mirroring(name: str, root_is_difference: bool):
+def mirroring(name: str, root: Root):
     """Compiled once; the bodies of a name differ in nothing else that it reads."""
-    body = dataclasses.replace(SKELETONS[name], root_is_difference=root_is_difference)
+    body = dataclasses.replace(SKELETONS[name], root=root)
     known = mirror(name)
     return jax.jit(lambda frames, mean: mirror_frames(known, body, frames, mean))
 
 
 def mirrored(body: Skeleton, name: str, frames: np.ndarray) -> np.ndarray:
-    return np.asarray(mirroring(name, body.root_is_difference)(frames, frames.mean(axis=0)))
+    return np.asarray(mirroring(name, body.root)(frames, frames.mean(axis=0)))
 
 
 def matrices(frames: np.ndarray) -> np.ndarray:
@@ -132,12 +133,21 @@ def test_the_published_bodies_are_nearly_symmetric(name):
 @BODIES
 def test_mirrored_differences_are_those_of_the_mirrored_walk(name):
     """Whether the root is mirrored before or after its differences are formed."""
-    body = dataclasses.replace(SKELETONS[name], root_is_difference=True)
+    body = dataclasses.replace(SKELETONS[name], root="difference")
     walk = motion(body)
     image = differentiate_root(body, mirrored(body, name, walk))
     seen = mirrored(body, name, np.asarray(differentiate_root(body, walk)))
     np.testing.assert_allclose(matrices(image), matrices(seen), atol=1e-9)
     np.testing.assert_allclose(image[1:, :3], seen[1:, :3], atol=1e-9)
+
+
+def test_a_root_of_heading_backwards_and_mirrored_is_that_of_the_walk_so():
+    walk, body = motion(H36M, F + 2), dataclasses.replace(H36M, root="heading")
+    rows = to_heading(walk)
+    seen = np.asarray(reverse_windows(body, jnp.asarray(rows[None, :-1]), jnp.asarray(rows[None, 1:])))[0]
+    np.testing.assert_allclose(seen[:, :6], to_heading(walk[::-1])[:-1, :6], atol=1e-9)
+    image = to_heading(mirrored(H36M, "h36m", walk))
+    np.testing.assert_allclose(mirrored(body, "h36m", rows)[:, :6], image[:, :6], atol=1e-9)
 
 
 def test_rotations_go_on_in_the_mirror():
@@ -204,11 +214,14 @@ def test_windows_are_stretched_within_their_clip(windows):
     assert len(np.unique(np.round(seen[:, 0], 6))) > 100  # between the rows too
 
 
-def test_differences_grow_with_speed():
-    body = H36M
+@pytest.mark.parametrize(("root", "grow"), [("difference", range(6)), ("heading", (0, 2, 4))])
+def test_steps_grow_with_speed(root, grow):
+    body = dataclasses.replace(H36M, root=root)
     seen = drawn(body, Augmentation(body, np.zeros(body.columns), speed=0.25))
     rates = np.diff(seen[..., 10], axis=1)[:, :1] / 2e-3
-    np.testing.assert_allclose(seen[..., 0], seen[..., 10] * rates, atol=1e-5)
+    for column in range(7):
+        expected = seen[..., 10] * (rates if column in grow else 1)
+        np.testing.assert_allclose(seen[..., column], expected, atol=1e-5)
 
 
 def test_half_of_the_windows_are_reversed_and_the_draw_is_the_same():
@@ -244,7 +257,7 @@ CROOKED = dataclasses.replace(CMU, offsets=CMU.offsets * np.where(np.arange(38) 
 @pytest.mark.parametrize(
     ("body", "names", "said"),
     [(NAMELESS, "mirror", "'mirror' needs joints whose names tell the side"), (CROOKED, "mirror", "no mirror images"),
-     (H36M, "heading", "'heading' would change nothing on skeleton 'h36m': its root holds differences"),
+     (H36M, "heading", "'heading' would change nothing on skeleton 'h36m': its root holds steps"),
      (CMU.of_positions, "heading", "'heading' would change nothing .* positions have the root in place")],
 )  # fmt: skip
 def test_what_a_body_cannot_be_is_refused(body, names, said):

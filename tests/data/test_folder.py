@@ -13,6 +13,7 @@ from motion_jax.data.datasets import MotionFiles
 from motion_jax.data.folder import Folder, read_folder
 from motion_jax.data.formats import Motion, write_motion
 from motion_jax.data.motion.root_differences import differentiate_root
+from motion_jax.data.motion.root_heading import to_heading
 from motion_jax.data.prepared import read_manifest, write_dataset
 from motion_jax.data.protocols import protocol_windows
 from motion_jax.data.splits import split_clips
@@ -43,8 +44,8 @@ def recordings(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(root: Path, *, shortest: int = 1, strict: bool = False, actions: str = "all", **files) -> Folder:
-    return read_folder(root, MotionFiles(**files), actions=actions, shortest=shortest, strict=strict)
+def read(folder: Path, *, shortest: int = 1, strict: bool = False, actions: str = "all", **files) -> Folder:
+    return read_folder(folder, MotionFiles(**files), actions=actions, shortest=shortest, strict=strict)
 
 
 def test_a_folder_becomes_a_data_set_of_one_body(recordings):
@@ -56,7 +57,29 @@ def test_a_folder_becomes_a_data_set_of_one_body(recordings):
     assert not folder.findings
     assert set(folder.hashes) == {f"{subject}/walk_{trial}.bvh" for subject in PEOPLE for trial in (1, 2)}
     np.testing.assert_allclose(dataset.clips[0].frames, differentiate_root(motion(1).frames)[1:], atol=1e-6)
-    assert dataset.skeleton.root_is_difference
+    assert dataset.skeleton.root == "difference"
+
+
+def test_a_root_of_heading_is_prepared_where_y_is_up(recordings):
+    """The made body is nothing but a spine; with legs below it, y is up, and with legs beside it, it is not."""
+    dataset = read(recordings, root="heading").dataset
+    assert dataset.skeleton.root == "heading"
+    np.testing.assert_allclose(dataset.clips[0].frames[:, :6], to_heading(motion(1).frames)[:, :6], atol=1e-5)
+    assert dataset.key != read(recordings).dataset.key
+    for leg, bone in {"y": (0, -40, 0), "z": (0, 0, -40), "-y": (0, 40, 0)}.items():
+        table = [*TABLE, Joint("LeftLeg", TABLE[0].name, "left_leg", bone)]
+        legged = Skeleton.from_table("legged", table, 10, translation_mm=10)
+        for file in recordings.rglob("*.*"):
+            file.unlink()
+        still = motion(0, skeleton=legged)
+        still.frames[:, 3:] = 0
+        for subject in PEOPLE:
+            write_motion(still, recordings / subject / "walk_1.bvh")
+        if leg == "y":
+            read(recordings, root="heading")
+        else:
+            with pytest.raises(UserError, match=f"--root=heading: needs .* y is up; in these {leg} is"):
+                read(recordings, root="heading")
 
 
 def test_files_of_other_rates_and_bodies_join(recordings):

@@ -20,7 +20,7 @@ from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 
 S, T = 6, 3
-BODY = dataclasses.replace(H36M, root_is_difference=False)
+BODY = H36M.with_absolute_root
 EXPERIMENT = Experiment(
     name="Still",
     data=DataConfig(source_length=S, target_length=T),

@@ -23,7 +23,7 @@ class Stub:
     """Says of each frame what it read: the "prediction" is the last T frames of the history."""
 
     def __init__(self, difference: bool = False) -> None:
-        skeleton = Skeleton.from_table("stub", JOINTS, root_is_difference=difference)
+        skeleton = Skeleton.from_table("stub", JOINTS, root="difference" if difference else "absolute")
         self.space = PoseSpace(np.zeros(9), np.ones(9), tuple(range(9)), (), skeleton, FPS)
         self.experiment = SimpleNamespace(data=SimpleNamespace(stride=2))
         self.source_length, self.target_length = S, T

@@ -31,7 +31,7 @@ BODY = Skeleton.from_table(
 S, T, FPS = 8, 5, 25.0
 
 
-MOVING = Skeleton.from_dict(BODY.to_dict() | {"root_is_difference": True})
+MOVING = Skeleton.from_dict(BODY.to_dict() | {"root": "difference"})
 
 
 def predictor(name: str = "zero_velocity", skeleton: Skeleton = BODY, std: float = 1.0) -> Predictor:
@@ -130,17 +130,19 @@ def test_differences_of_the_root_are_summed_for_other_programs():
     result = as_motion(model, future)
     twice = integrate_root(np.repeat(future, 2, axis=0))  # data.stride
     np.testing.assert_allclose(result.frames, np.hstack([twice[1::2, :6], future[:, 6:]]), atol=1e-9)
-    assert not result.skeleton.root_is_difference
-    assert not result.skeleton.mismatch(dataclasses.replace(H36M, root_is_difference=False))
+    assert result.skeleton.root == "absolute"
+    assert not result.skeleton.mismatch(H36M.with_absolute_root)
 
 
-def test_a_walk_goes_on_from_where_it_is():
-    """Zero-velocity repeats the last difference of the root: a steady walk and turn stay steady."""
+@pytest.mark.parametrize("root", ["difference", "heading"])
+def test_a_walk_goes_on_from_where_it_is(root):
+    """Zero-velocity repeats the last step of the root: a steady walk and turn stay steady."""
+    moving = dataclasses.replace(BODY, root=root)
     seconds = np.arange(120) / 50.0
     frames = np.zeros((120, BODY.columns))
     frames[:, 4] = 0.5 * seconds
     frames[:, 0], frames[:, 2] = 240 * np.cos(0.5 * seconds), 240 * np.sin(0.5 * seconds)  # on a circle, as it turns
-    future = continue_motions(predictor(skeleton=MOVING), [Motion(BODY, frames, 50.0, "walk.bvh")])[0].frames
+    future = continue_motions(predictor(skeleton=moving), [Motion(BODY, frames, 50.0, "walk.bvh")])[0].frames
     after = seconds[-1] + np.arange(1, 11) / 50.0
     np.testing.assert_allclose(future[:, 4], 0.5 * after, atol=1e-5)
     places = np.stack([240 * np.cos(0.5 * after), 240 * np.sin(0.5 * after)], axis=1)

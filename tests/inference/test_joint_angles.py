@@ -20,7 +20,7 @@ bodies = pytest.mark.parametrize("name", JOINT_ANGLES)
 
 
 def standing(name: str) -> Skeleton:
-    return dataclasses.replace(SKELETONS[name], root_is_difference=False)
+    return SKELETONS[name].with_absolute_root
 
 
 def trunk(body: Skeleton, places: np.ndarray) -> Rotation:

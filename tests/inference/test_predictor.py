@@ -34,7 +34,7 @@ from motion_jax.types import Clip, Dataset, Model
 
 S, T, STRIDE = 6, 3, 2
 ACTIONS = ("walking", "eating")
-BODY = dataclasses.replace(H36M, root_is_difference=False)  # as motion files have it
+BODY = H36M.with_absolute_root  # as motion files have it
 EXPERIMENT = Experiment(
     data=DataConfig(name="h36m", root="absent", source_length=S, target_length=T, stride=STRIDE),
     model=model_config(hidden=4, attention="none"),

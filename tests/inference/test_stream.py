@@ -68,7 +68,7 @@ def absolute() -> Predictor:
 
 @pytest.fixture(scope="module")
 def differing() -> Predictor:
-    return _predictor(Skeleton.from_table("differing", JOINTS, root_is_difference=True))
+    return _predictor(Skeleton.from_table("differing", JOINTS, root="difference"))
 
 
 def _even_motion(times: np.ndarray) -> np.ndarray:
@@ -148,18 +148,21 @@ def _matrices(vectors: np.ndarray) -> np.ndarray:
     return Rotation.from_rotvec(vectors).as_matrix()
 
 
-def test_a_body_that_walks_on_is_predicted_to_walk_on():
-    """Zero velocity of differences is an even walk: the predicted root is where an even motion is then."""
-    predictor = _predictor(Skeleton.from_table("differing", JOINTS, root_is_difference=True), "zero_velocity")
+@pytest.mark.parametrize("root", ["difference", "heading"])
+def test_a_body_that_walks_on_is_predicted_to_walk_on(root):
+    """Zero velocity of steps is an even walk: the predicted root is where an even motion is then."""
+    predictor = _predictor(Skeleton.from_table("stepping", JOINTS, root=root), "zero_velocity")
     times = np.arange(40) / 50
     walk = _even_motion(times)
     walk[:, :3] *= 100
-    turn = walk[:, 3:6] = np.outer(times, [0.1, 0.5, 0.2])
-    walk[:, :3] = walk[0, :3] + np.outer(times, turn[-1])  # along the axis: a screw, even in the body's own frame
+    speed = np.array([0.1, 0.5, 0.2]) * ([1, 1, 1] if root == "difference" else [0, 1, 0])
+    turn = walk[:, 3:6] = np.outer(times, speed)
+    along = turn[-1] * (root == "difference")  # the axis: a screw, even in the body's own frame; else height stays
+    walk[:, :3] = walk[0, :3] + np.outer(times, along)
     last = _push_all(StreamingPredictor(predictor), times, walk)[-1]
     ahead = np.arange(1, T + 1)[:, None] / FPS
-    np.testing.assert_allclose(last.poses[:, :3], walk[-1, :3] + ahead * turn[-1], atol=1e-4)
-    np.testing.assert_allclose(last.poses[:, 3:6], walk[-1, 3:6] + ahead * [0.1, 0.5, 0.2], atol=1e-5)
+    np.testing.assert_allclose(last.poses[:, :3], walk[-1, :3] + ahead * along, atol=1e-4)
+    np.testing.assert_allclose(last.poses[:, 3:6], walk[-1, 3:6] + ahead * speed, atol=1e-5)
 
 
 def test_none_until_the_poses_reach_back(absolute: Predictor, differing: Predictor):
@@ -277,7 +280,7 @@ def test_compiled_once_in_the_constructor(absolute: Predictor):
 @pytest.mark.parametrize("difference", [False, True])
 def test_a_pose_leaves_nothing_behind(difference: bool):
     """Whatever a push needs beyond its result is small beside what it works on, and is given back."""
-    body = dataclasses.replace(H36M, root_is_difference=difference)
+    body = dataclasses.replace(H36M, root="difference" if difference else "absolute")
     stream = StreamingPredictor(_predictor(body, "zero_velocity"), rate=1000)
     poses = np.random.default_rng(7).normal(0, 0.1, (600, 99))
     _push_all(stream, np.arange(300) / 50, poses[:300])

@@ -24,7 +24,7 @@ from tests.labelled_runs import CLASSES, FPS, STEP, WINDOW, make_run, motion_row
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 1.7e9  # s, where today's clocks are
-ABSOLUTE = dataclasses.replace(H36M, root_is_difference=False)
+ABSOLUTE = H36M.with_absolute_root
 ROWS = (WINDOW - 1) * STEP + 1  # recorded frames of a window
 
 Forked = Callable[..., list[Any]]  # see conftest.py

@@ -38,7 +38,7 @@ def test_tree_is_the_published_one(name):
     assert skeleton.name == name
     assert ",".join(map(str, skeleton.parents)) == PARENTS[name]
     assert skeleton.columns == {"h36m": 99, "cmu": 117}[name]
-    assert skeleton.root_is_difference == (name == "h36m")
+    assert (skeleton.root == "difference") == (name == "h36m")
     moved = BONES[name]
     np.testing.assert_array_equal(np.flatnonzero(skeleton.offsets.any(-1)), moved)
     np.testing.assert_allclose(np.arange(1, len(skeleton.joints) + 1) @ skeleton.offsets, CHECKSUMS[name])
@@ -153,7 +153,8 @@ def test_names_parts_and_printed_digits_make_no_other_body():
     ("fields", "message"),
     [({"joints": ("Hips", "Skull")}, "joint 1 is 'Skull' below 'Hips' where 'Head' below 'Hips' is expected"),
      ({"offsets": [[0, 0, 0], [0, 2, 0]]}, r"joint 'Head' lies at \[0.0, 2.0, 0.0\] mm where \[0.0, 1.0, 0.0\] mm"),
-     ({"root_is_difference": True}, "the root holds differences, not positions"),
+     ({"root": "difference"}, "the root holds differences, not positions"),
+     ({"root": "heading"}, "the root holds velocities and turns, not positions"),
      ({"translation_mm": 10.0}, "translations in units of 10 mm, not 1 mm")],
 )  # fmt: skip
 def test_what_makes_another_body_is_told(fields, message):

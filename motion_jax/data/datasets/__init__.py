@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from motion_jax.data.datasets import cmu, feature_arrays, folder, h36m, msr_action3d, ntu, sbu, synthetic
-from motion_jax.data.datasets.spec import DatasetSpec, Drawing, Generated, LabelledFiles, MotionFiles
+from motion_jax.data.datasets.spec import FOLDER_ROOTS, DatasetSpec, Drawing, Generated, LabelledFiles, MotionFiles
 from motion_jax.data.layouts import Layout
 from motion_jax.errors import UserError
 from motion_jax.runtime.plugins import load_plugin, plugin_names
 
 __all__ = [
-    "DATASETS", "LAYOUTS", "PLUGINS", "DatasetSpec", "Drawing", "Generated", "LabelledFiles", "MotionFiles",
-    "dataset_names", "find_dataset", "register_dataset",
+    "DATASETS", "FOLDER_ROOTS", "LAYOUTS", "PLUGINS", "DatasetSpec", "Drawing", "Generated", "LabelledFiles",
+    "MotionFiles", "dataset_names", "find_dataset", "register_dataset",
 ]  # fmt: skip
 
 PLUGINS = "motion_jax.datasets"  # the entry-point group by which other packages add data sets

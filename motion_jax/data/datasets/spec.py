@@ -10,7 +10,10 @@ from typing import Any
 
 from motion_jax.data.layouts import Layout
 from motion_jax.errors import UserError
+from motion_jax.skeletons.skeleton import Root
 from motion_jax.types import Dataset
+
+FOLDER_ROOTS: tuple[Root, ...] = ("difference", "heading")  # in which a prediction goes on from where a body is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +29,9 @@ class MotionFiles:
     input_fps: float | None = None  # at which the files were recorded; None: as they say
     unit_mm: float | None = None  # mm to a unit of length; None: as the files say (BVH: cm)
     skeleton: str = ""  # a motion file with the body that all are put on; "": that of most files, the first's
+    body: str = ""  # "body22": all humanoid bodies are put on the canonical one (`motion.rig`); "": as `skeleton` says
+    joint_map: str = ""  # of `body`: a table of joints' names that comes before the shipped one
+    root: Root = "difference"  # what the root's columns hold, one of FOLDER_ROOTS
 
 
 @dataclasses.dataclass(frozen=True)

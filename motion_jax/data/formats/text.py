@@ -6,7 +6,6 @@ whatever its format, and taken again on writing.
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,7 @@ def read_text(path: Path, options: ReadOptions) -> Motion:
     layout = _layout(frames.shape[1], path)
     skeleton, wide = SKELETONS[layout.skeleton], frames.astype(np.float64)
     return Motion(
-        skeleton=dataclasses.replace(skeleton, root_is_difference=False),
+        skeleton=skeleton.with_absolute_root,
         frames=integrate_root(wide) if layout.root_steps else wide,
         fps=layout.fps,
         source=str(path),

@@ -104,3 +104,25 @@ def slerp(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """From quaternions a to b `[..., 4]` on the shorter way at constant speed; `weight` `[...]` in [0, 1]."""
     step = rotvec_from_quaternion(quaternion_multiply(quaternion_conjugate(a), b))
     return quaternion_multiply(a, quaternion_from_rotvec(weight[..., None] * step))
+
+
+def rotate(quaternion: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Column vectors `[..., 3]` turned by unit quaternions `[..., 4]`; leading dimensions are broadcast."""
+    w, v = quaternion[..., :1], quaternion[..., 1:]
+    across = 2 * np.cross(v, vectors)
+    return vectors + w * across + np.cross(v, across)
+
+
+def rotation_between(before: np.ndarray, after: np.ndarray, about: int = 0) -> np.ndarray:
+    """The least rotation `[4]` from one unit vector `[3]` to another.
+
+    Of opposite ones every axis across them is as good: the one nearest to the axis `about` of the world is taken.
+    """
+    half = np.concatenate([[1 + before @ after], np.cross(before, after)])
+    length = float(np.linalg.norm(half))
+    if length > np.sqrt(_SERIES):  # 2 cos of half the angle: shorter, and its direction is rounding
+        return half / length
+    axis = np.eye(3)[about] - before * before[about]
+    if np.linalg.norm(axis) < 0.1:  # along that axis itself: another
+        axis = np.eye(3)[about - 1] - before * before[about - 1]
+    return np.concatenate([[0.0], axis / np.linalg.norm(axis)])

@@ -61,7 +61,7 @@ class LabelStream(ABC, Generic[AnswerT]):
         self._step = space.frame_step
         self._frames = frames
         fps = space.fps * space.frame_step
-        rows = (frames - 1) * space.frame_step + 1 + self._body.root_is_difference  # differences need one before
+        rows = (frames - 1) * space.frame_step + 1 + self._body.root_steps  # steps need one before
         self._stream = PoseStream(
             np.arange(1 - rows, 1) / fps,
             self._body.columns,

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from motion_jax.data.motion.root_differences import differentiate_root, integrate_root
+from motion_jax.data.motion.root_forms import from_absolute, to_absolute
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.stream.pose_stream import Bridge, PoseStream
 from motion_jax.inference.stream.stamps import PoseCounts
+from motion_jax.skeletons.skeleton import Root
 
 
 class Prediction(NamedTuple):
@@ -32,9 +33,9 @@ class StreamingPredictor:
     returned until the poses reach back that far, and between two predictions.
 
     A pose is a raw frame `[D]` as in training, but its root (columns 0-5) is always absolute: place and rotation
-    vector in space. Where the model's root holds differences (`skeleton.root_is_difference`, Human3.6M), they are
+    vector in space. Where the model's root holds steps (`skeleton.root`: "difference", Human3.6M; "heading"), these are
     formed here over one recorded row, 1 / (fps x data.stride) s, for which the poses must reach back as much further;
-    predicted differences are added up from the newest pose, each as often as there are recorded rows in a frame.
+    predicted steps are added up from the newest pose, each as often as there are recorded rows in a frame.
 
     | a pose that is | becomes |
     | --- | --- |
@@ -92,7 +93,7 @@ class StreamingPredictor:
                 "data.representation='positions': poses of a stream hold rotations, which this model does not predict"
             )
         self.predictor = predictor
-        self._differences = space.skeleton.root_is_difference
+        self._root: Root = space.skeleton.root
         self._stride = predictor.experiment.data.stride
         self._future = jax.device_put(np.zeros((1, predictor.target_length, space.columns), np.float32))
         self._codes = jax.device_put(space.one_hot(action)[None])
@@ -108,7 +109,6 @@ class StreamingPredictor:
             max_bridge=max_bridge,
         )
         self._history = np.zeros((1, predictor.source_length, space.columns), np.float32)
-        self._walk = np.zeros((1 + predictor.target_length * self._stride, 6))
         predictor.compile(1)
         self._answer()
 
@@ -158,7 +158,7 @@ class StreamingPredictor:
         at = self._stream.read(stamp)
         if at is None:
             return None
-        by_frame = self._stream.bridged.reshape(self.predictor.source_length, -1)  # one a frame, or two of differences
+        by_frame = self._stream.bridged.reshape(self.predictor.source_length, -1)  # one a frame, or two of steps
         bridged = np.logical_or.reduce(by_frame, axis=1)
         poses, radii = self._answer(), self.predictor.radii
         if radii is not None and radii.scale is not None:
@@ -166,25 +166,23 @@ class StreamingPredictor:
         return Prediction(self._ahead + at, poses, bridged, radii)
 
     def _moments(self) -> np.ndarray:
-        """`[R]` s from the newest stamp, ascending: the model's frames; of differences, each after its predecessor."""
+        """`[R]` s from the newest stamp, ascending: the model's frames; of steps, each after its predecessor."""
         space = self.predictor.space
         frames = np.arange(1 - self.predictor.source_length, 1) / space.fps
-        if not self._differences:
+        if self._root == "absolute":
             return frames
         return np.stack([frames - 1 / (space.fps * self._stride), frames], axis=1).reshape(-1)
 
     def _answer(self) -> np.ndarray:
         """`[T, D]` after the rows that were read."""
         rows = self._stream.rows
-        if not self._differences:
+        if self._root == "absolute":
             self._history[0] = rows
             return self._model()
         self._history[0] = rows[1::2]
-        self._history[0, :, :6] = differentiate_root(rows[:, :6])[1::2]
+        self._history[0, :, :6] = from_absolute(self._root, rows[:, :6])[::2]
         poses = self._model()
-        self._walk[0] = rows[-1, :6]  # from the origin, the first difference is the root itself
-        self._walk[1:].reshape(-1, self._stride, 6)[:] = poses[:, None, :6]
-        poses[:, :6] = integrate_root(self._walk)[self._stride :: self._stride]
+        poses[:, :6] = to_absolute(self._root, poses[:, :6].astype(np.float64), rows[-1, :6], self._stride)
         return poses
 
     def _model(self) -> np.ndarray:

@@ -34,7 +34,7 @@ def test_cmu_is_absolute_and_comes_back_bit_for_bit(tmp_path):
 def test_human36m_becomes_absolute_and_comes_back(tmp_path):
     table = written(tmp_path, 99, frames=300)
     motion = read_motion(tmp_path / "f.txt")
-    assert (motion.fps, motion.skeleton.root_is_difference) == (50.0, False)
+    assert (motion.fps, motion.skeleton.root) == (50.0, "absolute")
     np.testing.assert_array_equal(motion.frames[:, 6:], table[:, 6:].astype(np.float64))
     write_motion(motion, tmp_path / "g.txt")
     back = read_expmap(tmp_path / "g.txt", 99)

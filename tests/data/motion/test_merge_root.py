@@ -144,7 +144,7 @@ def test_a_prediction_goes_on_in_the_channels_of_the_file(tmp_path, reference, s
     """Zero-velocity repeats the last step: the hips go on at 0.5 a frame, the root stays, in the file's hierarchy."""
     (tmp_path / "walk.bvh").write_text(walk(reference=reference, sway=0))
     motion = read_motion(tmp_path / "walk.bvh")
-    body = dataclasses.replace(fit_root(motion).skeleton, root_is_difference=True)
+    body = dataclasses.replace(fit_root(motion).skeleton, root="difference")
     columns = body.columns
     space = PoseSpace(np.zeros(columns), np.ones(columns), tuple(range(columns)), (), body, 25.0)
     data = DataConfig(name="folder", root="made", source_length=8, target_length=5)
