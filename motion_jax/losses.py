@@ -130,9 +130,7 @@ def path(space: PoseSpace, prediction: Array, truth: Array, last: Array | None =
     """
     error = MM * (_path(space, prediction, last) - _path(space, truth, last))
     moved = jnp.diff(error, axis=1, prepend=jnp.zeros_like(error[:, :1]))  # of the frame before the first nothing errs
-    return (
-        angles_velocity(space, prediction, truth, last) + jnp.mean(safe_norm(error)) + jnp.mean(safe_norm(moved))
-    )
+    return angles_velocity(space, prediction, truth, last) + jnp.mean(safe_norm(error)) + jnp.mean(safe_norm(moved))
 
 
 def _path(space: PoseSpace, frames: Array, last: Array | None) -> Array:
