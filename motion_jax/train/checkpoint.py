@@ -1,10 +1,11 @@
 """Checkpoints of the whole state: Orbax writes them, this file makes sure that what comes back is what was saved.
 
 Orbax carries no checksum over array data: a flipped bit restores silently. So every checkpoint also holds a SHA-256 of
-each leaf, checked on restore; a checkpoint that fails is set aside (renamed, not deleted) and the one before it is
-tried. With `AtomicityMode.COMMIT_FILE` Orbax writes `commit_success.txt` last. Where that mark is missing, the save was
-killed halfway or the folder is a copy without it: the checksums tell which, and nothing is deleted. Everything is on
-disk (fsync) before the older checkpoint that it replaces is removed, so that a machine may lose its power at any time.
+each leaf, checked on restore, and one of each file, checked before Orbax reads any; a checkpoint that fails is set
+aside (renamed, not deleted) and the one before it is tried. With `AtomicityMode.COMMIT_FILE` Orbax writes
+`commit_success.txt` last. Where that mark is missing, the save was killed halfway or the folder is a copy without it:
+the checksums tell which, and nothing is deleted. Everything is on disk (fsync) before the older checkpoint that it
+replaces is removed, so that a machine may lose its power at any time.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from motion_jax.runtime.files import sealed, sync_folder, sync_tree, unsealed
 
 COMMIT_MARK = "commit_success.txt"
 ATOMICITY = ocp.options.AtomicityOptions(mode=ocp.options.AtomicityMode.COMMIT_FILE)
+FILES = "files.json"  # sha256 of the others, by path; written last
 _REMOVING = "removing-"  # how the name of a folder begins that is being removed
 _ATTEMPTS, _PAUSE_S = 8, 0.1  # of a reader whose checkpoint is replaced as it reads
 
@@ -70,7 +72,9 @@ class Checkpoints:
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(record))
         try:
             saved = self._manager.save(step, args=items, force=True)
-            sync_tree(self._folder / str(step))
+            folder = self._folder / str(step)
+            (folder / FILES).write_text(sealed(_file_digests(folder)), "utf-8")
+            sync_tree(folder)
         except (OSError, ValueError) as error:  # of a full disk, TensorStore tells by ValueError
             reason = _first_line(error)
             raise UserError(f"{self._folder}: checkpoint of step {step} could not be written: {reason}") from None
@@ -202,6 +206,8 @@ class Checkpoints:
         """The state under `step`. The handler reads what the manager would refuse to, a folder without its mark."""
         folder = self._folder / str(step)
         expected = self._record(step)["leaves"]
+        if wrong := _damaged_files(folder):
+            raise ValueError(f"{', '.join(wrong[:3])}: not what was written")
         with closing(ocp.StandardCheckpointHandler()) as handler:
             state = handler.restore(folder / "state", args=ocp.args.StandardRestore(target))  # pyright: ignore[reportArgumentType]
         found = _digest(state)
@@ -214,8 +220,10 @@ class Checkpoints:
 def is_sound(folder: Path) -> bool:
     """Whether every array of the checkpoint in `folder` (`checkpoints/last/STEP`) is what was saved.
 
-    Needs no model: each array has a checksum of its own.
+    Needs no model: each file has a checksum, and each array.
     """
+    if (wrong := _damaged_files(folder)) is not None:
+        return not wrong
     try:
         record = unsealed((folder / "digest" / "metadata").read_text("utf-8"), str(folder), "checksums")
         with closing(ocp.PyTreeCheckpointHandler()) as handler:
@@ -226,6 +234,22 @@ def is_sound(folder: Path) -> bool:
         return sorted(_digest(state).values()) == sorted(record["leaves"].values())
     except Exception:  # Orbax raises whatever the damaged byte provokes
         return False
+
+
+def _file_digests(folder: Path) -> dict[str, str]:
+    """Of all files but commit marks, which copies may lose."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (COMMIT_MARK, FILES))
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _damaged_files(folder: Path) -> list[str] | None:
+    """Paths of files that are missing or not what was written; None where that is not known: arrays have checksums."""
+    try:
+        expected = unsealed((folder / FILES).read_text("utf-8"), str(folder / FILES), "checksums")
+    except (OSError, UnicodeDecodeError, UserError):
+        return None
+    found = _file_digests(folder)
+    return [name for name, digest in expected.items() if found.get(name) != digest]
 
 
 def _has_shape(node: Any) -> bool:

@@ -207,7 +207,7 @@ def _kinds(place: Place, folder: Path) -> list[tuple[str, Path, Kind]]:
 
     def export(path: Path) -> Any:
         opened = load_exported(path)
-        return opened.card, (path / "example.npz").exists() and opened.card.read(path / "example.npz")
+        return opened.card, opened.card.read(path / "example.npz")
 
     return [
         ("config.json", run, Kind(["config.json"], lambda path: Workdir(path).read_experiment())),
@@ -277,8 +277,9 @@ def other_damage(place: Place, count: int, dice: random.Random, folder: Path) ->
                 tried += 1
                 wrong = _read(kind, copy, sound)
                 # a log cut at the end of a line is a shorter log, and none is the log of a run that has not begun;
-                # whoever goes on with the run knows how many rows there were
-                if wrong and not (name == "metrics.jsonl" and wrong.startswith("silently")):
+                # whoever goes on with the run knows how many rows there were; without status.json the log tells
+                free = name in ("metrics.jsonl", "status.json")
+                if wrong and not (free and wrong.startswith("silently")):
                     failures.append(f"{name} ({file}) {damage}: {wrong}")
                 shutil.rmtree(copy)
     return Tally(tried, failures, ", ".join(DAMAGE))
