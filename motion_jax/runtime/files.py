@@ -131,8 +131,8 @@ def unsealed(text: str, source: str, what: str) -> dict[str, Any]:
     found = fields.pop(DIGEST, None)
     if found is None:
         raise UserError(
-            f"{source}: has no checksum: {what} that a version of motion_jax before 0.3 wrote, or a damaged one; make "
-            f"it anew"
+            f"{source}: has no checksum: {what} that was written by an earlier version of motion_jax, before checksums "
+            f"(0.2), or is damaged; make it anew"
         )
     if found != digest(fields):
         raise UserError(f"{source}: damaged or edited: its content does not match its {DIGEST}")

@@ -30,7 +30,7 @@ END = "end"
 
 
 _CHECKED = re.compile(rb'(\{.*), "crc": "([0-9a-f]{8})"\}')
-_OLD = re.compile(rb'\{"kind": "\w+", "step": \d+.*\}')  # how versions before 0.3 wrote a row
+_OLD = re.compile(rb'\{"kind": "\w+", "step": \d+.*\}')  # how earlier versions wrote a row
 
 
 class MetricsLog:
@@ -186,7 +186,7 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
         lines.pop()
     read = [_row(line) for line in lines]
     if lines and not any(read) and all(map(_OLD.fullmatch, lines)):
-        raise UserError(f"{path}: has no checksums: a log that a version of motion_jax before 0.3 wrote: train anew")
+        raise UserError(f"{path}: has no checksums: it was written by an earlier version of motion_jax: train anew")
     return [row for row in read if row], [number for number, row in enumerate(read, 1) if not row]
 
 

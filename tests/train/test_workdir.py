@@ -71,7 +71,7 @@ def test_other_data_is_refused(tmp_path: Path):
         _begin(tmp_path, data_key="other")
 
 
-WITHOUT = "config.json: has no checksum: the record of a run that a version of motion_jax before 0.3 wrote"
+WITHOUT = "config.json: has no checksum: the record of a run that was written by an earlier version of motion_jax"
 RECORDS = {
     "": "damaged: not the record",
     "{": "damaged: not the record",
