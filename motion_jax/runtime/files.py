@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,8 @@ def written_atomically(path: str | Path, durable: bool = True) -> Iterator[Path]
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # of a file system that has become read-only: what happened is told already
+            draft.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str, durable: bool = True) -> None:

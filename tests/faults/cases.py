@@ -15,6 +15,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -606,21 +607,25 @@ class _Spoilt:
         return loss, jax.tree.map(lambda leaf: jnp.where(wrong, jnp.nan, leaf), grad)
 
 
+SAVER = """
+import sys
+from pathlib import Path
+import numpy as np
+from motion_jax.train.checkpoint import Checkpoints
+checkpoints = Checkpoints(Path(sys.argv[1]), keep=1)
+for step in range(100_000):
+    checkpoints.save(step, {"w": np.arange(5000, dtype=np.float32) + step})
+"""
+
+
 def readers_during_saves(place: Place, count: int, dice: random.Random, folder: Path) -> Tally:
     """`count` readings while another process saves without a pause: each gets one of the checkpoints."""
     del place, dice
-    child = os.fork()
-    if not child:
-        try:
-            state = {"w": np.arange(5000, dtype=np.float32)}
-            with closing(Checkpoints(folder / "last", keep=1)) as checkpoints:
-                for step in range(100_000):
-                    checkpoints.save(step, {"w": state["w"] + step})
-        finally:
-            os._exit(0)
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(Path(__file__).parents[2])}
+    child = subprocess.Popen([sys.executable, "-c", SAVER, str(folder / "last")], env=environment)
     failures, abstract = [], {"w": jax.ShapeDtypeStruct((5000,), jnp.float32)}
     try:
-        while not list((folder / "last").glob("*/commit_success.txt")):
+        while child.poll() is None and not list((folder / "last").glob("*/commit_success.txt")):
             time.sleep(0.01)
         for _ in range(count):
             try:
@@ -630,9 +635,11 @@ def readers_during_saves(place: Place, count: int, dice: random.Random, folder: 
                     failures.append(f"found {found and found[0]}")
             except UserError as error:
                 failures.append(str(error))
+        if child.poll() is not None:
+            failures.append(f"the saver ended with exit status {child.returncode}")
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        child.kill()
+        child.wait()
     return Tally(count, failures)
 
 
