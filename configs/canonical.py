@@ -1,11 +1,11 @@
 r"""Our forecaster on the canonical body: any humanoid recording in, its next second out, the root included.
 
-    motion-jax prepare --dataset=folder --source=DIR --body=body22 --root=heading --out=prepared/canonical
+    motion-jax prepare --dataset=folder --source=DIR --body=body22 --out=prepared/canonical
     motion-jax train --config=configs/canonical.py --config.data.root=prepared/canonical --workdir=runs/canonical
 
-The model that is shipped was trained so; docs/pretrained.md has its data, its command and its errors. It is small: three
-members of a DCT mixer that read one second at 25 frames a second. Heading and place are no part of what it reads, and
-bone lengths none of a body's angles; movement is varied in speed and size, and every pose held otherwise.
+The model that is shipped was trained so; docs/pretrained.md has its data, its command and its errors. It is small:
+three members of a DCT mixer that read one second at 25 frames a second. Heading and place are no part of what it reads,
+and bone lengths none of a body's angles; movement is varied in speed and size, and every pose held otherwise.
 """
 
 from ml_collections import ConfigDict
@@ -23,13 +23,13 @@ def get_config() -> ConfigDict:
             stride=1,
             windows="frames",
             one_hot=False,
-            augmentation="mirror,speed,amplitude,posture,late",
+            augmentation="mirror,speed,amplitude,posture,rest,late",
         ),
         model=model_config("dct_mixer", members=3),
         optim=OptimConfig(
             name="adamw", learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=1.0, weight_decay=1e-4
         ),
         train=TrainConfig(
-            steps=6000, batch=128, loss="path", ema=0.995, refit=True, score_mode="free_running", report_every=1000
+            steps=6000, batch=64, loss="path", ema=0.995, refit=True, score_mode="free_running", report_every=1000
         ),
     ).to_config_dict()

@@ -2,7 +2,7 @@ r"""HBRNN-L (Du, Wang and Wang 2015): recognition by a hierarchy of recurrent ne
 
     motion-jax train --config=configs/hbrnn.py --workdir=runs/hbrnn
     motion-jax train --config=configs/hbrnn.py --workdir=runs/hbrnn_as1 \
-        --config.data.name=msr_action3d --config.data.root=DIR --config.data.actions=as1
+        --config.data.name=msr_action3d --config.data.actions=as1     (after prepare --dataset=msr_action3d)
 
 Sequences of up to 100 frames are read whole, longer ones in windows of 100. Departures: the layers' sizes and the
 strength of the noise are ours (see `recognition/hbrnn.py`); Adam, where the paper has SGD with momentum.

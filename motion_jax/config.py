@@ -24,7 +24,7 @@ from motion_jax.errors import UserError
 STATISTICS = ("martinez", "learn_traj_dep")
 REPRESENTATIONS = ("expmap", "relative", "rotation_6d", "quaternion", "positions")
 WINDOWS = ("clips", "frames")
-AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture", "late")
+AUGMENTATIONS = ("reverse", "mirror", "speed", "heading", "amplitude", "posture", "rest", "late")
 TASKS = ("forecasting", "recognition", "anticipation")
 LOSSES = {
     "forecasting": ("mse", "l1", "geodesic", "velocity", "position", "euler", "angles", "angles_velocity", "path",
@@ -62,7 +62,7 @@ class DataConfig:
     """Which motion, and how it becomes windows."""
 
     name: str = "synthetic"  # of `data.datasets`, which `open_dataset` looks into
-    root: str = ""  # a source tree or a folder that motion-jax prepare wrote; empty only for what is made by code
+    root: str = ""  # a source tree or a folder that motion-jax prepare wrote; empty: made, or where prepare writes
     cache: str = ""  # where parsed trees are kept; empty: $XDG_CACHE_HOME/motion_jax
     actions: str = "all"  # "all", or names separated by commas
     source_length: int = 50  # S
@@ -73,6 +73,7 @@ class DataConfig:
     speed_range: float = 0.25  # r: "speed" stretches time by exp(U(-r, r))
     amplitude_range: float = 0.1  # "amplitude" multiplies movement about its mean by exp(N(0, a^2)), column by column
     posture_range: float = 0.3  # "posture" adds N(0, p^2) standard deviations to a column, the same in all frames
+    rest_range: float = 0.3  # "rest" turns joints' axes by N(0, r^2) rad about each of three, the same in all frames
     stride: int = 2  # keep rows 0, stride, 2 stride, ...
     statistics: str = "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows
     one_hot: bool = True  # append the action, as the supervised models do
@@ -89,7 +90,7 @@ class DataConfig:
             if name not in AUGMENTATIONS:
                 allowed = ", ".join(AUGMENTATIONS)
                 raise UserError(f"data.augmentation={self.augmentation!r}: {name!r} must be one of {allowed}")
-        for name in ("speed", "amplitude", "posture"):
+        for name in ("speed", "amplitude", "posture", "rest"):
             field = f"{name}_range"
             fraction(f"data.{field}", value := getattr(self, field))
             if value != getattr(DataConfig, field) and name not in self.augmentation_names:
@@ -202,8 +203,8 @@ FORCING = ("train.teacher_forcing", "train.coin", "train.forcing_schedule", "tra
 """What a model leaves unread that learns from true frames alone."""
 _OF_WINDOWS = (
     *(f"data.{name}" for name in ("source_length", "target_length", "representation", "windows", "augmentation",
-                                  "speed_range", "amplitude_range", "posture_range", "stride", "statistics", "one_hot",
-                                  "skip_first_row")),
+                                  "speed_range", "amplitude_range", "posture_range", "rest_range", "stride",
+                                  "statistics", "one_hot", "skip_first_row")),
     *FORCING,
     "train.init",
     "train.score_mode",

@@ -186,7 +186,7 @@ def test_tables_of_names_are_complete():
     assert set(rows) == set(FORMATS)
     for suffix, (_, reads, writes, *_) in rows.items():
         form = FORMATS[suffix]
-        assert reads == ("markers" if form.read_markers else "yes" if form.read else "no"), suffix
+        assert reads == ("yes" if form.read else "markers" if form.read_markers else "no"), suffix
         assert writes == ("yes" if form.write else "no"), suffix
 
 
@@ -253,9 +253,9 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, MODULE, module)
     monkeypatch.setattr(motion_jax.models, "linear_motion", module, raising=False)
     spec.loader.exec_module(module)
-    monkeypatch.setattr("motion_jax.models.REGISTRY", dict(REGISTRY))
-    monkeypatch.setattr("motion_jax.config.MODEL_CONFIGS", dict(MODEL_CONFIGS))
-    monkeypatch.setattr("motion_jax.models.MODEL_CONFIGS", motion_jax.config.MODEL_CONFIGS)
+    for names in (REGISTRY, MODEL_CONFIGS):  # both are without the name again afterwards
+        monkeypatch.setitem(names, "linear_motion", None)
+        del names["linear_motion"]
     line = blocks["the registry in motion_jax/models/__init__.py"]
     exec(line, {"linear_motion": module, "register": register, "Entry": Entry})
     return module

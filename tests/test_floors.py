@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("errors", "types", "config", "runtime", "skeletons"),
+    ("errors", "types", "config", "registry", "runtime", "skeletons"),
     ("geometry", "nn", "representations", "pose_space", "teacher_forcing"),
     ("losses", "data"),
     ("models", "recognition", "anticipation"),
@@ -24,6 +24,8 @@ SAME_FLOOR = {
     ("types", "skeletons"),
     ("skeletons", "errors"),
     ("config", "errors"),
+    ("registry", "config"),
+    ("registry", "errors"),
     ("runtime", "errors"),
     ("runtime", "config"),
     ("runtime", "types"),

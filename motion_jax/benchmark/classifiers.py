@@ -13,12 +13,10 @@ import numpy as np
 
 from motion_jax import recognition
 from motion_jax.benchmark.case import CLASSES, CLIP_FRAMES, CLIPS, Built, Case, clips
+from motion_jax.benchmark.compiled import compile_training, named_leaves, planned_memory
 from motion_jax.recognition.classifier import Classifier
 from motion_jax.recognition.losses import make_loss
 from motion_jax.runtime.backend import compiler_options
-from motion_jax.runtime.devices import data_mesh
-from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.step import init_state, make_train_steps
 from motion_jax.types import Array, Params
 
 
@@ -110,21 +108,9 @@ def build(case: Case) -> Built:
 def _build_train(case: Case) -> Built:
     experiment, classifier = case.experiment(), network(case)
     task: Any = Drawn(case, classifier, jnp.asarray(clips(case, CLIP_FRAMES)))
-    optimizer, mesh = make_optimizer(experiment), data_mesh(experiment)
-    train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)
-    state = init_state(task, optimizer, seed=0).replace(params=parameters(case))
-    state, data = jax.device_put((state, task.data), sharding)
-    begun = time.perf_counter()
-    compiled = train_steps.lower(state, data, case.per_dispatch).compile()
-    compile_s = time.perf_counter() - begun
-
-    def call() -> None:
-        nonlocal state
-        state, metrics = compiled(state, data)
-        jax.block_until_ready((state, metrics))
-
-    memory = _memory(compiled)
-    return Built(call, lambda: _gradients(case), case.per_dispatch, compile_s, memory, memory, case.fast, mesh.size)
+    done = compile_training(task, experiment, parameters(case), task.data, case.per_dispatch)
+    return Built(done.call, lambda: _gradients(case), case.per_dispatch, done.compile_s, done.memory, done.memory,
+                 case.fast, done.devices)  # fmt: skip
 
 
 def _build_infer(case: Case) -> Built:
@@ -133,7 +119,7 @@ def _build_infer(case: Case) -> Built:
     begun = time.perf_counter()
     scores = recognition.scores_in_parts(network(case), case.experiment())
     compiled = jax.jit(scores, compiler_options=options).lower(*arguments).compile()
-    compile_s, memory = time.perf_counter() - begun, _memory(compiled)
+    compile_s, memory = time.perf_counter() - begun, planned_memory(compiled)
     return Built(lambda: jax.block_until_ready(compiled(*arguments)), lambda: _gradients(case), 1, compile_s, memory,
                  memory, case.fast)  # fmt: skip
 
@@ -142,10 +128,4 @@ def _gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
     """Without dropout: no two libraries draw the same."""
     loss = functools.partial(_loss, case, network(case), keys=None)
     value, gradient = jax.jit(jax.value_and_grad(loss))(parameters(case), *sequences(case))
-    leaves = jax.tree_util.tree_leaves_with_path(gradient)
-    return float(value), {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
-
-
-def _memory(compiled: jax.stages.Compiled) -> int | None:
-    analysis = compiled.memory_analysis()
-    return None if analysis is None else int(analysis.temp_size_in_bytes)
+    return float(value), {name: np.asarray(leaf) for name, leaf in named_leaves(gradient).items()}

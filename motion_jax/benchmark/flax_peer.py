@@ -13,7 +13,8 @@ import numpy as np
 import optax
 
 from motion_jax.benchmark.case import CLIP_FRAMES, WIDTH, Built, Case, clips
-from motion_jax.benchmark.ours import parameters, planned_memory
+from motion_jax.benchmark.compiled import planned_memory
+from motion_jax.benchmark.ours import parameters
 from motion_jax.data.packed_clips import PackedClips, pack_clips, sample_windows
 from motion_jax.losses import mse
 from motion_jax.nn.attention import ScoreParams

@@ -13,16 +13,16 @@ import numpy as np
 
 from motion_jax.benchmark import classifiers
 from motion_jax.benchmark.case import CLIP_FRAMES, PREDICTION, Built, Case, clips
+from motion_jax.benchmark.compiled import compile_training, named_leaves, planned_memory
 from motion_jax.data.packed_clips import pack_clips
 from motion_jax.inference.predictor import Predictor
 from motion_jax.losses import mse
 from motion_jax.models import make
 from motion_jax.models.raw import prepare_params, raw_program
-from motion_jax.runtime.devices import data_mesh, num_microbatches, sharing_cores
+from motion_jax.runtime.devices import num_microbatches, sharing_cores
 from motion_jax.teacher_forcing import forcing_of_mode
 from motion_jax.train.forecasting import Forecasting
-from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.step import init_state, make_train_steps, replace_running
+from motion_jax.train.step import replace_running
 from motion_jax.types import Array, Batch, Clip
 
 
@@ -61,25 +61,10 @@ def _build_train(case: Case) -> Built:
     motion = clips(case, CLIP_FRAMES * experiment.data.stride)
     named = tuple(Clip(frames, "", "walking", 1, "train", "random") for frames in motion)
     packed = pack_clips(named, space, experiment.data)
-    task, optimizer = (
-        Forecasting(experiment, make(experiment, space), space, mse, packed),
-        make_optimizer(experiment),
-    )
-    mesh = data_mesh(experiment, task.whole_batch)
-    train_steps, sharding = make_train_steps(task, optimizer, experiment, mesh)
-    state = init_state(task, optimizer, seed=0).replace(params=parameters(case))
-    state, packed = jax.device_put((state, packed), sharding)
-    begun = time.perf_counter()
-    compiled = train_steps.lower(state, packed, case.per_dispatch).compile()
-    compile_s = time.perf_counter() - begun
-
-    def call() -> None:
-        nonlocal state
-        state, metrics = compiled(state, packed)
-        jax.block_until_ready((state, metrics))
-
-    memory = planned_memory(compiled)
-    return Built(call, lambda: _gradients(case), case.per_dispatch, compile_s, memory, memory, case.fast, mesh.size)
+    task = Forecasting(experiment, make(experiment, space), space, mse, packed)
+    done = compile_training(task, experiment, parameters(case), packed, case.per_dispatch)
+    return Built(done.call, lambda: _gradients(case), case.per_dispatch, done.compile_s, done.memory, done.memory,
+                 case.fast, done.devices)  # fmt: skip
 
 
 def _build_infer(case: Case) -> Built:
@@ -140,14 +125,3 @@ def _one_shot_gradients(case: Case) -> tuple[float, dict[str, np.ndarray]]:
             arguments = jax.tree.map(lambda leaf: leaf.astype(np.float64), arguments)
         gradient = jax.device_get(jax.jit(jax.grad(loss))(*arguments))
     return float(value), {PREDICTION: np.asarray(predicted)} | named_leaves(gradient)
-
-
-def named_leaves(params: Any) -> dict[str, Any]:
-    """Every array by its path, like `.decoder.read_out.w`."""
-    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
-
-
-def planned_memory(compiled: jax.stages.Compiled) -> int | None:
-    """Bytes that the program holds beside its arguments and results; None where the backend does not say."""
-    analysis = compiled.memory_analysis()
-    return None if analysis is None else int(analysis.temp_size_in_bytes)

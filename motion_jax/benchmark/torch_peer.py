@@ -19,7 +19,8 @@ import numpy as np
 
 from motion_jax.benchmark import torch_twins
 from motion_jax.benchmark.case import CLIP_FRAMES, CLIPS, PREDICTION, WIDTH, Built, Case, clips
-from motion_jax.benchmark.ours import named_leaves, parameters
+from motion_jax.benchmark.compiled import named_leaves
+from motion_jax.benchmark.ours import parameters
 from motion_jax.benchmark.roofline import SIDE, best_seconds
 from motion_jax.data.packed_clips import FIRST_START
 from motion_jax.errors import UserError

@@ -30,6 +30,7 @@ COMMANDS = {
     "recognise": Command("labels recorded motions: what is being done, over sliding windows"),
     "stream": Command("predicts from a motion file in real time, and prints the latency"),
     "visualize": Command("shows predictions as a web page, pictures, films and curves"),
+    "pack": Command("packs a calibrated run into a few small files that predict without its data"),
     "export": Command("writes a trained model as StableHLO or ONNX"),
     "benchmark": Command(
         "times training and prediction, beside PyTorch and Flax if asked", keeps_compiled=False, checks_device=False

@@ -21,6 +21,7 @@ from ml_collections import config_flags
 from motion_jax.commands import usage
 from motion_jax.commands.shipped import find_config
 from motion_jax.config import DEFAULT_MODEL, Experiment, model_configs, model_fields
+from motion_jax.data.cache import at_usual_place
 from motion_jax.errors import UserError
 from motion_jax.runtime import streams
 from motion_jax.runtime.backend import check_backend
@@ -157,8 +158,12 @@ class _PathParser(flags.ArgumentParser):
 
 
 def absolute(experiment: Experiment) -> Experiment:
-    """With `data.root` and `data.cache` in full, so that what is recorded holds in any current folder."""
-    data = experiment.data
+    """With `data.root` and `data.cache` in full, so that what is recorded holds in any current folder.
+
+    An empty `data.root` becomes the place where `motion-jax prepare` has put the data set. Raises `UserError` where no
+    data set has that name.
+    """
+    data = at_usual_place(experiment.data)
     paths = {name: str(user_path(path).absolute()) for name in ("root", "cache") if (path := getattr(data, name))}
     return dataclasses.replace(experiment, data=dataclasses.replace(data, **paths))
 

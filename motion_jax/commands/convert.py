@@ -4,6 +4,9 @@ motion-jax convert --input=walk.bvh --report
 motion-jax convert --input=01_01.amc --output=01_01.bvh --fps=25 --output_unit_mm=10
 motion-jax convert --input=sixty.amc --input_fps=60 --output=sixty.bvh
 motion-jax convert --input=capture.c3d --output=capture.npz
+motion-jax convert --input=amass.npz --output=amass.bvh --output_unit_mm=10
+motion-jax convert --input=canonical.bvh --output=canonical.smpl.npz
+motion-jax convert --input=two_people.npz --person=2 --output=second.npz
 motion-jax convert --input=recordings,'more/*.amc' --output=converted --format=.bvh
 
 Lengths keep their numbers, and with them their unit, unless --output_unit_mm names another. Several files, a folder
@@ -26,6 +29,8 @@ from motion_jax.data.formats import (
     Markers,
     Motion,
     check_written,
+    format_of,
+    holds_markers,
     in_unit,
     read_markers,
     read_motion,
@@ -52,6 +57,7 @@ _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the inp
 _UNIT = flags.DEFINE_float("unit_mm", None, "mm to the input's unit of length, where the format does not say it.")
 _OUTPUT_UNIT = flags.DEFINE_float("output_unit_mm", None, "mm to the output's unit; the input's if not given.")
 _SKELETON = flags.DEFINE_string("skeleton", None, "The file of the body (.asf); looked for beside the input.")
+_PERSON = flags.DEFINE_integer("person", None, "Which of several people in a file, from 1.", lower_bound=1)
 _REPORT = flags.DEFINE_bool("report", False, "Print what the input holds.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 _STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be converted.")
@@ -149,17 +155,16 @@ def _written_suffix(source: Path) -> str:
         return _suffix()
     if form is None or form.write or form.write_markers:
         return source.suffix
-    return ".npz" if form.read_markers else _USUAL
+    return ".npz" if holds_markers(source) else _USUAL
 
 
 def _form(source: Path) -> Format | None:
-    return FORMATS.get(source.suffix.lower())
+    return format_of(source)
 
 
 def _check(job: _Job) -> None:
     """Raises `UserError` where an input cannot become its output."""
-    form = _form(job.source)
-    markers = bool(form and form.read_markers)
+    markers = holds_markers(job.source)
     for name, flag in (("fps", _FPS), ("output_unit_mm", _OUTPUT_UNIT)):
         if markers and flag.value is not None:
             raise UserError(f"{job.source}: --{name}={flag.value:g}: it must not be given with markers")
@@ -175,14 +180,14 @@ def _check(job: _Job) -> None:
 
 def _convert(job: _Job, skeleton: Path | None) -> None:
     form = _form(job.source)
-    if form and form.read_markers:
-        markers = read_markers(job.source, _UNIT.value, _INPUT_FPS.value)
+    if form and holds_markers(job.source):
+        markers = read_markers(job.source, _UNIT.value, _INPUT_FPS.value, _PERSON.value)
         if _REPORT.value:
             print(describe_markers(markers, form.name), flush=True)
         if job.output:
             _write_markers(markers, job.output)
         return
-    motion = read_motion(job.source, _UNIT.value, skeleton, _INPUT_FPS.value)
+    motion = read_motion(job.source, _UNIT.value, skeleton, _INPUT_FPS.value, _PERSON.value)
     if _REPORT.value and form:
         print(describe_motion(motion, form.name), flush=True)
     if job.output:

@@ -78,9 +78,7 @@ LABELLED_TASKS: dict[str, LabelledTask] = {
     "anticipation": LabelledTask(
         fit=anticipation.fit,
         load=load_anticipator,
-        compare=lambda runs, dataset, baseline, leave_out, checkpoint, split: compare_anticipation(
-            runs, dataset, baseline, split
-        ),
+        compare=compare_anticipation,
         baselines=baselines,
         combine=anticipation_reports.combine,
         text=anticipation_reports.table,

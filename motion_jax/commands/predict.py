@@ -6,16 +6,15 @@ motion-jax predict --workdir=runs/own --input='recordings/*.bvh' --output=predic
 motion-jax predict --workdir=runs/own --input=a.bvh,b.bvh --output=predicted --action=walking,eating
 motion-jax predict --workdir=runs/bi_enc_50 --input=walking_1.txt --output=next.npz --start=200
 
-Motion files (.bvh .amc .htr .bva, and .npz that convert wrote) may have any rate, which is that of what is written.
-Rows (.txt .npy .npz) have the data set's own columns and frame rate and are down-sampled as in training; what is
-written has the model's rate. Of several files, one that cannot be used is named and passed over, and the exit status is
-then 2.
+Motion files (.bvh .amc .htr .bva; .npz that convert wrote, of SMPL parameters or of positions) may have any rate, which
+is that of what is written. Rows (.txt .npy .npz) have the data set's own columns and frame rate and are down-sampled as
+in training; what is written has the model's rate. Of several files, one that cannot be used is named and passed over,
+and the exit status is then 2.
 """
 
 from __future__ import annotations
 
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -24,7 +23,16 @@ import numpy as np
 from absl import flags, logging
 
 from motion_jax.commands import cli
-from motion_jax.data.formats import FORMATS, Motion, check_written, in_unit, read_motion, write_motion
+from motion_jax.data.formats import (
+    FORMATS,
+    Motion,
+    check_written,
+    format_of,
+    holds_motion,
+    in_unit,
+    read_motion,
+    write_motion,
+)
 from motion_jax.data.frame_files import SUFFIXES, read_frames, write_frames
 from motion_jax.data.input_files import InputFiles, check_folder, find_inputs
 from motion_jax.data.motion.rates import check_rate, nominal_rate
@@ -43,6 +51,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "A file; for several inputs, a fol
 _ACTION = flags.DEFINE_list("action", [], "What is done: one name for all inputs, or one for each.")
 _START = flags.DEFINE_integer("start", None, "Row where the frames that are read begin, from 0.", lower_bound=0)
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the motion files, where they do not say them.")
+_PERSON = flags.DEFINE_integer("person", None, "Which of several people in a file, from 1.", lower_bound=1)
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
 _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names, where a model of the canonical body lacks them.")
 _RETARGET = flags.DEFINE_bool("retarget", False, "Put other bodies on the model's by the names of their joints.")
@@ -50,7 +59,7 @@ _STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the firs
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 
 CENTIMETRE = 10.0  # mm; what programs that open BVH expect
-READABLE = (*(suffix for suffix, form in FORMATS.items() if form.read), ".npy")
+READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
 _Read = TypeVar("_Read")
 
 
@@ -122,7 +131,7 @@ def _predict_rows(predictor: Predictor, jobs: list[_Job], failures: _Failures) -
 
 def _predict_motions(predictor: Predictor, jobs: list[_Job], failures: _Failures) -> None:
     def read(job: _Job) -> Motion:
-        return read_motion(job.source, fps=_INPUT_FPS.value)
+        return read_motion(job.source, fps=_INPUT_FPS.value, person=_PERSON.value)
 
     table = None if _JOINT_MAP.value is None else user_path(_JOINT_MAP.value)
     fitted = failures.each(jobs, lambda job: fit(predictor, read(job), _START.value, _RETARGET.value, table))
@@ -169,7 +178,7 @@ def _warn_of_no_action(jobs: list[_Job], predictor: Predictor) -> None:
 
 def _are_rows(inputs: list[Path]) -> bool:
     """Whether all inputs are rows, or none. Raises `UserError` otherwise, and where a flag does not go with rows."""
-    rows = [path for path in inputs if path.suffix in SUFFIXES and not _is_motion_archive(path)]
+    rows = [path for path in inputs if path.suffix in SUFFIXES and not _is_motion(path)]
     if rows and len(rows) < len(inputs):
         other = next(path for path in inputs if path not in rows)
         raise UserError(f"--input={_INPUT.value}: all must be rows, as {rows[0]} is, or motion files, as {other} is")
@@ -178,13 +187,9 @@ def _are_rows(inputs: list[Path]) -> bool:
     return bool(rows)
 
 
-def _is_motion_archive(path: Path) -> bool:
-    """Whether an .npz holds a motion with its body, not rows."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return path.suffix == ".npz" and "joints.npy" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
+def _is_motion(path: Path) -> bool:
+    """Whether an .npz or .npy holds a motion, not rows."""
+    return path.suffix != ".txt" and holds_motion(path)
 
 
 def _outputs(named: InputFiles, rows: bool) -> list[Path]:
@@ -209,7 +214,7 @@ def _outputs(named: InputFiles, rows: bool) -> list[Path]:
 
 def _written_name(path: Path) -> Path:
     """The input's, or that of a BVH where motion is not written in its form."""
-    writable = path.suffix in SUFFIXES or ((form := FORMATS.get(path.suffix.lower())) and form.write)
+    writable = path.suffix in SUFFIXES or ((form := format_of(path)) and form.write)
     return path if writable else path.with_suffix(".bvh")
 
 

@@ -1,11 +1,12 @@
 """Reads motion files, audits them, and writes a data set that every other command opens at once.
 
+motion-jax prepare --dataset=h36m --source=h3.6m/dataset     (--config.data.name=h36m then finds it)
 motion-jax prepare --dataset=h36m --source=h3.6m/dataset --out=prepared/h36m
 motion-jax prepare --dataset=cmu --source=cmu_mocap --audit_only
 motion-jax prepare --dataset=synthetic --out=made --text     (files in the layout of Human3.6M)
 motion-jax prepare --dataset=folder --source=recordings --out=prepared/own --pattern={subject}/{action}_{trial}
 motion-jax prepare --dataset=folder --source=subjects --out=prepared/cmu_all     (CMU's tree of .asf and .amc)
-motion-jax prepare --dataset=msr_action3d --source=MSRAction3DSkeletonReal3D --out=prepared/msr
+motion-jax prepare --dataset=msr_action3d --source=MSRAction3DSkeletonReal3D
 motion-jax prepare --dataset=folder --source=recordings --table=labels.csv --out=prepared/labelled
 """
 
@@ -21,7 +22,7 @@ from absl import flags
 from motion_jax.commands import cli
 from motion_jax.config import DataConfig, LabelsConfig
 from motion_jax.data.audit import audit_tree, audit_use
-from motion_jax.data.cache import open_dataset
+from motion_jax.data.cache import is_made, open_dataset, prepared_place
 from motion_jax.data.datasets import (
     FOLDER_ROOTS,
     DatasetSpec,
@@ -48,7 +49,12 @@ from motion_jax.types import Dataset
 
 _DATASET = flags.DEFINE_enum("dataset", None, dataset_names(), "Which data set the files are.", required=True)
 _SOURCE = cli.define_path("source", "", "Folder that holds its files; none for what is made by code.")
-_OUT = cli.define_path("out", "", "Folder to write: new or empty, or with --overwrite one that this command wrote.")
+_OUT = cli.define_path(
+    "out",
+    "",
+    "Folder to write: new or empty, or with --overwrite one that this command wrote; none: "
+    "prepared/DATASET in the cache folder, where an empty data.root finds it.",
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a prepared data set that is there.")
 _ACTIONS = flags.DEFINE_string("actions", "all", "all, or names separated by commas.")
 _DUPLICATES = flags.DEFINE_bool("allow_duplicates", False, "Accept a file that is in both train and test.")
@@ -76,19 +82,17 @@ _OF_RECORDINGS = (
 )  # fmt: skip
 
 CANONICAL_FPS = 25.0
-CANONICAL_WINDOWS = {"source_length": 25, "target_length": 25, "stride": 1}  # of configs/canonical.py
 
 
 def main(_: list[str]) -> None:
     """Audits, reports, writes."""
     spec = find_dataset(_DATASET.value, "--dataset")
-    _check_flags(spec)
-    config = DataConfig(
-        spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value,
-        **(CANONICAL_WINDOWS if _BODY.value else {}),
-    )  # fmt: skip
+    out = _check_flags(spec)
+    config = DataConfig(spec.name, _SOURCE.value, actions=_ACTIONS.value, allow_duplicates=_DUPLICATES.value)
+    if _BODY.value:  # windows as configs/canonical.py has them
+        config = dataclasses.replace(config, source_length=25, target_length=25, stride=1)
     if isinstance(spec.files, LabelledFiles) or _TABLE.value:
-        _prepare_labelled(spec, config)
+        _prepare_labelled(spec, config, out)
         return
     try:
         source = _read(spec, config)
@@ -100,13 +104,13 @@ def main(_: list[str]) -> None:
     if _AUDIT_ONLY.value:
         return
     if _TEXT.value:
-        write_tree(h36m.LAYOUT, _OUT.value, source.dataset)
+        write_tree(h36m.LAYOUT, out, source.dataset)
     else:
-        write_dataset(source.dataset, _OUT.value, source.hashes, source.findings, source.split)
-    print(f"wrote {Path(_OUT.value).absolute()}")
+        write_dataset(source.dataset, out, source.hashes, source.findings, source.split)
+    _print_written(spec, out)
 
 
-def _prepare_labelled(spec: DatasetSpec, config: DataConfig) -> None:
+def _prepare_labelled(spec: DatasetSpec, config: DataConfig, out: Path) -> None:
     labels = LabelsConfig(table=_TABLE.value)
     described = dataclasses.replace(spec, files=_described(spec.files)) if isinstance(spec.files, MotionFiles) else spec
     try:
@@ -121,8 +125,13 @@ def _prepare_labelled(spec: DatasetSpec, config: DataConfig) -> None:
         return
     chosen_alone = shown.classes != reading.dataset.classes
     kept = with_classes(reading.dataset, shown.classes) if chosen_alone else reading.dataset
-    write_labelled(reading._replace(dataset=kept), _OUT.value)
-    print(f"wrote {Path(_OUT.value).absolute()}")
+    write_labelled(reading._replace(dataset=kept), out)
+    _print_written(spec, out)
+
+
+def _print_written(spec: DatasetSpec, out: Path) -> None:
+    found = "" if _OUT.value else f": --config.data.name={spec.name} finds it there"
+    print(f"wrote {out.absolute()}{found}")
 
 
 class _Source(NamedTuple):
@@ -135,9 +144,10 @@ class _Source(NamedTuple):
     split: str
 
 
-def _check_flags(spec: DatasetSpec) -> None:
+def _check_flags(spec: DatasetSpec) -> Path:
+    """The folder to write."""
     labelled = isinstance(spec.files, LabelledFiles) or bool(_TABLE.value)
-    made = isinstance(spec.files, Generated) or (isinstance(spec.files, LabelledFiles) and spec.files.made)
+    made = is_made(spec)
     if _TABLE.value and not (isinstance(spec.files, MotionFiles) or getattr(spec.files, "tables", False)):
         raise UserError(f"--table={_TABLE.value}: it is for recordings and feature arrays, not --dataset={spec.name}")
     if made == bool(_SOURCE.value):
@@ -145,31 +155,34 @@ def _check_flags(spec: DatasetSpec) -> None:
         raise UserError(f"--source={_SOURCE.value!r}: with --dataset={spec.name} it must {wanted}")
     if _TEXT.value and spec.name != "synthetic":
         raise UserError(f"--text: it must come with --dataset=synthetic, not {spec.name}")
+    out = Path(_OUT.value)
     if not _AUDIT_ONLY.value:
-        if not _OUT.value:
-            example = f"--out=prepared/{spec.name}"
+        if made and not _OUT.value:
             raise UserError(
-                f"--out is missing: it must name the folder to write, as {example}; --audit_only needs none"
+                f"--out is missing: with --dataset={spec.name} it must name the folder to write, as "
+                f"--out=prepared/{spec.name}: what is made by code needs no preparing, so that there is no usual place"
             )
-        (check_labelled_target if labelled else check_target)(_OUT.value)
-        if is_prepared_labelled(_OUT.value) and not _OVERWRITE.value:
-            raise UserError(f"--out={_OUT.value}: a prepared labelled set is there already; --overwrite replaces it")
-        if is_prepared(_OUT.value) and not (_OVERWRITE.value or _TEXT.value):
-            raise UserError(f"--out={_OUT.value}: {_prepared_before()} is there already; --overwrite replaces it")
+        out = out if _OUT.value else prepared_place(spec.name)
+        (check_labelled_target if labelled else check_target)(out)
+        if is_prepared_labelled(out) and not _OVERWRITE.value:
+            raise UserError(f"--out={out}: a prepared labelled set is there already; --overwrite replaces it")
+        if is_prepared(out) and not (_OVERWRITE.value or _TEXT.value):
+            raise UserError(f"--out={out}: {_prepared_before(out)} is there already; --overwrite replaces it")
     for flag in _OF_RECORDINGS:
         if flag.value is not None and not isinstance(spec.files, MotionFiles):
             raise UserError(f"--{flag.name}={flag.value}: it is for folders of recordings, not --dataset={spec.name}")
     check_rate(_FPS.value, "--fps")
     check_rate(_INPUT_FPS.value, "--input_fps")
+    return out
 
 
 def _flag_of_field(field: re.Match[str]) -> str:
     return {"root": "--source=", "actions": "--actions="}[field[1]]
 
 
-def _prepared_before() -> str:
+def _prepared_before(out: Path) -> str:
     try:
-        manifest = read_manifest(_OUT.value)
+        manifest = read_manifest(out)
     except UserError:  # damaged, or of another version: preparing it anew is the cure
         return "a prepared data set that cannot be read"
     clips = len(manifest.clips)

@@ -6,9 +6,10 @@
     heading    turned about the vertical, of bodies whose root is absolute
     amplitude  each column's movement about its mean smaller or larger
     posture    each column held otherwise throughout the window
+    rest       the joints' own axes turned, as those of other makers' rigs are against each other
     late       what is observed begins late, in one window of five: before that, its first pose is held
 
-Amplitude and posture stand for other bodies and other people, of whom there are few in most data sets; late for
+Amplitude, posture and rest stand for other bodies and other people, of whom there are few in most data sets; late for
 recordings shorter than what a model reads. All work on raw frames,
 before they are represented and normalised, window by window.
 """
@@ -28,6 +29,7 @@ from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import ROOT, forward_kinematics
 from motion_jax.geometry.rotations import (
     matrix_from_rotvec,
+    quaternion_conjugate,
     quaternion_from_matrix,
     quaternion_from_rotvec,
     quaternion_multiply,
@@ -37,7 +39,7 @@ from motion_jax.representations import TRANSLATION, continuous, rotvec_on_its_si
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array, Clip
 
-LATE = 4  # which child of a window's key `late` draws from; any number
+LATE, REST = 4, 5  # which children of a window's key `late` and `rest` draw from; any numbers
 LATE_SHARE = 0.2  # of windows
 LEAST_SEEN = 5  # frames that move before the future begins: with fewer there is nothing to go on
 SAMPLE = 2000  # rows that a body's habits are read from
@@ -81,6 +83,7 @@ class Augmentation:
     spread: np.ndarray | None = None  # [D] standard deviation of raw columns; 0 of those that networks do not see
     amplitude: float = 0.0  # movement about the window's mean is multiplied by exp(N(0, amplitude^2)), column by column
     posture: float = 0.0  # N(0, posture^2) standard deviations are added, column by column
+    rest: float = 0.0  # joints' axes are turned by N(0, rest^2) rad about each of three axes
     late: int = 0  # S, the frames that are observed, of which some are held; 0: none
 
 
@@ -99,6 +102,8 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
             f"data.augmentation={config.augmentation!r} needs the frames of a whole skeleton: {body.name!r} has "
             f"{body.columns} columns, these have {space.columns}"
         )
+    if "rest" in names and body.positions:
+        raise UserError(f"data.augmentation: 'rest' turns joints' axes, and those of skeleton {body.name!r} are places")
     if "heading" in names and (body.positions or body.root_steps):
         why = "positions have the root in place" if body.positions else "its root holds steps from row to row"
         raise UserError(f"data.augmentation: 'heading' would change nothing on skeleton {body.name!r}: {why}")
@@ -114,6 +119,7 @@ def make_augmentation(space: PoseSpace, clips: tuple[Clip, ...], config: DataCon
         spread=np.where(np.isin(np.arange(space.columns), space.raw.kept), space.raw.std, 0),
         amplitude=config.amplitude_range if "amplitude" in names else 0.0,
         posture=config.posture_range if "posture" in names else 0.0,
+        rest=config.rest_range if "rest" in names else 0.0,
         late=config.source_length if "late" in names else 0,
     )
 
@@ -147,9 +153,45 @@ def augment_windows(augmentation: Augmentation, windows: Array, ahead: Array, ke
         angle = jax.random.uniform(heading_key, (batch,), windows.dtype, -jnp.pi, jnp.pi)
         windows = turn_windows(augmentation.up, windows, angle, augmentation.mean)
     windows = vary_bodies(augmentation, windows, body_key)
+    if augmentation.rest:
+        draws = jax.random.normal(jax.random.fold_in(key, REST), (batch, len(augmentation.skeleton.joints), 3))
+        turns = augmentation.rest * draws * free_axes(augmentation.skeleton)
+        windows = turn_axes(augmentation.skeleton, windows, turns.astype(windows.dtype), augmentation.mean)
     if augmentation.late:
         windows = begin_late(augmentation.skeleton, windows, augmentation.late, jax.random.fold_in(key, LATE))
     return windows
+
+
+def turn_axes(skeleton: Skeleton, windows: Array, turns: Array, mean: np.ndarray) -> Array:
+    """`[B, F, D]` of rotations, with each joint's own axes turned by the vectors `turns` `[B, J, 3]`.
+
+    A joint that is turned by G in space is then turned by C G: its local rotation R becomes C R C_parent^-1. The root
+    keeps its axes, which say where down is.
+    """
+    parents = np.array(skeleton.parents)[1:]
+    axes = quaternion_from_rotvec(turns)[:, None]  # [B, 1, J, 4]
+    axes = axes.at[..., 0, :].set(jnp.asarray([1, 0, 0, 0], axes.dtype))
+    rotvecs = windows[..., ROOT:].reshape(*windows.shape[:-1], -1, 3)
+    turned = quaternion_multiply(axes[..., 1:, :], quaternion_from_rotvec(rotvecs))
+    turned = quaternion_multiply(turned, quaternion_conjugate(axes[..., parents, :]))
+    near = mean[ROOT:].reshape(-1, 3).astype(windows.dtype)
+    joints = _near(turned, near).reshape(*windows.shape[:-1], -1)
+    return jnp.concatenate([windows[..., :ROOT], joints.astype(windows.dtype)], axis=-1)
+
+
+def free_axes(skeleton: Skeleton) -> np.ndarray:
+    """`[J, 3]` about which of its axes a joint's may be turned: of the long bones of limbs, that of the bone alone.
+
+    Those point where they point on every rig; which way is front on them, and how a neck or a foot is held at rest,
+    rigs do not agree on.
+    """
+    lengths = np.linalg.norm(skeleton.offsets, axis=1)
+    free = np.ones((len(lengths), 3))
+    for joint in range(len(lengths)):
+        children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
+        if len(children) == 1 and lengths[children[0]] > lengths.max() / 2:
+            free[joint] = np.abs(skeleton.offsets[children[0]]) / lengths[children[0]]
+    return free
 
 
 def begin_late(skeleton: Skeleton, windows: Array, observed: int, key: Array) -> Array:

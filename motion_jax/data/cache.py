@@ -46,8 +46,9 @@ def open_dataset(config: DataConfig) -> Dataset:
     """The clips that `config` asks for, mapped from a prepared folder or from the cache.
 
     Args:
-        config: `root` is a source tree or a prepared folder; empty for what is made by code, once, and cached.
-            `actions` chooses; `skip_first_row` drops row 0 of training clips.
+        config: `root` is a source tree or a prepared folder; empty for what is made by code, once, and cached, and for
+            what lies in the usual place (`prepared_place`). `actions` chooses; `skip_first_row` drops row 0 of training
+            clips.
 
     Returns:
         Clips of `[F, D]` float32, read-only.
@@ -57,7 +58,7 @@ def open_dataset(config: DataConfig) -> Dataset:
             errors (all are listed), the prepared folder is damaged or of another data set, or `cache` names a place
             that cannot be written. Where the usual place cannot be, nothing is cached, which is warned of.
     """
-    spec = check_source(config)
+    spec, config = check_source(config), at_usual_place(config)
     if isinstance(spec.files, LabelledFiles):
         raise UserError(
             f"data.name={spec.name!r}: it holds labelled sequences, which recognition and anticipation read and "
@@ -77,22 +78,54 @@ def check_source(config: DataConfig) -> DatasetSpec:
     """What is known of the data set, without opening it: to be called before hours of work.
 
     Raises:
-        UserError: no data set has that name, or `root` is empty and the data cannot be made.
+        UserError: no data set has that name, or `root` is empty, the data cannot be made and none is prepared.
     """
     spec = find_dataset(config.name, "data.name")
-    made = isinstance(spec.files, Generated) or (isinstance(spec.files, LabelledFiles) and spec.files.made)
-    if not config.root and not made:
+    if not at_usual_place(config).root and not is_made(spec):
+        try:
+            place = f"writes it to {prepared_place(spec.name)}, where it is looked for"
+        except UserError:  # no home folder
+            place = "with --out=DIR writes it"
         raise UserError(
-            f"data.root is empty: data.name={spec.name!r} needs --config.data.root=DIR, the folder that holds its "
-            f"files. This data cannot be shipped or downloaded for you; data.name='synthetic' needs no folder."
+            f"data.root is empty: data.name={spec.name!r} needs files, which cannot be shipped or downloaded for you: "
+            f"motion-jax prepare --dataset={spec.name} --source=DIR {place}; or --config.data.root=DIR names the "
+            f"folder that holds them. data.name='synthetic' needs no folder"
         )
     return spec
+
+
+def is_made(spec: DatasetSpec) -> bool:
+    """Whether the data is made by code, so that there is no folder."""
+    return isinstance(spec.files, Generated) or (isinstance(spec.files, LabelledFiles) and spec.files.made)
+
+
+def prepared_place(name: str) -> Path:
+    """Where `motion-jax prepare` writes a data set unless told another place, and an empty `data.root` finds it.
+
+    Raises:
+        UserError: there is no home folder.
+    """
+    return cache_folder().absolute() / "prepared" / name
+
+
+def at_usual_place(config: DataConfig) -> DataConfig:
+    """`config` with the data set's `prepared_place` as an empty `root`, where it is one that needs a folder and one is
+    prepared there. Raises `UserError` where no data set has that name.
+    """
+    if config.root or is_made(find_dataset(config.name, "data.name")):
+        return config
+    try:
+        place = prepared_place(config.name)
+    except UserError:  # no home folder: nothing has been put there
+        return config
+    there = is_prepared(place) or is_prepared_labelled(place)
+    return dataclasses.replace(config, root=str(place)) if there else config
 
 
 def describe_source(config: DataConfig) -> str:
     """Where the data comes from, in words. Raises `UserError` as `check_source` does."""
     spec = check_source(config)
-    return config.root or f"{spec.name} motion, which is made once and kept"
+    return at_usual_place(config).root or f"{spec.name} motion, which is made once and kept"
 
 
 def _open_root(spec: DatasetSpec, config: DataConfig) -> _Opened:

@@ -1,19 +1,9 @@
-"""A prepared data set: a folder with `manifest.json` and `frames.npy`, opened without reading the frames into memory.
-
-A folder appears complete or not at all: it is written beside its place and moved there. On opening, the size that the
-manifest promises is held against the file before anything is mapped, and every byte against its sha256.
-"""
+"""A prepared data set: a folder with `manifest.json` and `frames.npy` (see `prepared_folder`)."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
-import hashlib
-import json
-import shutil
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +11,10 @@ import numpy as np
 
 from motion_jax.data.findings import Finding
 from motion_jax.data.finite import check_clips
+from motion_jax.data.prepared_folder import Kind, map_rows, write_rows, written_folder
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import digest, user_path
+from motion_jax.runtime.files import user_path
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 
@@ -31,9 +22,7 @@ FORMAT = 3  # of the folder; raise it when an older reader would misread a newer
 
 MANIFEST = "manifest.json"
 FRAMES = "frames.npy"
-
-_DTYPE = np.dtype("<f4")
-_ATTEMPTS = 8  # to put a folder in place; each failure means that another process has just put one there
+KIND = Kind("data set", MANIFEST, FORMAT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +58,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Text that `from_json` reads back exactly."""
-        fields = dataclasses.asdict(self) | {"skeleton": self.skeleton.to_dict()}
-        return json.dumps({**fields, "digest": digest(fields)}, indent=1) + "\n"
+        return KIND.text(dataclasses.asdict(self) | {"skeleton": self.skeleton.to_dict()})
 
     @classmethod
     def from_json(cls, text: str, source: str) -> Manifest:
@@ -79,25 +67,10 @@ class Manifest:
         Raises:
             UserError: it is of another version, was changed or damaged, or contradicts itself.
         """
-        try:
-            fields = json.loads(text)
-            if fields["format"] != FORMAT:
-                raise UserError(
-                    f"{source}: a prepared data set of format {fields['format']!r}; this version reads {FORMAT}: "
-                    f"run motion-jax prepare again, with --overwrite"
-                )
-            if fields.pop("digest") != digest(fields):
-                raise UserError(f"{source}: damaged or edited: its content does not match its digest")
-            manifest = cls(**(fields | _records(fields)))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(f"{source}: not the manifest of a prepared data set: {error!r}") from None
-        manifest._check(source)
-        return manifest
+        return KIND.parse(text, source, lambda fields: _manifest_of(fields, source))
 
-    def _check(self, source: str) -> None:
-        """Clips follow one another without gaps, and each is of a known split and action."""
+    def check(self, source: str) -> None:
+        """Raises `UserError` unless clips follow one another without gaps, each of a known split and action."""
         offset = 0
         for clip in self.clips:
             known = clip.split in ("train", "test") and clip.action in self.actions
@@ -108,18 +81,21 @@ class Manifest:
             raise UserError(f"{source}: its clips have {offset} frames, but it promises {self.frames}")
 
 
-def _records(fields: dict[str, Any]) -> dict[str, Any]:
-    return {
+def _manifest_of(fields: dict[str, Any], source: str) -> Manifest:
+    records = {
         "actions": tuple(fields["actions"]),
         "skeleton": Skeleton.from_dict(fields["skeleton"]),
         "clips": tuple(ClipEntry(**entry) for entry in fields["clips"]),
         "findings": tuple(Finding(**entry) for entry in fields["findings"]),
     }
+    manifest = Manifest(**(fields | records))
+    manifest.check(source)
+    return manifest
 
 
 def is_prepared(folder: Path | str) -> bool:
     """Whether a folder claims to be a prepared data set."""
-    return (user_path(folder) / MANIFEST).is_file()
+    return KIND.is_at(folder)
 
 
 def read_prepared(folder: Path | str) -> Dataset:
@@ -133,7 +109,7 @@ def read_prepared(folder: Path | str) -> Dataset:
     """
     folder = user_path(folder)
     manifest = read_manifest(folder)
-    frames = _map_frames(folder / FRAMES, manifest)
+    frames = map_rows(folder / FRAMES, (manifest.frames, manifest.columns), manifest.frames_sha256, MANIFEST)
     clips = tuple(
         Clip(
             frames=frames[entry.offset : entry.offset + entry.frames],
@@ -150,11 +126,7 @@ def read_prepared(folder: Path | str) -> Dataset:
 
 def read_manifest(folder: Path | str) -> Manifest:
     """The manifest alone. Raises `UserError` as `read_prepared` does."""
-    path = user_path(folder) / MANIFEST
-    try:
-        return Manifest.from_json(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
+    return KIND.read(folder, lambda fields: _manifest_of(fields, str(user_path(folder) / MANIFEST)))
 
 
 def write_dataset(
@@ -177,29 +149,16 @@ def write_dataset(
     if not dataset.clips:
         raise UserError(f"{folder}: data set {dataset.name!r} has no clips to write")
     check_target(folder)
-    draft = beside(folder)
-    try:
-        draft.mkdir(parents=True)
-        written = _write_frames(draft / FRAMES, dataset.clips)
+    with written_folder(folder) as draft:
+        shape = (sum(len(clip.frames) for clip in dataset.clips), dataset.clips[0].frames.shape[1])
+        written = write_rows(draft / FRAMES, shape, _checked_frames(dataset.clips))
         manifest = _manifest(dataset, written, sources, findings, split)
         (draft / MANIFEST).write_text(manifest.to_json(), "utf-8")
-        put_in_place(draft, folder)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def check_target(folder: Path | str) -> None:
     """Raises `UserError` where `write_dataset` would destroy what it has not written."""
-    try:
-        foreign = sorted({path.name for path in user_path(folder).iterdir()} - {MANIFEST, FRAMES})
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise UserError(f"{folder}: cannot become a prepared data set: {error.strerror}") from None
-    if foreign:
-        raise UserError(f"{folder}: holds {foreign[0]!r}: it must be empty, new, or a prepared data set")
+    KIND.check_target(folder, lambda name: name == FRAMES)
 
 
 def _manifest(
@@ -227,58 +186,8 @@ def _manifest(
     )
 
 
-def _write_frames(path: Path, clips: Sequence[Clip]) -> str:
-    """Writes the clips end to end, one at a time; a mapped file would die of a full disk, not raise."""
-    shape = (sum(len(clip.frames) for clip in clips), clips[0].frames.shape[1])
-    with path.open("w+b") as file:
-        header = {"descr": _DTYPE.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for clip in clips:
-            check_clips((clip,))
-            file.write(np.ascontiguousarray(clip.frames, _DTYPE).tobytes())
-            release_pages(clip.frames)
-        file.seek(0)
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _map_frames(path: Path, manifest: Manifest) -> np.ndarray:
-    """`[F, D]`, read-only. A header may lie: size and hash are checked before numpy believes it."""
-    shape = (manifest.frames, manifest.columns)
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            header = np.lib.format.read_array_header_1_0(file)
-            size = file.tell() + shape[0] * shape[1] * _DTYPE.itemsize
-            if version != (1, 0) or header != (shape, False, _DTYPE):
-                raise UserError(f"{path}: holds {header[0]} {header[2]}, but {MANIFEST} promises {shape} {_DTYPE}")
-            if path.stat().st_size != size:
-                raise UserError(f"{path}: has {path.stat().st_size} bytes: it must have {size}")
-            file.seek(0)
-            if hashlib.file_digest(file, "sha256").hexdigest() != manifest.frames_sha256:
-                raise UserError(f"{path}: damaged or edited: its sha256 is not the one in {MANIFEST}")
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except UserError:
-        raise
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-
-
-def put_in_place(finished: Path, folder: Path) -> None:
-    """Moves `finished` to `folder`; whoever comes last wins. Readers keep what they have mapped."""
-    for _ in range(_ATTEMPTS):
-        try:
-            finished.replace(folder)  # at once, and only onto nothing or an empty folder
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        aside = beside(folder)
-        with contextlib.suppress(FileNotFoundError):  # another process has moved it first
-            folder.replace(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-    finished.replace(folder)
-
-
-def beside(folder: Path) -> Path:
-    """A new name in the same file system, so that a move is one step."""
-    return folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+def _checked_frames(clips: Sequence[Clip]) -> Iterator[np.ndarray]:
+    for clip in clips:
+        check_clips((clip,))
+        yield clip.frames
+        release_pages(clip.frames)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from motion_jax.data.datasets import LAYOUTS
 from motion_jax.data.findings import Finding
-from motion_jax.data.formats import FORMATS
+from motion_jax.data.formats import FORMATS, format_of, holds_motion
+from motion_jax.data.formats._parsing.pickles import SUFFIXES as PICKLES
 from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
 
@@ -73,10 +73,11 @@ def _why_no_motion(path: Path) -> str | None:
         return "a link that leads nowhere" if path.is_symlink() else "no file"
     if suffix in _COMPANIONS:
         return ""
-    form = FORMATS.get(suffix)
+    form = format_of(path)
     if form is None or form.read is None:
-        return f"{form.name} holds no rotations of joints" if form else "no motion file"
-    return {".txt": _why_no_rows, ".npz": _why_no_body}.get(suffix, lambda _: None)(path)
+        other = "a pickle, which is never opened" if suffix in PICKLES else "no motion file"
+        return f"{form.name} holds no rotations of joints" if form else other
+    return {".txt": _why_no_rows, ".npz": _why_no_body, ".npy": _why_no_body}.get(suffix, lambda _: None)(path)
 
 
 def _why_no_rows(path: Path) -> str | None:
@@ -93,12 +94,8 @@ def _why_no_rows(path: Path) -> str | None:
 
 
 def _why_no_body(path: Path) -> str | None:
-    """Archives of numpy's hold anything."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return None if "joints.npy" in archive.namelist() else "it holds no body (no array 'joints')"
-    except (OSError, zipfile.BadZipFile):
-        return None  # reading says why
+    """Files of numpy's hold anything."""
+    return None if holds_motion(path) else "it holds no motion (no body, SMPL parameters or positions of a known body)"
 
 
 def _passed_over(reason: str, paths: Sequence[str], strict: bool) -> Finding:

@@ -94,6 +94,7 @@ class AnticipationReport:
     config: dict[str, Any]  # the resolved experiment; {} of a baseline
     data: dict[str, Any]  # name and key
     task: str = "anticipation"
+    checkpoint: str = ""  # "best" by validation, or "last"; "" of a baseline
     frames: list[int] = dataclasses.field(default_factory=list)  # as in reports of forecasting: there are none
 
 
@@ -102,9 +103,14 @@ def combine(reports: Sequence[AnticipationReport]) -> AnticipationReport:
     first = reports[0]
     if len(reports) == 1:
         return first
-    if any((r.data, r.times, r.examples, r.classes) != (first.data, first.times, first.examples, first.classes)
-           for r in reports):  # fmt: skip
-        raise UserError(f"reports: runs of {first.model!r} differ in data, times or classes; they do not average")
+
+    def scored(report: AnticipationReport) -> tuple[Any, ...]:
+        return report.data, report.times, report.examples, report.classes, report.checkpoint
+
+    if any(scored(report) != scored(first) for report in reports):
+        raise UserError(
+            f"reports: runs of {first.model!r} differ in data, times, classes or checkpoint; they do not average"
+        )
     stacked = {name: np.array([r.metrics[name] for r in reports]) for name in first.metrics}
     return dataclasses.replace(
         first,
@@ -137,7 +143,8 @@ def _tables(reports: Sequence[AnticipationReport]) -> str:
             spread = report.std[name] if report.std else [None] * len(heads)
             cells = [f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if std is not None else "")
                      for mean, std in zip(report.metrics[name], spread, strict=True)]  # fmt: skip
-            lines.append(f"| {report.model} | {' | '.join(cells)} |")
+            last = ", last" if report.checkpoint == "last" else ""  # others are those that validation chose
+            lines.append(f"| {report.model}{last} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -167,12 +174,12 @@ def write_csv(reports: Sequence[AnticipationReport], path: str | Path) -> None:
     """One line a report, metric and time. Raises `UserError` if it cannot be written."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("model", "split", "metric", "data", "time", "value", "std", "examples", "seeds"))
+    writer.writerow(("model", "split", "checkpoint", "metric", "data", "time", "value", "std", "examples", "seeds"))
     for report in reports:
         for name, values in report.metrics.items():
             spread = report.std[name] if report.std else [""] * len(values)
             for time, value, std in zip(report.times, values, spread, strict=True):
-                row = (report.model, report.split, name, report.data["name"], time, value, std)
+                row = (report.model, report.split, report.checkpoint, name, report.data["name"], time, value, std)
                 writer.writerow((*row, report.examples, report.seeds))
     check_writable(path)
     write_text(path, text.getvalue())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.errors import UserError
 from motion_jax.evaluation.anticipation import AnticipationReport, combine, measure
 from motion_jax.evaluation.index import TaskRow, TaskScore, rounded
-from motion_jax.experiments.compare import check_seeds
+from motion_jax.experiments.compare import checkpoint_of, score_by_name
 from motion_jax.experiments.index_rows import CALLS, config_of, count_parameters, here, indexed_run
 from motion_jax.inference.anticipator import TrainedAnticipator
 from motion_jax.runtime.timing import interleave
@@ -23,39 +24,42 @@ CHANCE = "Chance"
 
 
 def compare_anticipation(
-    runs: Sequence[TrainedAnticipator], dataset: LabelledSet, baseline: bool = True, split: str = "test"
+    runs: Sequence[TrainedAnticipator],
+    dataset: LabelledSet,
+    baseline: bool = True,
+    leave_out: bool = False,
+    checkpoint: str = "auto",
+    split: str = "test",
 ) -> list[AnticipationReport]:
-    """A report a model, runs of one name averaged, and those of the baselines behind.
+    """A report a model and checkpoint, runs of one name averaged, and those of the baselines behind.
 
     Args:
         runs: of one data set and one clock.
         dataset: theirs.
         baseline: add the baselines.
+        leave_out: a run that cannot be scored is logged with its reason and left out; no reports if none can.
+        checkpoint: which was asked for when the runs were opened.
         split: what is scored; the baselines count on "train".
 
     Raises:
         UserError: runs of different clocks or classes, runs of one name that differ in more than the seed, or no
             segment of the split can be observed.
     """
-    first = runs[0]
-    for run in runs:
-        if run.clock != first.clock or run.space.classes != dataset.classes:
-            raise UserError(f"{run.experiment.name}: its times or classes are not those of {first.experiment.name}: "
-                            f"score runs of another model.alpha, anticipation or mode by themselves")  # fmt: skip
-    named: dict[str, list[TrainedAnticipator]] = {}
-    for run in runs:
-        named.setdefault(run.experiment.name, []).append(run)
-    reports = []
-    for seeds in named.values():
-        check_seeds(seeds)
-        reports.append(combine([_score(run, dataset, split) for run in seeds]))
-    return reports + (baselines(first, dataset, split) if baseline else [])
+    rows = score_by_name(runs, lambda run: _score(run, runs[0], dataset, split, checkpoint), checkpoint, leave_out)
+    reports = [combine(scores) for _, scores in rows]
+    return reports + (baselines(rows[0][0][0], dataset, split) if baseline and rows else [])
 
 
-def _score(run: TrainedAnticipator, dataset: LabelledSet, split: str) -> AnticipationReport:
+def _score(
+    run: TrainedAnticipator, first: TrainedAnticipator, dataset: LabelledSet, split: str, checkpoint: str
+) -> AnticipationReport:
+    if run.clock != first.clock or run.space.classes != dataset.classes:
+        raise UserError(f"{run.experiment.name}: its times or classes are not those of {first.experiment.name}: "
+                        f"score runs of another model.alpha, anticipation or mode by themselves")  # fmt: skip
     seen = observe(dataset.scored(split), run.clock, run.space, run.experiment.labels, dataset.fps)
     values = measure(run(seen.inputs), seen.label, dataset.components)
-    return _report(run.experiment.name, values, run, dataset, split, (len(seen.label), seen.left_out))
+    report = _report(run.experiment.name, values, run, dataset, split, (len(seen.label), seen.left_out))
+    return dataclasses.replace(report, checkpoint=checkpoint_of(run, checkpoint))
 
 
 def baselines(run: TrainedAnticipator, dataset: LabelledSet, split: str = "test") -> list[AnticipationReport]:
@@ -135,7 +139,7 @@ def anticipation_rows(
             TaskRow(
                 task="anticipation",
                 model=report.model,
-                checkpoint="best" if seeds else "",
+                checkpoint=report.checkpoint,
                 data=report.data,
                 config=config_of(seeds[0].experiment, trained=True) if seeds else {},
                 runs=[indexed_run(run) for run in seeds],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from absl import logging
 
@@ -13,8 +13,11 @@ from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import evaluate
 from motion_jax.evaluation.report import Report, combine
 from motion_jax.inference.predictor import Predictor
-from motion_jax.train.workdir import flatten
+from motion_jax.train.workdir import Workdir, flatten
 from motion_jax.types import Dataset
+
+RunT = TypeVar("RunT", bound=Any)
+ReportT = TypeVar("ReportT")
 
 ZERO_VELOCITY = "zero_velocity"  # its key among the models
 MAY_DIFFER = ("train.seed", "data.root", "data.cache")  # between seeds of one row
@@ -74,6 +77,48 @@ def _baselines(runs: Sequence[Predictor], dataset: Dataset, modes: Sequence[str]
         for report in _score(zero_velocity(run), dataset, modes):
             found.setdefault((*report.row, *report.frames, *report.milliseconds), report)
     return list(found.values())
+
+
+def checkpoint_of(run: Any, asked: str) -> str:
+    """Which of its run's checkpoints a loaded run holds, that was opened by `asked`: "best" or "last"; "": of none."""
+    if run.workdir is None:
+        return ""
+    chosen = asked != "last" and (Workdir(run.workdir).best / str(run.step)).is_dir()
+    return "best" if chosen else "last"
+
+
+def score_by_name(
+    runs: Sequence[RunT], score: Callable[[RunT], ReportT], checkpoint: str, leave_out: bool
+) -> list[tuple[list[RunT], list[ReportT]]]:
+    """Of each name and checkpoint, in the order given, the runs that could be scored and what they score.
+
+    Args:
+        runs: trained. Those of one name are seeds of one row.
+        score: of a run.
+        checkpoint: which was asked for when the runs were opened.
+        leave_out: a run that cannot be scored is logged with its reason and left out.
+
+    Raises:
+        UserError: runs of one name that differ in more than the seed, or one that cannot be scored.
+    """
+    named: dict[tuple[str, str], list[RunT]] = {}
+    for run in runs:
+        named.setdefault((run.experiment.name, checkpoint_of(run, checkpoint)), []).append(run)
+    rows = []
+    for seeds in named.values():
+        check_seeds(seeds)
+        whole, scores = [], []
+        for run in seeds:
+            try:
+                scores.append(score(run))
+                whole.append(run)
+            except UserError as error:
+                if not leave_out:
+                    raise
+                logging.warning("left out: %s, seed %d: %s", run.experiment.name, run.experiment.train.seed, error)
+        if whole:
+            rows.append((whole, scores))
+    return rows
 
 
 def check_seeds(row: Sequence[Any]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from absl import logging
 
 from motion_jax.data.labelled.examples import Examples, count_examples, make_examples
 from motion_jax.data.labelled.sequences import LabelledSet
@@ -19,13 +18,12 @@ from motion_jax.evaluation.classification import (
     per_class_table,
 )
 from motion_jax.evaluation.index import TaskRow, TaskScore, rounded
-from motion_jax.experiments.compare import check_seeds
+from motion_jax.experiments.compare import checkpoint_of, score_by_name
 from motion_jax.experiments.index_rows import CALLS, config_of, count_parameters, here, indexed_run
 from motion_jax.inference.recogniser import Recogniser
 from motion_jax.recognition import make
 from motion_jax.runtime.timing import interleave
 from motion_jax.train.recognition import Outputs, evaluate
-from motion_jax.train.workdir import Workdir
 
 MAJORITY = "Most frequent class"
 _EMBEDDING_LOSSES = ("triplet",)
@@ -53,33 +51,12 @@ def compare_recognition(
         UserError: runs of one name that differ in more than the seed, other classes than the data set's, or no
             labelled segment in the split.
     """
-    named: dict[tuple[str, str], list[Recogniser]] = {}
-    for run in runs:
-        named.setdefault((run.experiment.name, checkpoint_of(run, checkpoint)), []).append(run)
-    reports, whole = [], []
-    for seeds in named.values():
-        check_seeds(seeds)
-        scores = []
-        for run in seeds:
-            try:
-                scores.append(score(run, dataset, checkpoint, split))
-                whole.append(run)
-            except UserError as error:
-                if not leave_out:
-                    raise
-                logging.warning("left out: %s, seed %d: %s", run.experiment.name, run.experiment.train.seed, error)
-        reports += [combine(scores)] if scores else []
+    rows = score_by_name(runs, lambda run: score(run, dataset, checkpoint, split), checkpoint, leave_out)
+    reports, whole = [combine(scores) for _, scores in rows], [run for scored, _ in rows for run in scored]
     alike = {repr(run.experiment.labels): run for run in whole} if baseline else {}
     found = {(report.examples, report.segments): report
              for report in (majority(run, dataset, split) for run in alike.values())}  # fmt: skip
     return reports + list(found.values())
-
-
-def checkpoint_of(run: Recogniser, asked: str) -> str:
-    """Which of its run's checkpoints a recogniser holds, that was opened by `asked`: "best" or "last"."""
-    assert run.workdir is not None
-    chosen = asked != "last" and (Workdir(run.workdir).best / str(run.step)).is_dir()
-    return "best" if chosen else "last"
 
 
 def score(run: Recogniser, dataset: LabelledSet, checkpoint: str = "auto", split: str = "test") -> ClassificationReport:

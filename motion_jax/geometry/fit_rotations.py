@@ -1,6 +1,8 @@
-"""Rotations that put the joints of a body where they are predicted to be; in numpy, frame after frame."""
+"""Rotations that put the joints of a body where they are predicted or were measured to be; in numpy."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from motion_jax.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from motion_jax.skeletons.skeleton import Skeleton
 
 _SHORT = 1e-6  # of a bone's length; a shorter one has no direction
+_FLAT = 1e-3  # of the longest; bones that leave a line by less tell no turn about it
+_BACK = -0.99  # cosine below which a turn's axis is found with more care
 
 
 def fit_rotations(skeleton: Skeleton, places: np.ndarray, last: np.ndarray) -> np.ndarray:
@@ -34,10 +38,7 @@ def fit_rotations(skeleton: Skeleton, places: np.ndarray, last: np.ndarray) -> n
     if places.ndim != 3 or places.shape[1:] != (count, 3) or last.shape != (count, 3):
         shapes = f"places {list(places.shape)} and last {list(last.shape)}"
         raise UserError(f"{shapes}: skeleton {skeleton.name} needs [T, {count}, 3] and [{count}, 3]")
-    bones: list[list[int]] = [[] for _ in range(count)]  # of each joint, the children that do not lie on it
-    for child, parent in enumerate(skeleton.parents):
-        if parent >= 0 and skeleton.offsets[child].any():
-            bones[parent].append(child)
+    bones = _bones(skeleton)
     local = np.array(matrix_from_rotvec(np.asarray(last, np.float64)), np.float64)
     local[0] = np.eye(3)
     frames = np.empty((len(places), count, 3, 3))
@@ -53,6 +54,102 @@ def fit_rotations(skeleton: Skeleton, places: np.ndarray, last: np.ndarray) -> n
             local[joint] = turn @ above.T
         frames[number] = local
     return np.asarray(rotvec_from_matrix(frames), np.float64)
+
+
+def measure_bones(skeleton: Skeleton, places: np.ndarray) -> Skeleton:
+    """The body with the bones of `places`: their median lengths, and the angles between several bones of a joint.
+
+    What single bones point along at rest is the skeleton's; where a joint has several, they stay as close to the
+    skeleton's as their angles allow.
+
+    Args:
+        skeleton: of the body, whose bones are not read but for where they point.
+        places: `[T, J, 3]` mm.
+    """
+    offsets = skeleton.offsets.copy()
+    offsets[0] = 0.0
+    for joint, children in enumerate(_bones(skeleton)):
+        if not children:
+            continue
+        bones = places[:, children] - places[:, [joint]]
+        lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)
+        rest = skeleton.offsets[children]
+        rest = rest * (lengths / np.linalg.norm(rest, axis=1))[:, None]
+        if _spread(rest):
+            rest = np.mean(bones @ np.swapaxes(_turns_onto(rest, bones), -1, -2), axis=0)
+        offsets[children] = rest
+    return dataclasses.replace(skeleton, offsets=offsets)
+
+
+def fit_frames(skeleton: Skeleton, places: np.ndarray) -> np.ndarray:
+    """Local rotations, the root's too, that put joints where they were measured; each frame by itself.
+
+    A joint of several bones turns as they do (Kabsch 1976), one of a single bone makes the smallest turn from its
+    parent's frame that points it along: a turn about a single bone cannot be seen in places. Bones keep their length.
+
+    Args:
+        skeleton: of the body, as `measure_bones` gives it.
+        places: `[T, J, 3]` mm, the root wherever it is.
+
+    Returns:
+        `[T, J, 3, 3]` float64, of row vectors.
+
+    Raises:
+        UserError: places are not of the skeleton's joints.
+    """
+    count = len(skeleton.joints)
+    if places.ndim != 3 or places.shape[1:] != (count, 3):
+        raise UserError(f"places {list(places.shape)}: skeleton {skeleton.name} needs [T, {count}, 3]")
+    turns = np.empty((len(places), count, 3, 3))  # in space, of row vectors
+    local = np.empty_like(turns)
+    bones = _bones(skeleton)
+    for joint, parent in enumerate(skeleton.parents):
+        above = turns[:, parent] if parent >= 0 else np.broadcast_to(np.eye(3), (len(places), 3, 3))
+        there, rest = places[:, bones[joint]] - places[:, [joint]], skeleton.offsets[bones[joint]]
+        if not bones[joint]:
+            turns[:, joint] = above
+        elif _spread(rest):
+            turns[:, joint] = _turns_onto(rest, there)
+        else:
+            turns[:, joint] = above @ _smallest_turns(rest[0] @ above, there[:, 0])
+        local[:, joint] = turns[:, joint] @ np.swapaxes(above, -1, -2)
+    return local
+
+
+def _bones(skeleton: Skeleton) -> list[list[int]]:
+    """Of each joint, the children that do not lie on it."""
+    bones: list[list[int]] = [[] for _ in skeleton.joints]
+    for child, parent in enumerate(skeleton.parents):
+        if parent >= 0 and skeleton.offsets[child].any():
+            bones[parent].append(child)
+    return bones
+
+
+def _spread(rest: np.ndarray) -> bool:
+    """Whether bones `[K, 3]` point along more than one line, so that they tell a rotation."""
+    return len(rest) > 1 and float(np.linalg.svd(rest, compute_uv=False)[1]) > _FLAT * float(np.abs(rest).max())
+
+
+def _turns_onto(rest: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Matrices `[T, 3, 3]`, of row vectors, that turn bones `[K, 3]` onto `[T, K, 3]` with the least squared error."""
+    left, _, right = np.linalg.svd(rest.T @ there)
+    left[..., -1] *= np.sign(np.linalg.det(left @ right))[..., None]
+    return left @ right
+
+
+def _smallest_turns(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Matrices `[T, 3, 3]`, of row vectors, that turn `here` onto the direction of `there`, both `[T, 3]`."""
+    lengths = np.linalg.norm(here, axis=1, keepdims=True), np.linalg.norm(there, axis=1, keepdims=True)
+    seen = (lengths[1] > _SHORT * lengths[0])[:, 0]
+    a, b = here / lengths[0], np.where(seen[:, None], there / np.where(seen[:, None], lengths[1], 1), here / lengths[0])
+    x, y, z = np.cross(a, b).T
+    cosine, zero = np.sum(a * b, axis=1), np.zeros(len(a))
+    cross = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], axis=1).reshape(-1, 3, 3)
+    back = cosine < _BACK
+    turns = np.eye(3) + cross + cross @ cross / np.where(back, 1, 1 + cosine)[:, None, None]
+    for frame in np.flatnonzero(back):
+        turns[frame] = _smallest_turn(a[frame], b[frame])
+    return turns
 
 
 def _turn_onto(here: np.ndarray, there: np.ndarray) -> np.ndarray:

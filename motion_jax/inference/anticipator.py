@@ -16,10 +16,8 @@ from motion_jax.data.labelled.sequences import Sequence
 from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import motion_sequence
-from motion_jax.inference.restore import check_checkpoint, read_labelled_run, restore_params
-from motion_jax.runtime.files import user_path
+from motion_jax.inference.restore import restore_labelled
 from motion_jax.train.anticipation import predict
-from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Params
 
 
@@ -162,8 +160,4 @@ def load_anticipator(workdir: str | Path, checkpoint: str = "auto") -> TrainedAn
     Raises:
         UserError: the folder holds no run, one of another task, no such checkpoint, or only damaged ones.
     """
-    check_checkpoint(checkpoint)
-    folder = Workdir(user_path(workdir))
-    experiment, space = read_labelled_run(folder, "anticipation")
-    step, params = restore_params(folder, make(experiment, space), experiment, checkpoint)
-    return TrainedAnticipator(params, experiment, space, step, folder.path)
+    return TrainedAnticipator(*restore_labelled(workdir, "anticipation", make, checkpoint))

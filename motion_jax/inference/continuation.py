@@ -18,6 +18,7 @@ from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.rig import Rig, find_rig, from_canonical, to_canonical
 from motion_jax.data.motion.root_forms import from_absolute, to_absolute, unwrap_rows
+from motion_jax.data.motion.seam import within_last_steps, without_jolt
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
@@ -129,9 +130,11 @@ def continue_fitted(
     for (motion, merged, onto, rows, end, rig), future in zip(given, futures, strict=True):
         after = _following(predictor, motion, onto, rows[-1], future)
         if rig is not None:
-            after = from_canonical(rig, after, merged, end)
+            after = from_canonical(rig, without_jolt(onto, after, end), merged, end)
         if merged is not motion and (onto is merged or rig is not None):
             after = split_root(after, motion, end)
+        if rig is not None:
+            after = within_last_steps(motion, after, end)
         following.append(after)
     return following
 

@@ -21,11 +21,9 @@ from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.inference.continuation import fit_body
 from motion_jax.inference.predictor import padded_batch
-from motion_jax.inference.restore import check_checkpoint, read_labelled_run, restore_params
+from motion_jax.inference.restore import restore_labelled
 from motion_jax.recognition import make, scores_in_parts
-from motion_jax.runtime.files import user_path
 from motion_jax.skeletons.skeleton import Skeleton
-from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Params
 
 _AT_ONCE = 64  # windows to a compiled call
@@ -207,8 +205,4 @@ def load_recogniser(workdir: str | Path, checkpoint: str = "auto") -> Recogniser
     Raises:
         UserError: the folder holds no run, one of another task, no such checkpoint, or only damaged ones.
     """
-    check_checkpoint(checkpoint)
-    folder = Workdir(user_path(workdir))
-    experiment, space = read_labelled_run(folder, "recognition")
-    step, params = restore_params(folder, make(experiment, space), experiment, checkpoint)
-    return Recogniser(params, experiment, space, step, folder.path)
+    return Recogniser(*restore_labelled(workdir, "recognition", make, checkpoint))

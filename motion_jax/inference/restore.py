@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from motion_jax.config import Experiment
 from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import user_path
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.step import abstract_state
@@ -30,10 +32,26 @@ def read_run(folder: Workdir, task: str) -> Experiment:
     return experiment
 
 
-def read_labelled_run(folder: Workdir, task: str) -> tuple[Experiment, LabelSpace]:
-    """The configuration and the label space of a run. Raises `UserError` where it is of another task, or none."""
+def restore_labelled(
+    workdir: str | Path, task: str, make: Callable[[Experiment, LabelSpace], Any], checkpoint: str
+) -> tuple[Params, Experiment, LabelSpace, int, Path]:
+    """What a run on labelled data is used by: parameters, configuration, label space, updates done, and its folder.
+
+    Args:
+        workdir: the folder that training left.
+        task: that the run must be of.
+        make: of the task's network.
+        checkpoint: as of `restore_params`.
+
+    Raises:
+        UserError: the folder holds no run, one of another task, no such checkpoint, or only damaged ones.
+    """
+    check_checkpoint(checkpoint)
+    folder = Workdir(user_path(workdir))
     experiment = read_run(folder, task)
-    return experiment, LabelSpace.from_json(folder.read_record(SPACE), str(folder.space))
+    space = LabelSpace.from_json(folder.read_record(SPACE), str(folder.space))
+    step, params = restore_params(folder, make(experiment, space), experiment, checkpoint)
+    return params, experiment, space, step, folder.path
 
 
 def restore_params(folder: Workdir, model: Any, experiment: Experiment, checkpoint: str) -> tuple[int, Params]:

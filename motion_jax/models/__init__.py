@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
-
 from absl import logging
 
-from motion_jax.config import MODEL_CONFIGS, Experiment, ModelConfig
+from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.models import (
     aged,
@@ -31,6 +29,7 @@ from motion_jax.models import (
     transformer,
 )
 from motion_jax.pose_space import PoseSpace
+from motion_jax.registry import Entry, Registry
 from motion_jax.runtime.plugins import load_plugin, plugin_names
 from motion_jax.types import Model
 
@@ -38,31 +37,8 @@ PLUGINS = "motion_jax.models"
 """The entry-point group by which other packages add models: each name leads to an `Entry`."""
 
 
-class Make(Protocol):
-    """A model of its own fields (an instance of `Entry.fields`), the whole experiment, and the space it works in."""
-
-    def __call__(self, config: Any, experiment: Experiment, space: PoseSpace, /) -> Model: ...  # noqa: D102
-
-
-class Entry(NamedTuple):
-    """A model's own fields, and how it is made of them."""
-
-    fields: type[ModelConfig]
-    make: Make
-
-
-REGISTRY: dict[str, Entry] = {}
-
-
-def register(name: str, entry: Entry) -> None:
-    """Adds a model. Raises `UserError` where the name is taken, or is not that of the entry's fields."""
-    if name in REGISTRY:
-        raise UserError(f"model {name!r}: there is one of that name already")
-    if entry.fields.__dataclass_fields__["name"].default != name:
-        raise UserError(f"model {name!r}: the default of {entry.fields.__name__}.name must be the same")
-    REGISTRY[name] = entry
-    MODEL_CONFIGS[name] = entry.fields
-
+REGISTRY: Registry[PoseSpace, Model] = Registry("forecasting")
+register = REGISTRY.register
 
 register("seq2seq", Entry(seq2seq.Seq2SeqConfig, seq2seq.make))
 register("res_sup", Entry(res_sup.ResSupConfig, res_sup.make))
@@ -96,4 +72,4 @@ for _name in plugin_names(PLUGINS):
 
 def make(experiment: Experiment, space: PoseSpace) -> Model:
     """The model that `experiment.model` describes. Raises `UserError` where it cannot serve data of this space."""
-    return REGISTRY[experiment.model.name].make(experiment.model, experiment, space)
+    return REGISTRY.make(experiment, space)

@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from motion_jax.config import FORCING, DataConfig, Experiment, ModelConfig, at_least, one_of
 from motion_jax.errors import UserError
@@ -29,7 +30,7 @@ from motion_jax.nn.mixer import Mixer, dct_time, init_columns, init_mixer, inver
 from motion_jax.pose_space import PoseSpace
 from motion_jax.types import Array, Batch, Model, Params
 
-REFERENCES = ("both", "last", "none")
+REFERENCES = ("both", "root", "last", "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,8 @@ class DctMixerConfig(ModelConfig):
     layers: int = 24  # L, blocks
     hidden: int = 0  # C, columns that blocks mix; 0: as many as a frame has
     columns: bool = True  # blocks mix columns as well as time
-    reference: str = "both"  # frames are told relative to the last one, and that beside them; "last"; "none": as is
+    reference: str = "both"  # frames are told relative to the last one, and that beside them; or its "root" alone;
+    # "last": nothing beside them; "none": frames as they are
     predicted: int = 0  # P, frames at once; 0: all T
     members: int = 1  # M networks, trained side by side, whose mean is the prediction
 
@@ -76,16 +78,25 @@ class DctMixerParams(NamedTuple):
     after: Dense  # [C, n]
 
 
+def _columns_beside(reference: str, space: PoseSpace) -> np.ndarray:
+    """Which columns of the last frame stand beside frames that are told relative to it."""
+    columns = np.arange(len(space.kept))
+    if reference == "both":
+        return columns
+    return columns[space.triples <= 1] if reference == "root" else columns[:0]  # 0: the translation, 1: the first joint
+
+
 def make(config: DctMixerConfig, experiment: Experiment, space: PoseSpace) -> Model:
     """The action's columns are not read."""
     count, length = len(space.kept), experiment.data.source_length
     frames = config.predicted or experiment.data.target_length
     compute = compute_of(experiment.compute)
+    beside = _columns_beside(config.reference, space)  # of the last frame
 
     def init_member(key: Array) -> DctMixerParams:
         ends, blocks = jax.random.split(key)
         width = config.hidden or count
-        before, after = init_columns(ends, (2 if config.reference == "both" else 1) * count, width, count)
+        before, after = init_columns(ends, count + len(beside), width, count)
         return DctMixerParams(before, init_mixer(blocks, config.layers, length, width, config.columns), after)
 
     def init(key: Array) -> DctMixerParams:
@@ -96,8 +107,9 @@ def make(config: DctMixerConfig, experiment: Experiment, space: PoseSpace) -> Mo
         if config.reference != "none":
             last = x[-1:]
             x = x - last
-            if config.reference == "both":
-                x = jnp.concatenate([x, jnp.broadcast_to(last, x.shape)], axis=-1)
+            if len(beside):
+                shape = (*x.shape[:-1], len(beside))
+                x = jnp.concatenate([x, jnp.broadcast_to(last[..., beside], shape)], axis=-1)
         x = product(dct_time(x, compute), dense_weights(params.before, compute))
         x = mix(mixer_weights(params.blocks, compute), x)
         x = product(x, dense_weights(params.after, compute))

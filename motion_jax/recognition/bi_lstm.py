@@ -90,15 +90,29 @@ def make(config: BiLstmConfig, experiment: Experiment, space: LabelSpace) -> Cla
     def scores(params: BiLstmParams, frames: Array, mask: Array) -> Array:
         return read(params, encoded(params, frames, mask, False)[0])
 
-    def train_scores(params: BiLstmParams, frames: Array, mask: Array, keys: Array) -> tuple[Array, BiLstmParams]:
+    def train_outputs(
+        params: BiLstmParams, frames: Array, mask: Array, keys: Array
+    ) -> tuple[Array, Array, BiLstmParams]:
         h, new = encoded(params, frames, mask, True)
-        return read(params, dropout(keys, 0, config.dropout, h)), new
+        h = dropout(keys, 0, config.dropout, h)
+        return read(params, h), h, new
+
+    def train_scores(params: BiLstmParams, frames: Array, mask: Array, keys: Array) -> tuple[Array, BiLstmParams]:
+        logits, _, new = train_outputs(params, frames, mask, keys)
+        return logits, new
 
     def embed(params: BiLstmParams, frames: Array, mask: Array) -> Array:
         return encoded(params, frames, mask, False)[0]
 
     trains = config.dropout or config.norm == "batch"
-    return Classifier(init, scores, train_scores if trains else None, embed, whole_batch=config.norm == "batch")
+    return Classifier(
+        init,
+        scores,
+        train_scores if trains else None,
+        embed,
+        train_outputs,
+        whole_batch=config.norm == "batch",
+    )
 
 
 def _normalised(

@@ -26,6 +26,12 @@ class TrainScores(Protocol):
     def __call__(self, params: Any, frames: Array, mask: Array, keys: Array, /) -> tuple[Array, Params]: ...  # noqa: D102
 
 
+class TrainOutputs(Protocol):
+    """As `TrainScores`: logits `[B, C]`, of the same pass what `Embed` gives `[B, E]`, and `params`."""
+
+    def __call__(self, params: Any, frames: Array, mask: Array, keys: Array, /) -> tuple[Array, Array, Params]: ...  # noqa: D102
+
+
 class Embed(Protocol):
     """`[B, E]`: what the classes are told from, for the triplet loss and for retrieval. Arguments as `Scores`."""
 
@@ -45,6 +51,7 @@ class Classifier(NamedTuple):
     scores: Scores
     train_scores: TrainScores | None = None
     embed: Embed | None = None
+    train_outputs: TrainOutputs | None = None
     penalty: Penalty | None = None
     whole_batch: bool = False
     """Whether `train_scores` must see the whole batch, as batch statistics do."""

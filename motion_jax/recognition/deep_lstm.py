@@ -102,12 +102,19 @@ def make(config: DeepLstmConfig, experiment: Experiment, space: LabelSpace) -> C
         _, y = scan_layer(CELL, last, x, hidden, bidirectional=True, concatenate=True, mask=mask)
         return dropout(keys, 0, config.dropout, y, axis=1)
 
-    def scores(params: DeepLstmParams, frames: Array, mask: Array, keys: Array | None = None) -> Array:
+    def scores(params: DeepLstmParams, frames: Array, mask: Array) -> Array:
         x, mask = time_first(frames, mask)
-        return sum_scores(params.read_out, outputs(params, x, mask, keys), mask, compute)
+        return sum_scores(params.read_out, outputs(params, x, mask, None), mask, compute)
+
+    def train_outputs(
+        params: DeepLstmParams, frames: Array, mask: Array, keys: Array
+    ) -> tuple[Array, Array, DeepLstmParams]:
+        x, mask = time_first(frames, mask)
+        y = outputs(params, x, mask, keys)
+        return sum_scores(params.read_out, y, mask, compute), mean_output(y, mask), params
 
     def train_scores(params: DeepLstmParams, frames: Array, mask: Array, keys: Array) -> tuple[Array, DeepLstmParams]:
-        return scores(params, frames, mask, keys), params
+        return train_outputs(params, frames, mask, keys)[0], params
 
     def embed(params: DeepLstmParams, frames: Array, mask: Array) -> Array:
         x, mask = time_first(frames, mask)
@@ -120,9 +127,10 @@ def make(config: DeepLstmConfig, experiment: Experiment, space: LabelSpace) -> C
 
     return Classifier(
         init,
-        lambda params, frames, mask: scores(params, frames, mask),
+        scores,
         train_scores if config.dropout else None,
         embed,
+        train_outputs,
         penalty if config.l1 or config.l21 else None,
     )
 

@@ -137,14 +137,26 @@ def make(config: HbrnnConfig, experiment: Experiment, space: LabelSpace) -> Clas
         x, mask = time_first(frames, mask)
         return mean_output(outputs(params, x, mask), mask)
 
-    def train_scores(params: HbrnnParams, frames: Array, mask: Array, keys: Array) -> tuple[Array, HbrnnParams]:
+    def train_outputs(params: HbrnnParams, frames: Array, mask: Array, keys: Array) -> tuple[Array, Array, HbrnnParams]:
         noisy = params
         if config.weight_noise:  # one draw for the batch, which is whole then
             noisy = add_weight_noise(jax.random.fold_in(keys[0], 1), config.weight_noise, params)
-        return scores(noisy, add_noise(keys, 0, config.input_noise, frames), mask), params
+        x, mask = time_first(add_noise(keys, 0, config.input_noise, frames), mask)
+        y = outputs(noisy, x, mask)
+        return sum_scores(noisy.read_out, y, mask, compute), mean_output(y, mask), params
+
+    def train_scores(params: HbrnnParams, frames: Array, mask: Array, keys: Array) -> tuple[Array, HbrnnParams]:
+        return train_outputs(params, frames, mask, keys)[0], params
 
     noise = config.input_noise or config.weight_noise
-    return Classifier(init, scores, train_scores if noise else None, embed, whole_batch=config.weight_noise > 0)
+    return Classifier(
+        init,
+        scores,
+        train_scores if noise else None,
+        embed,
+        train_outputs,
+        whole_batch=config.weight_noise > 0,
+    )
 
 
 def _reading(

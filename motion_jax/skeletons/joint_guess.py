@@ -8,6 +8,7 @@ so that bodies whose bones are rotated at rest are known too. Names and the rest
 from __future__ import annotations
 
 import itertools
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +20,14 @@ _LONG = 0.45  # of a leg's length: shorter chains are no limbs but fingers, hair
 _SHORT = 0.12  # of a long bone: a joint that is so near to its beginning is rather that beginning
 _ALIKE = 0.2  # bones of the two sides differ by no more of their length
 _MATCHED = 0.6  # of the shorter limb of a pair: as much must be alike, what follows may be a prop
+_STUB = 0.3  # of a long bone: what is so short at its end is rather the hand or the foot
+_DOUBT = 0.1  # what such a hint counts beside the difference of the two long bones, as a share of both
 _FAN = 0.45  # of the limb's two long bones: fingers and toes are shorter
-_AT_NECK = 0.35  # of the arm's two long bones: a joint that is so near to the shoulders is the neck, not the chest
+_AT_NECK = 0.3  # of the arm's two long bones: a joint that is so near to the shoulders is the neck, not the chest
 _STRAIGHT = 0.8  # cosine of the angles at rest between legs, trunk and neck of a body that stands, and of its sides
 _FORWARD = 0.3  # of a foot's length: so much of it must point forward at rest to tell the front
 _SPINE2 = 0.7  # of the way from spine1 to the chest, as on the canonical body
-_ENDS = (".Site", ".End")  # what readers call the ends of bones, which do not turn
+_END = re.compile(r"\.(Site|End)\d*$")  # what readers call the ends of bones, which do not turn
 _SIDES = (("left", "right"), ("links", "rechts"), ("gauche", "droite"), ("izq", "der"), ("左", "右"), ("l", "r"))
 
 
@@ -97,11 +100,11 @@ def guess_joints(body: Skeleton) -> Guess:
     for limbs, at, names in ((legs, leg, ("hip", "knee", "ankle")), (arms, arm, ("shoulder", "elbow", "wrist"))):
         for limb, indices, side in zip(limbs.limbs, at, sides[limbs is arms], strict=True):
             found |= {f"{side}_{name}": limb.chain[index] for name, index in zip(names, indices, strict=True)}
-            first, end = limb.chain[0], indices[2]
+            beyond = [j for j in range(indices[2] + 1, len(limb.chain)) if limb.lengths[j] > shape.tiny]
             if limbs is arms and indices[0] > 0:
-                found[f"{side}_collar"] = first
-            if limbs is legs and end + 1 < len(limb.chain):
-                found[f"{side}_foot"] = limb.chain[end + 1]
+                found[f"{side}_collar"] = limb.chain[0]
+            if limbs is legs and beyond:
+                found[f"{side}_foot"] = limb.chain[beyond[0]]
     return Guess(found | trunk, notes)
 
 
@@ -187,28 +190,43 @@ def _bent(shape: _Shape, pair: _Pair, before: float, after: float) -> _Bends | N
     The bones should be equally long, and what lies before and after them of the usual share of both. A hand or foot is
     no further than the joint where fingers or toes begin, and that joint is rather it than another.
     """
-    places = []
-    for limb in pair.limbs:
-        along = np.cumsum(limb.lengths)
-        whole = shape.way(limb.chain[0])
-        distinct = [j for j in range(len(along)) if j == 0 or limb.lengths[j] > shape.tiny]
-        distinct = [j for j in distinct if not shape.body.joints[limb.chain[j]].endswith(_ENDS)]
-        costs: dict[tuple[int, int, int], float] = {}
-        for begin, bend, end in itertools.combinations(distinct, 3):
-            first, second = along[bend] - along[begin], along[end] - along[bend]
-            both = first + second
-            fans = [j for j in distinct if j > bend and _is_fan(shape, limb.chain[j], _FAN * both)]
-            if fans and end > fans[0]:
-                continue
-            ahead = along[begin] / both - before
-            cost = abs(first - second) / both + max(ahead / 4, -2 * ahead) + abs((whole - along[end]) / both - after)
-            step = min(along[j] - along[begin] for j in distinct if j > begin)
-            costs[begin, bend, end] = cost - 0.1 * (end in fans) + 0.1 * (step < _SHORT * first)
-        if not costs:
-            return None
-        begin, bend, end = min(costs, key=lambda one: costs[one])
-        places.append((_last_of_place(limb, begin, shape.tiny), _last_of_place(limb, bend, shape.tiny), end))
-    return places[0], places[1]
+    tiny, limbs = shape.tiny, pair.limbs
+    whole = min(shape.way(limb.chain[0]) for limb in limbs)  # of the one without a prop
+    turning = [  # of the joints that lie on each other the first; no ends of bones
+        [
+            j
+            for j, (joint, length) in enumerate(zip(limb.chain, limb.lengths, strict=True))
+            if (j == 0 or length > tiny) and not _END.search(shape.body.joints[joint])
+        ]
+        for limb in limbs
+    ]
+    along = [np.cumsum(limb.lengths)[joints] for limb, joints in zip(limbs, turning, strict=True)]
+    count = min(map(len, along))
+    way = np.mean([of_limb[:count] for of_limb in along], axis=0)
+    costs: dict[tuple[int, int, int], float] = {}
+    for begin, bend, end in itertools.combinations(range(count), 3):
+        first, second = way[bend] - way[begin], way[end] - way[bend]
+        both = first + second
+        fans = [
+            j
+            for j in range(bend + 1, count)
+            if any(_is_fan(shape, limb.chain[at[j]], _FAN * both) for limb, at in zip(limbs, turning, strict=True))
+        ]
+        if fans and end > fans[0]:
+            continue
+        ahead = way[begin] / both - before
+        cost = abs(first - second) / both + max(ahead / 4, -3 * ahead) + abs((whole - way[end]) / both - after)
+        cost += _DOUBT * (way[begin + 1] - way[begin] < _SHORT * first)
+        cost += _DOUBT * (way[end] - way[end - 1] < _STUB * second)
+        costs[begin, bend, end] = cost - _DOUBT * (end in fans)
+    if not costs:
+        return None
+    begin, bend, end = min(costs, key=lambda one: costs[one])
+    found = [
+        (_last_of_place(limb, at[begin], tiny), _last_of_place(limb, at[bend], tiny), at[end])
+        for limb, at in zip(limbs, turning, strict=True)
+    ]
+    return found[0], found[1]
 
 
 def _is_fan(shape: _Shape, joint: int, longest: float) -> bool:
@@ -239,11 +257,12 @@ def _trunk(shape: _Shape, pelvis: int, arms: _Pair, arm: _Bends) -> dict[str, in
     way = above(shape.body, chest)
     spine = list(way[: way.index(pelvis)][::-1])
     chain, ends = list(_limb(shape, _others(shape, arms)[0]).chain), []
-    while len(chain) > 1 and shape.body.joints[chain[-1]].endswith(_ENDS):
+    while len(chain) > 1 and _END.search(shape.body.joints[chain[-1]]):
         ends.append(chain.pop())
     begin, _, end = arm[0]
     along = np.cumsum(arms.limbs[0].lengths)
-    if along[begin] < _AT_NECK * (along[end] - along[begin]) and spine:  # arms that hang on the neck
+    near = along[begin] < _AT_NECK * (along[end] - along[begin])
+    if near and spine and len(chain) < 3:  # arms that hang on the neck: above it are the head and its end alone
         chain.insert(0, chest)
         chest = spine.pop()
     ended = any(shape.lengths[joint] > shape.tiny for joint in ends)

@@ -12,6 +12,7 @@ import csv
 import dataclasses
 import functools
 import io
+import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -27,6 +28,10 @@ _ARMS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("sho
 REQUIRED = ("pelvis", *_SIDED, *_ARMS, "spine3")  # and the neck or the head
 _ORDER = (*REQUIRED, *(joint for joint in BODY22.joints if joint not in REQUIRED))
 """The joints that a body must have choose first; spine1 and spine2 take what the chest leaves."""
+GUESSED = "guessed by structure"
+_SOME = 6  # joints that a refusal names
+_NUMBERED = re.compile(r"[_.]\d+$")  # some exporters number all joints: LeftArm_010
+_MOST = 0.7  # of a body's joints: where as many end in a number, it is no part of the name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +43,8 @@ class JointMap:
     notes: tuple[str, ...]  # what was taken for what, for a report
 
 
-GUESSED = "guessed by structure"
-
-
 @dataclasses.dataclass(frozen=True)
-class Rig:
+class RigNames:
     """The joints' names of one maker's bodies."""
 
     name: str
@@ -54,7 +56,7 @@ class Rig:
 class _Fit:
     """What a rig's names find in a body."""
 
-    rig: Rig
+    rig: RigNames
     found: dict[str, int]  # canonical joint -> joint of the body
     spelt: int  # how many of them are spelt as in the table, prefix and all
 
@@ -71,7 +73,8 @@ def map_joints(body: Skeleton, table: Path | None = None) -> JointMap:
     before the others. A body without toes has its feet's end sites for them.
 
     Raises:
-        UserError: `table` cannot be read, or required joints are found neither by names nor by structure.
+        UserError: `table` cannot be read, or required joints (`REQUIRED`, and a neck or a head) are found neither by
+            names nor by structure.
     """
     own = () if table is None else read_table(table)
     notes: tuple[str, ...] = ()
@@ -103,13 +106,13 @@ def plain(name: str) -> str:
 
 
 @functools.cache
-def known_rigs() -> tuple[Rig, ...]:
+def known_rigs() -> tuple[RigNames, ...]:
     """The rigs of `joint_maps.csv`, in its order."""
     text = resources.files("motion_jax.skeletons").joinpath("joint_maps.csv").read_text(encoding="utf-8")
     return _parsed(text, "joint_maps.csv")
 
 
-def read_table(path: Path) -> tuple[Rig, ...]:
+def read_table(path: Path) -> tuple[RigNames, ...]:
     """The rigs of a user's table, a CSV file with the columns rig, joint, names, checked.
 
     Raises:
@@ -123,7 +126,7 @@ def read_table(path: Path) -> tuple[Rig, ...]:
     return _parsed(text, str(path))
 
 
-def _parsed(text: str, source: str) -> tuple[Rig, ...]:
+def _parsed(text: str, source: str) -> tuple[RigNames, ...]:
     rigs: dict[str, dict[str, tuple[str, ...]]] = {}
     checked: dict[str, str] = {}
     first: dict[str, int] = {}
@@ -148,7 +151,7 @@ def _parsed(text: str, source: str) -> tuple[Rig, ...]:
     for name, names in rigs.items():
         if missing := lacking(names):
             raise UserError(f"{source}:{first[name]}: rig {name!r} has no line for {', '.join(missing)}")
-    return tuple(Rig(name, names, checked[name]) for name, names in rigs.items())
+    return tuple(RigNames(name, names, checked[name]) for name, names in rigs.items())
 
 
 def _rows(text: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -173,7 +176,7 @@ def _rows(text: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
         raise UserError(f"{source}:{reader.line_num}: is no line of a CSV file: {error}") from None
 
 
-def _best(body: Skeleton, rigs: tuple[Rig, ...]) -> _Fit:
+def _best(body: Skeleton, rigs: tuple[RigNames, ...]) -> _Fit:
     """Of the rigs that lack least the one that leaves least of the spine, has most and is most like its row; the
     first of equals.
     """
@@ -200,10 +203,12 @@ def _idle_chest(body: Skeleton, found: dict[str, int]) -> int:
     return len(set(idle) - set(found.values()))
 
 
-def _fits(body: Skeleton, rig: Rig) -> Iterator[_Fit]:
+def _fits(body: Skeleton, rig: RigNames) -> Iterator[_Fit]:
     """What is found with each prefix that the pelvis could have, such as "Bip01 "."""
     numbers: dict[str, int] = {}
-    for number, joint in enumerate(body.joints):
+    names = [_NUMBERED.sub("", joint) for joint in body.joints]
+    counted = sum(name != joint for name, joint in zip(names, body.joints, strict=True))
+    for number, joint in enumerate(names if counted > _MOST * len(names) else body.joints):
         numbers.setdefault(plain(joint), number)
     ends = {plain(name) for name in rig.names["pelvis"]}
     prefixes = {joint.removesuffix(end) for joint in numbers for end in ends if joint.endswith(end)}
@@ -255,11 +260,10 @@ def finished_map(body: Skeleton, rig: str, found: dict[str, int], notes: tuple[s
 def _refusal(body: Skeleton, best: _Fit, guess: Guess) -> str:
     """One line: what the nearest rig lacks, what was found, why the shape does not tell, and the way out."""
     has = ", ".join(f"{joint} = {body.joints[number]}" for joint, number in best.found.items())
-    names = (
-        f"the nearest rig, {best.rig.name!r}, lacks {', '.join(best.lacking)} (found: {has})" if has else "none known"
-    )
-    shape = guess.why_not or f"its shape shows no {', '.join(lacking(guess.found))}"
+    some = ", ".join(body.joints[:_SOME]) + ", ..." * (len(body.joints) > _SOME)
+    shape = guess.why_not or f"no {', '.join(lacking(guess.found))}"
     return (
-        f"skeleton {body.name!r}: its joints cannot be mapped to the canonical body: by names {names}; by structure "
-        f"{shape}; name its joints with --joint_map=FILE"
+        f"skeleton {body.name!r}: its joints cannot be mapped to the canonical body: by names it lacks "
+        f"{', '.join(best.lacking)} of {best.rig.name!r}, the nearest rig (found: {has or f'none of {some}'}); by its "
+        f"shape: {shape}; name its joints with --joint_map=FILE"
     )

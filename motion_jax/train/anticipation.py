@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -26,9 +25,8 @@ from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.evaluation import anticipation as metrics
 from motion_jax.recognition.losses import balanced_weights, loss_of_scores
-from motion_jax.train.loop import Callback, train
+from motion_jax.train.labelled import LabelledTask
 from motion_jax.train.task import SCORE
-from motion_jax.train.workdir import SPACE
 from motion_jax.types import Array, Params, RateScales
 
 FEW_CLASSES = 10  # up to which top-1 chooses the checkpoint
@@ -50,20 +48,8 @@ class Batch(NamedTuple):
     keys: Array  # [B, 2] uint32, raw PRNG key data
 
 
-def fit(
-    experiment: Experiment,
-    dataset: LabelledSet,
-    workdir: str | Path,
-    board: bool = False,
-    callback: Callback | None = None,
-    quiet: bool = False,
-) -> int:
-    """Trains until `train.steps` or the end of patience; arguments, result and errors as `train.loop.train`."""
-    return train(Anticipation.of(experiment, dataset), experiment, workdir, board, callback, quiet)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class Anticipation:
+class Anticipation(LabelledTask):
     """The `Task` of telling what comes next (see `train/task.py` for each member)."""
 
     experiment: Experiment
@@ -94,11 +80,6 @@ class Anticipation:
         return cls(experiment, anticipator, space, data, dataset.key, weights, held_out)
 
     @property
-    def records(self) -> dict[str, str]:
-        """The label space."""
-        return {SPACE: self.space.to_json()}
-
-    @property
     def whole_batch(self) -> bool:
         """No: the loss is a mean over observations."""
         return False
@@ -107,11 +88,6 @@ class Anticipation:
     def rate_scales(self) -> RateScales | None:
         """All parameters learn at one rate."""
         return None
-
-    @property
-    def validates(self) -> bool:
-        """Whether sequences were held out to choose a checkpoint."""
-        return self.held_out is not None
 
     def init(self, key: Array) -> Params:
         """The network's parameters; consumes `key`."""
@@ -174,6 +150,9 @@ class Anticipation:
     @functools.cached_property
     def _compiled(self) -> jax.stages.Wrapped:
         return jax.jit(self.anticipator.scores)
+
+
+fit = Anticipation.fit
 
 
 def predict(scores: Any, params: Params, inputs: tuple[np.ndarray, ...]) -> np.ndarray:

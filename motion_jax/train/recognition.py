@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,7 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.config import Experiment, one_of
-from motion_jax.data.labelled.examples import Examples, LabelledBatch, Packed, gather, make_examples, sample_examples
+from motion_jax.data.labelled.examples import (
+    Examples,
+    LabelledBatch,
+    Packed,
+    check_step,
+    gather,
+    make_examples,
+    sample_examples,
+)
 from motion_jax.data.labelled.modalities import label_space
 from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.labelled.space import LabelSpace
@@ -27,27 +34,14 @@ from motion_jax.evaluation.classification import EMBEDDED, LOWER_IS_BETTER, TITL
 from motion_jax.recognition import make, scores_in_parts
 from motion_jax.recognition.classifier import Classifier
 from motion_jax.recognition.losses import Loss, make_loss
-from motion_jax.train.loop import Callback, train
+from motion_jax.train.labelled import LabelledTask
 from motion_jax.train.step import replace_running
 from motion_jax.train.task import SCORE
-from motion_jax.train.workdir import SPACE
 from motion_jax.types import Array, Params, RateScales
 
 
-def fit(
-    experiment: Experiment,
-    dataset: LabelledSet,
-    workdir: str | Path,
-    board: bool = False,
-    callback: Callback | None = None,
-    quiet: bool = False,
-) -> int:
-    """Trains until `train.steps` or the end of patience; arguments, result and errors as `train.loop.train`."""
-    return train(Recognition.of(experiment, dataset), experiment, workdir, board, callback, quiet)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class Recognition:
+class Recognition(LabelledTask):
     """The `Task` of telling which class an example shows (see `train/task.py` for each member)."""
 
     experiment: Experiment
@@ -68,6 +62,7 @@ class Recognition:
                 nothing to train on, or a class without a training segment.
         """
         labels, training = experiment.labels, dataset.split("train")
+        check_step(training, labels)
         space = label_space(dataset, training, labels)
         classifier = make(experiment, space)
         examples = make_examples(training, space, labels, dataset.fps)
@@ -91,19 +86,9 @@ class Recognition:
         return self.examples.packed
 
     @property
-    def records(self) -> dict[str, str]:
-        """The label space."""
-        return {SPACE: self.space.to_json()}
-
-    @property
     def whole_batch(self) -> bool:
         """Of batch statistics, and of losses that compare examples."""
         return self.classifier.whole_batch or self.loss.whole_batch
-
-    @property
-    def validates(self) -> bool:
-        """Whether segments were held out to choose a checkpoint."""
-        return self.held_out is not None
 
     def init(self, key: Array) -> Params:
         """The classifier's parameters; consumes `key`."""
@@ -148,14 +133,15 @@ class Recognition:
         return f"  validation: {', '.join(parts)}"
 
     def _loss(self, params: Params, batch: LabelledBatch) -> tuple[Array, Params]:
-        moved, model = params, self.classifier
-        if model.train_scores:
-            keys = jax.random.wrap_key_data(batch.keys)
+        moved, embeddings, model = params, None, self.classifier
+        keys = jax.random.wrap_key_data(batch.keys)
+        if self.loss.embeds and model.train_outputs:
+            logits, embeddings, moved = model.train_outputs(params, batch.frames, batch.mask, keys)
+        elif model.train_scores:
             logits, moved = model.train_scores(params, batch.frames, batch.mask, keys)
         else:
             logits = model.scores(params, batch.frames, batch.mask)
-        embeddings = None
-        if self.loss.embeds:
+        if self.loss.embeds and embeddings is None:
             assert model.embed
             embeddings = model.embed(params, batch.frames, batch.mask)
         loss = self.loss.of_batch(logits, embeddings, batch.label)
@@ -169,6 +155,9 @@ class Recognition:
     @functools.cached_property
     def _outputs(self) -> Outputs:
         return Outputs.of(self.classifier, self.experiment, self.loss.embeds)
+
+
+fit = Recognition.fit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

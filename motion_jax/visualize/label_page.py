@@ -18,7 +18,7 @@ from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.page import STEPS, assemble, encode_places, encode_root, encode_skeleton
 from motion_jax.visualize.poses import Track, make_track
 
-SCRIPTS = ("data", "palette", "camera", "bodies", "bands", "main")  # web/*.js, in this order
+SCRIPTS = ("data", "palette", "camera", "bodies", "player", "bands", "main")  # web/*.js, in this order
 LONGEST_S = 120.0  # of a recording that is shown
 FASTEST = 30.0  # frames/s that are drawn
 HOPS = 4  # windows that begin within the length of one
@@ -150,7 +150,7 @@ def _track(dataset: LabelledSet, recording: Recording, count: int, step: int) ->
     body = dataset.skeleton
     assert body is not None  # `make_label_page`
     if "angles" in recording.arrays and dataset.bodies == 1:
-        track = make_track(body.of_angles, recording.arrays["angles"][:count], 0, 1)
+        track = make_track(body.of_angles, frames := recording.arrays["angles"][:count], 0, 1, frames)
         return Track(*(part[::step] for part in track))
     joints = len(body.joints) * dataset.bodies
     places = recording.arrays["positions"][:count:step].reshape(-1, joints, 3).astype(np.float64)

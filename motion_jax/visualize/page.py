@@ -25,7 +25,8 @@ from motion_jax.visualize.comparison import Comparison, Prediction, Scene
 from motion_jax.visualize.figures import styles
 from motion_jax.visualize.poses import Track, head, make_track
 
-SCRIPTS = ("data", "palette", "camera", "bodies", "timeline", "maps", "controls", "main")  # web/*.js, in this order
+SCRIPTS = ("data", "palette", "camera", "bodies", "player", "timeline", "maps", "controls", "main")
+"""web/*.js, in this order."""
 STEPS = 32767  # of a place as a 16-bit number, from the root to the farthest joint
 WEIGHTS = 65535  # of an attention's weight, from 0 to the largest of its map
 
@@ -51,7 +52,7 @@ def make_page(comparison: Comparison) -> str:
 
 
 def assemble(template: str, scripts: Sequence[str], title: str, data: dict[str, Any]) -> str:
-    """A page of its parts: a template and scripts by their names in web/, and what the scripts read."""
+    """A page of its parts: a template (which may include others) and scripts in web/, and what the scripts read."""
     script = "(() => {\n'use strict';\n" + "\n".join(_web(f"{name}.js") for name in scripts) + "})();\n"
     style = _web("page.css")
     parts = {
@@ -62,7 +63,8 @@ def assemble(template: str, scripts: Sequence[str], title: str, data: dict[str, 
         "style_hash": _hash(style),
         "script_hash": _hash(script),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], _web(template))
+    whole = re.sub(r"\{\{(\w+\.html)\}\}\n", lambda mark: _web(mark[1]), _web(template))
+    return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], whole)
 
 
 def encode(comparison: Comparison) -> dict[str, Any]:

@@ -31,21 +31,55 @@ class Track(NamedTuple):
     moves: np.ndarray  # [F, 3] mm
 
 
-def make_track(skeleton: Skeleton, frames: np.ndarray, now: int, stride: int) -> Track:
+def make_track(skeleton: Skeleton, frames: np.ndarray, now: int, stride: int, seen: np.ndarray | None = None) -> Track:
     """Raw frames `[F, D]` to a track whose root stands at x = z = 0 and faces z at frame `now`.
 
     A root of steps is integrated from an upright body at the first frame, and each kept row's difference counts
-    for the `stride` rows of the recording that it stands for.
+    for the `stride` rows of the recording that it stands for. Which way a body is upright, its poses tell (see
+    `upright`), those of `seen`; None: of the frames up to `now`.
     """
     places = np.asarray(pose_positions(skeleton, np.array(frames, np.float32))) - skeleton.offsets[0]
+    standing = places[: now + 1] if seen is None else np.asarray(pose_positions(skeleton, np.array(seen, np.float32)))
+    stand = upright(skeleton, standing)
     if skeleton.positions:  # the root stays in place, upright
-        upright = np.broadcast_to(np.eye(3), (len(frames), 3, 3))
-        return Track(places, upright, np.broadcast_to(skeleton.offsets[0] * [0, 1, 0], (len(frames), 3)))
+        still = np.broadcast_to(np.eye(3), (len(frames), 3, 3))
+        return Track(places @ stand, still, np.broadcast_to(skeleton.offsets[0] * [0, 1, 0], (len(frames), 3)))
     path = to_absolute(skeleton.root, np.asarray(frames, np.float64), np.zeros(skeleton.columns), stride)
     turns = np.asarray(matrix_from_rotvec(path[:, 3:6]), np.float64)
     moves = path[:, :3] * skeleton.translation_mm + skeleton.offsets[0]
+    if skeleton.root == "difference":  # the world is that of the first frame, in which the root was not turned
+        turns, moves = turns @ stand, moves @ stand
+    places, turns = places @ stand, stand.T @ turns
     forward = _facing_forward(turns[now])
     return Track(places, turns @ forward, (moves - moves[now] * [1, 0, 1]) @ forward)
+
+
+def upright(skeleton: Skeleton, places: np.ndarray) -> np.ndarray:
+    """`[3, 3]`, from the right on row vectors: turns a body whose trunk does not rise along y such that it does.
+
+    Files are free to have their rest pose lie, with the root's rotation making up for it: without the root's rotation
+    such a body lies too. Up is the axis along which the trunk lies over the legs, ahead the one that follows from where
+    the left leg is; of a body without legs, and where the trunk rises along y, nothing is turned.
+
+    Args:
+        skeleton: whose parts they are.
+        places: `[F, J, 3]` of recorded poses, the root unturned.
+    """
+    middle = places.mean(axis=0)
+    spine, left, right = (list(skeleton.part_joints(part)) for part in ("spine", "left_leg", "right_leg"))
+    if not (spine and left and right):
+        return np.eye(3)
+    up = _nearest_axis(middle[spine].mean(axis=0) - middle[[*left, *right]].mean(axis=0))
+    side = _nearest_axis((middle[left].mean(axis=0) - middle[right].mean(axis=0)) * (up == 0))
+    if up[1] > 0:
+        return np.eye(3)
+    return np.stack([side, up, np.cross(side, up)], axis=1)
+
+
+def _nearest_axis(direction: np.ndarray) -> np.ndarray:
+    """The signed unit vector along x, y or z."""
+    axis = int(np.argmax(np.abs(direction)))
+    return np.eye(3)[axis] * (np.sign(direction[axis]) or 1.0)
 
 
 def resting(skeleton: Skeleton) -> np.ndarray:
@@ -59,7 +93,13 @@ def resting(skeleton: Skeleton) -> np.ndarray:
 
 def head(skeleton: Skeleton) -> int:
     """The highest joint of the spine at rest; the root where no joint is said to be of the spine."""
-    return max(skeleton.part_joints("spine"), key=lambda joint: resting(skeleton)[joint, 1], default=0)
+    return max(skeleton.part_joints("spine"), key=lambda joint: _standing(skeleton)[joint, 1], default=0)
+
+
+def _standing(skeleton: Skeleton) -> np.ndarray:
+    """As `resting`, but upright."""
+    places = resting(skeleton)
+    return places @ upright(skeleton, places[None])
 
 
 def project(places: np.ndarray) -> np.ndarray:
@@ -82,7 +122,7 @@ def add_pose(axes: Axes, skeleton: Skeleton, width: float) -> PoseLines:
     from matplotlib.patches import Circle
 
     bones = LineCollection([], linewidths=width, capstyle="round", zorder=2)
-    circle = Circle((0, 0), HEAD * float(np.ptp(resting(skeleton)[:, 1])), linewidth=0, visible=False, zorder=2)
+    circle = Circle((0, 0), HEAD * float(np.ptp(_standing(skeleton)[:, 1])), linewidth=0, visible=False, zorder=2)
     axes.add_collection(bones, autolim=False)
     axes.add_patch(circle)
     return PoseLines(bones, circle)

@@ -135,6 +135,13 @@ def test_a_run_sees_signs_where_there_are_any(tmp_path):
     run = load_anticipator(tmp_path)
     reports = {report.model: report for report in compare_anticipation([run], dataset)}
     assert list(reports) == ["RU-LSTM", MARKOV, MAJORITY, CHANCE]
+    assert [report.checkpoint for report in reports.values()] == ["best", "", "", ""]
+    (last,) = compare_anticipation([load_anticipator(tmp_path, "last")], dataset, False, False, "last")
+    assert (last.checkpoint, "| RU-LSTM, last |" in table([last])) == ("last", True)
+    other_clock = copy.copy(run)
+    other_clock.clock = run.clock._replace(alpha=0.2)
+    kept = compare_anticipation([run, other_clock], dataset, False, True)  # left out, and so no report of two seeds
+    assert [report.seeds for report in kept] == [1]
     found = reports["RU-LSTM"].metrics["top1"]  # at 1.2, .8 and .4 s: signs are shown from .8 s
     assert found[2] > 0.9
     assert found[0] < 0.6

@@ -261,7 +261,7 @@ PREPARE = {
     "": "--dataset is missing: ",
     "--dataset=h36": "--dataset=h36: value should be one of <synthetic|synthetic_people|h36m|cmu|folder|",
     "--dataset=cmu --out=out": "--source='': with --dataset=cmu it must name the folder",
-    "--dataset=cmu --source=tree": "--out is missing",
+    "--dataset=synthetic": "--out is missing: with --dataset=synthetic it must name the folder to write",
     "--dataset=cmu --source=absent --out=out": "--source='absent': no such folder",
     "--dataset=h36m --source=tree --out=out": "no 'h36m' tree: it must hold folders like S1, S5",
     "--dataset=cmu --source=tree --out=tree": "tree: holds 'test': it must be empty, new, or a prepared data set",

@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from motion_jax.commands import cli
+from motion_jax.config import DataConfig, Experiment, LabelsConfig
+from motion_jax.data.cache import open_dataset
 from motion_jax.data.formats import Motion, write_motion
+from motion_jax.data.labelled.open import open_labelled
 from motion_jax.data.prepared import read_manifest, read_prepared
 from motion_jax.skeletons.skeleton import Joint, Skeleton
 
@@ -83,3 +87,28 @@ def test_an_older_data_set_is_replaced_only_when_told_so(home: Path, forked):
     )
     assert refused.out == ""
     assert read_prepared(home / "out").actions == ("walk",)
+
+
+def test_without_out_a_data_set_lies_where_its_name_finds_it(home: Path, forked, monkeypatch: pytest.MonkeyPatch):
+    (home / "msr").mkdir()
+    places = np.random.default_rng(0).uniform(1, 2, (2 * 20, 3))
+    for action in (2, 3, 5, 6, 10, 13, 18, 20, 1):  # AS1's, and one that is not of it
+        for subject in (1, 2, 9):
+            rows = "".join(f"{x:.6f} {y:.6f} {z:.6f} 1.0\n" for x, y, z in places + action)
+            (home / "msr" / f"a{action:02}_s{subject:02}_e01_skeleton3D.txt").write_text(rows)
+    lines = ["--dataset=msr_action3d --source=msr"] * 2 + ["--dataset=folder --source=recordings"]
+    caches = {"XDG_CACHE_HOME": str(home / "caches")}
+    labelled, again, clips = forked(PREPARING, [line.split() for line in lines], home, **caches)
+    assert [each.status for each in (labelled, again, clips)] == [0, 2, 0], (labelled, again, clips)
+    place = home / "caches" / "motion_jax" / "prepared"
+    assert f"wrote {place}/msr_action3d: --config.data.name=msr_action3d finds it there\n" in labelled.out
+    there = "a prepared labelled set is there already; --overwrite replaces it"
+    assert again.complaints == f"error: --out={place}/msr_action3d: {there}\n"
+
+    monkeypatch.setenv("XDG_CACHE_HOME", caches["XDG_CACHE_HOME"])
+    wanted = DataConfig("msr_action3d", actions="as1")
+    found = open_labelled(wanted, LabelsConfig())
+    assert (len(found.classes), len(found.sequences)) == (8, 24)
+    assert len(open_dataset(DataConfig("folder")).clips) == 2
+    assert cli.absolute(Experiment(data=wanted)).data.root == f"{place}/msr_action3d"  # as a run's configuration says
+    assert cli.absolute(Experiment(data=DataConfig("ntu"))).data.root == ""

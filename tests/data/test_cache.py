@@ -278,10 +278,14 @@ def test_a_prepared_folder_must_be_of_the_named_data_set(prepared: Path, tmp_pat
         open_dataset(DataConfig(name="synthetic", root=str(tmp_path)))
 
 
-def test_a_data_set_must_be_known_and_lie_somewhere():
+def test_a_data_set_must_be_known_and_lie_somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(UserError, match=r"^data\.name='hm36': must be one of synthetic, synthetic_people, h36m, "):
         open_dataset(DataConfig(name="hm36"))
-    with pytest.raises(UserError, match=r"data\.root is empty: data\.name='h36m' needs --config\.data\.root=DIR"):
+    ways = (
+        f"prepare --dataset=h36m --source=DIR writes it to {tmp_path}/motion_jax/prepared/h36m, where .*root=DIR names"
+    )
+    with pytest.raises(UserError, match=rf"^data\.root is empty: data\.name='h36m' needs files.*{ways}"):
         open_dataset(DataConfig(name="h36m"))
     with pytest.raises(UserError, match=r"must be one \(motion-jax prepare --dataset=folder writes one\)"):
         open_dataset(DataConfig(name="folder", root="tests"))

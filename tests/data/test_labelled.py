@@ -168,6 +168,16 @@ def test_one_archive_of_features_must_have_the_rate_of_the_set(tmp_path: Path):
         read_one("feature_arrays", tmp_path / "a.npz", 30.0)
 
 
+def test_an_archive_of_features_is_bounded_and_never_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("motion_jax.data.labelled.feature_arrays.MAX_BYTES", 1000)
+    np.savez_compressed(tmp_path / "a.npz", rgb=np.zeros((400, 2000)))
+    with pytest.raises(UserError, match=r"a\.npz: 1 arrays of 6400128 bytes: it must be 64 at most, of \d+ together"):
+        read_one("feature_arrays", tmp_path / "a.npz", 30.0)
+    np.savez(tmp_path / "a.npz", rgb=np.array([{}]))
+    with pytest.raises(UserError, match=r"a\.npz: array 'rgb\.npy' is object: it must be numbers or text; objects are"):
+        read_one("feature_arrays", tmp_path / "a.npz", 30.0)
+
+
 def test_ntu_keeps_two_bodies_and_leaves_out_frames_without_one(tmp_path: Path):
     rng = np.random.default_rng(0)
     one, two, three = rng.uniform(1, 2, (3, 5, 25, 3))

@@ -75,7 +75,7 @@ def test_other_files_are_passed_over_and_named_by_kind(tmp_path: Path):
         "S1/walk_1.txt",
         "warning S1/marks.c3d: passed over: C3D holds no rotations of joints",
         "warning S1/walk_1.fbx: passed over: no motion file; so is S1/walk_1.wav",
-        "warning shape.npz: passed over: it holds no body (no array 'joints')",
+        "warning shape.npz: passed over: it holds no motion (no body, SMPL parameters or positions of a known body)",
     ]
     assert all(line.startswith("error ") for line in found(tmp_path, strict=True)[1])
 

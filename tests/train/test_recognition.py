@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from motion_jax.config import (
     OptimConfig,
     TrainConfig,
 )
-from motion_jax.data.labelled.examples import bucket_lengths, gather, make_examples, sample_examples
+from motion_jax.data.labelled.examples import bucket_lengths, check_step, gather, make_examples, sample_examples
 from motion_jax.data.labelled.modalities import inputs_of, label_space
 from motion_jax.data.labelled.sequences import LabelledSet, Segment, Sequence
 from motion_jax.data.labelled.space import LabelSpace
@@ -30,6 +31,7 @@ from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import load_recogniser
 from motion_jax.recognition import REGISTRY, Entry, register
 from motion_jax.recognition.classifier import Classifier
+from motion_jax.recognition.losses import make_loss
 from motion_jax.train.log import read_metrics
 from motion_jax.train.recognition import Recognition, fit
 from motion_jax.train.step import zero_running
@@ -180,6 +182,34 @@ def test_penalty_and_running_statistics_reach_loss_and_gradient(dataset: Labelle
     assert grad["seen"].mean == 7
     assert zero_running(grad)["seen"].mean == 0
     np.testing.assert_allclose(grad["w"].mean(), 10, rtol=1e-6)  # that of the cross-entropy sums to nothing
+
+
+def test_triplets_are_of_the_embeddings_that_the_scores_are_trained_with(dataset: LabelledSet):
+    space = label_space(dataset, dataset.split("train"), LABELS)
+    linear = pooled(PooledConfig(), make_experiment(), space)
+    apart = linear._replace(
+        embed=lambda params, frames, mask: jnp.zeros((len(frames), 2)),  # would lose the margin
+        train_outputs=lambda params, frames, mask, keys: (
+            jnp.zeros((len(frames), 3)), 9.0 * frames[:, 0, :2] * params["w"][:2, 0] ** 2, params
+        ),
+    )  # fmt: skip
+    experiment = make_experiment(**{"train.loss": "triplet"})
+    task = dataclasses.replace(
+        Recognition.of(make_experiment(), dataset), classifier=apart,
+        loss=make_loss("triplet", experiment.labels, np.ones(3)), experiment=experiment,
+    )  # fmt: skip
+    params, batch = task.init(jax.random.key(0)), task.sample_batch(task.data, jax.random.key(1), jnp.array(0))
+    _, grad = jax.jit(task.loss_and_grad)(params, batch, jax.random.key(2), jnp.array(0))
+    assert np.abs(grad["w"][:2, 0]).max() > 0
+
+
+def test_a_step_beyond_all_segments_is_refused_and_beyond_some_is_told(dataset: LabelledSet, caplog):
+    with pytest.raises(UserError, match=r"labels\.frame_step=20: leaves at most one frame of each .* has 17 frames"):
+        Recognition.of(make_experiment(**{"labels.frame_step": 20}), dataset)
+    check_step(dataset.split("train"), dataclasses.replace(LABELS, frame_step=5))
+    assert not caplog.records
+    check_step(dataset.split("train"), dataclasses.replace(LABELS, frame_step=6))
+    assert re.search(r"frame_step=6: leaves at most one frame, .* of \d of \d+ training segments", caplog.text)
 
 
 @pytest.mark.slow

@@ -6,8 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from motion_jax.geometry.kinematics import frame_positions, integrate_root
+from motion_jax.geometry.rotations import matrix_from_rotvec
 from motion_jax.skeletons.bodies import CMU, H36M
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.visualize.poses import Track, head, make_track, resting
@@ -45,6 +47,37 @@ def test_the_body_stands_in_the_middle_and_looks_ahead(body: Skeleton):
     assert track.turns[NOW, 2, 0] == pytest.approx(0, abs=1e-6)
     assert track.turns[NOW, 2, 2] > 0
     np.testing.assert_allclose(np.linalg.det(track.turns), 1, atol=1e-5)  # turned, not mirrored
+
+
+LYING = [np.roll(np.eye(3), 1, axis=0), np.roll(np.eye(3), 2, axis=0), np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])]
+
+
+@BODIES
+@pytest.mark.parametrize("turn", LYING, ids=["y is z", "y is x", "y is -z"])
+def test_a_body_that_lies_at_rest_stands_as_it_was_recorded(body: Skeleton, turn: np.ndarray):
+    """The same motion of a body whose rest pose, and with it every axis, is turned: of differences the world too."""
+    lying = dataclasses.replace(body, offsets=body.offsets @ turn)
+    frames = motion(body)
+    turned = (frames.reshape(len(frames), -1, 3) @ turn).reshape(frames.shape)
+    if body.root == "absolute":  # the world is upright, so that the root makes up for how the body lies
+        turned[:, :3] = frames[:, :3] + (body.offsets[0] - lying.offsets[0]) / body.translation_mm
+        root = matrix_from_rotvec(frames[:, 3:6])
+        turned[:, 3:6] = Rotation.from_matrix(turn.T @ root).as_rotvec()
+    expected, found = make_track(body, frames, NOW, 1), make_track(lying, turned, NOW, 1)
+    np.testing.assert_allclose(found.places, expected.places, atol=0.1)  # mm
+    np.testing.assert_allclose(found.turns, expected.turns, atol=1e-4)
+    np.testing.assert_allclose(found.moves, expected.moves, atol=0.5)
+    assert head(lying) == head(body)
+
+
+def test_recorded_poses_tell_what_is_upright_not_the_one_at_rest():
+    frames = np.zeros((2, CMU.columns), np.float32)
+    for joint, parent in enumerate(CMU.parents):
+        if parent == 0:  # all that hangs on the root lies on its side
+            frames[:, 3 + 3 * joint + 2] = np.pi / 2
+    middle = make_track(CMU, frames, 0, 1).places.mean(axis=0)
+    over = middle[list(CMU.part_joints("spine"))].mean(axis=0) - middle[list(CMU.part_joints("left_leg"))].mean(axis=0)
+    assert over[1] > 3 * np.abs(over[[0, 2]]).max()
 
 
 @BODIES

@@ -2,6 +2,7 @@
 
 A format is a module with a record `Format` and a line in `FORMATS`. Another package adds its own by an entry point of
 the group `motion_jax.formats`, whose name is the suffix and whose object is the record; see docs/adding_a_format.md.
+Of a suffix of two words (`.smpl.npz`) the longer one counts.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from motion_jax.data.formats import acclaim, bva, bvh, c3d, htr, npz, text
+from motion_jax.data.formats import acclaim, bva, bvh, c3d, htr, joint_positions, npz, text
 from motion_jax.data.formats._plugins import Registry
 from motion_jax.data.formats.format import Format, ReadOptions
+from motion_jax.data.formats.npz import holds_motion
+from motion_jax.data.formats.unread import why_unread
 from motion_jax.data.motion.motion import Markers, Motion, in_unit, positions
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.data.motion.resample import resample
@@ -21,8 +24,8 @@ from motion_jax.errors import UserError
 from motion_jax.runtime.files import written_atomically
 
 __all__ = [
-    "FORMATS", "Format", "Markers", "Motion", "ReadOptions", "check_written", "in_unit", "positions", "read_markers",
-    "read_motion", "resample", "write_markers", "write_motion",
+    "FORMATS", "Format", "Markers", "Motion", "ReadOptions", "check_written", "format_of", "holds_markers",
+    "holds_motion", "in_unit", "positions", "read_markers", "read_motion", "resample", "write_markers", "write_motion",
 ]  # fmt: skip
 
 FORMATS: Mapping[str, Format] = Registry(
@@ -30,6 +33,10 @@ FORMATS: Mapping[str, Format] = Registry(
         ".bvh": bvh.FORMAT,
         ".txt": text.FORMAT,
         ".npz": npz.FORMAT,
+        ".motion.npz": npz.OWN_FORMAT,
+        ".smpl.npz": npz.SMPL_FORMAT,
+        ".positions.npz": npz.POSITIONS_FORMAT,
+        ".npy": joint_positions.NPY_FORMAT,
         ".amc": acclaim.FORMAT,
         ".asf": acclaim.SKELETON_FORMAT,
         ".htr": htr.FORMAT,
@@ -44,6 +51,7 @@ def read_motion(
     unit_mm: float | None = None,
     skeleton: Path | str | None = None,
     fps: float | None = None,
+    person: int | None = None,
 ) -> Motion:
     """The body and its motion in one file, by its suffix.
 
@@ -53,15 +61,18 @@ def read_motion(
         skeleton: the file that holds the body, where it is one of its own (.asf); None: looked for beside `path`.
         fps: frames per second at which it was recorded, in place of what the file says. None: as the file says, or as
             is usual for its format. No frame is changed.
+        person: which of several people, from 1, where a file may hold them (.npz, .npy). None: the only one.
 
     Raises:
         UserError: the suffix is unknown, an argument is impossible, the file cannot be read, or it is broken; it names
             file and line.
     """
     path, form = Path(path), _form(Path(path))
-    options = _options(unit_mm, fps, skeleton)
+    options = _options(unit_mm, fps, skeleton, person)
     if skeleton is not None and not form.separate_skeleton:
         raise UserError(f"{path}: {form.name} holds its own skeleton: skeleton={skeleton} must not be given")
+    if person is not None and not form.several_people:
+        raise UserError(f"{path}: {form.name} holds one person: person={person} must not be given")
     if form.read is None:
         raise UserError(f"{path}: {_no_rotations(form)} Motion is read from {_suffixes('read')}")
     _check_not_empty(path)
@@ -82,13 +93,15 @@ def write_motion(motion: Motion, path: Path | str) -> None:
         write(motion, draft)
 
 
-def read_markers(path: Path | str, unit_mm: float | None = None, fps: float | None = None) -> Markers:
+def read_markers(
+    path: Path | str, unit_mm: float | None = None, fps: float | None = None, person: int | None = None
+) -> Markers:
     """The labelled markers in one file. Arguments and errors are those of `read_motion`."""
     path, form = Path(path), _form(Path(path))
     if form.read_markers is None:
         raise UserError(f"{path}: {form.name} holds no markers: it must be one of {_suffixes('read_markers')}")
     _check_not_empty(path)
-    markers = form.read_markers(path, _options(unit_mm, fps))
+    markers = form.read_markers(path, _options(unit_mm, fps, person=person))
     return markers if fps is None else dataclasses.replace(markers, fps=float(fps))
 
 
@@ -113,7 +126,7 @@ def _draft_of(path: Path) -> Iterator[Path]:
 
 def check_written(path: Path | str, markers: bool = False) -> None:
     """Raises `UserError` if motions, or markers, cannot be written in the form that the suffix names."""
-    form = FORMATS.get(Path(path).suffix.lower())
+    form = format_of(path)
     if form is None:
         allowed = _suffixes("write_markers" if markers else "write")
         raise UserError(f"{path}: suffix {Path(path).suffix!r} is unknown: it must be one of {allowed}")
@@ -124,11 +137,30 @@ def check_written(path: Path | str, markers: bool = False) -> None:
         raise UserError(f"{path}: {form.name} is not written: it must be one of {_suffixes('write')}")
 
 
-def _options(unit_mm: float | None, fps: float | None, skeleton: Path | str | None = None) -> ReadOptions:
+def format_of(path: Path | str) -> Format | None:
+    """The format that a file's suffix names; None where it names none."""
+    name = Path(path).name.lower()
+    fitting = [suffix for suffix in FORMATS if name.endswith(suffix) and name != suffix]
+    return FORMATS[max(fitting, key=len)] if fitting else None
+
+
+def holds_markers(path: Path | str) -> bool:
+    """Whether a file is one for `read_markers`: its format holds nothing else, or this file of it does not."""
+    form = format_of(path)
+    if form is None or form.read_markers is None:
+        return False
+    return form.read is None or npz.holds_markers(Path(path))
+
+
+def _options(
+    unit_mm: float | None, fps: float | None, skeleton: Path | str | None = None, person: int | None = None
+) -> ReadOptions:
     if unit_mm is not None and not 0 < unit_mm < float("inf"):
         raise UserError(f"unit_mm={unit_mm}: it must be a finite number above 0")
     check_rate(fps)
-    return ReadOptions(unit_mm, fps, None if skeleton is None else Path(skeleton))
+    if person is not None and not (isinstance(person, int) and person >= 1):
+        raise UserError(f"person={person}: it must be a whole number, 1 or more")
+    return ReadOptions(unit_mm, fps, None if skeleton is None else Path(skeleton), person)
 
 
 def _check_not_empty(path: Path) -> None:
@@ -138,8 +170,10 @@ def _check_not_empty(path: Path) -> None:
 
 
 def _form(path: Path) -> Format:
-    form = FORMATS.get(path.suffix.lower())
+    form = format_of(path)
     if form is None:
+        if (why := why_unread(path)) is not None:
+            raise UserError(why)
         raise UserError(f"{path}: suffix {path.suffix!r} is unknown: it must be one of {', '.join(FORMATS)}")
     return form
 

@@ -20,6 +20,7 @@ class ReadOptions:
     unit_mm: float | None = None  # mm to the file's unit of length
     fps: float | None = None  # frames per second; a reader may ignore it, its caller sets it
     skeleton: Path | None = None  # the file of the body; only for formats with `separate_skeleton`
+    person: int | None = None  # which of several people, from 1; only for formats with `several_people`
 
 
 class Format(NamedTuple):
@@ -35,4 +36,5 @@ class Format(NamedTuple):
     read_markers: Callable[[Path, ReadOptions], Markers] | None = None
     write_markers: Callable[[Markers, Path], None] | None = None
     separate_skeleton: bool = False  # the body is in a file of its own
+    several_people: bool = False  # a file may hold more than one
     own_unit: bool = False  # written lengths are in the unit that its reader takes for granted, not in the motion's

@@ -1,13 +1,20 @@
-"""A motion in numpy's archive: everything that the record holds, bit for bit, and no pickle."""
+"""Numpy's archive: whatever the names of its arrays say, never a pickle.
+
+A motion of ours (`frames` and `joints`: everything that the record holds, bit for bit), SMPL parameters
+(`formats.smpl`), positions of joints (`formats.joint_positions`) or markers (`names` and `points`). Written is what a
+motion came of, SMPL parameters or ours; `.motion.npz`, `.smpl.npz` and `.positions.npz` say which.
+"""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from motion_jax.data.formats._parsing.arrays import read_arrays
+from motion_jax.data.formats import joint_positions, smpl
+from motion_jax.data.formats._parsing.arrays import Archive, open_archive, read_array_header
 from motion_jax.data.formats.bvh import CHANNELS
 from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Channels, Markers, Motion
@@ -15,11 +22,17 @@ from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 
 _NEEDED = ("frames", "fps", "joints", "parents", "parts", "offsets", "translation_mm")
+_EXTRA = "extra."  # before the names of arrays that a motion carries without reading them
 _KINDS = {"i": "whole numbers", "f": "numbers", "U": "text"}
 
 
 def write_npz(motion: Motion, path: Path) -> None:
-    """Writes a motion. Text is held as numpy's own; `channels` as one line of words a joint."""
+    """Writes a motion in the arrays that it came of: SMPL parameters again, else ours."""
+    (smpl.write_smpl if smpl.from_smpl(motion) else write_own)(motion, path)
+
+
+def write_own(motion: Motion, path: Path) -> None:
+    """Writes a motion in arrays of ours. Text is held as numpy's own; `channels` as one line of words a joint."""
     body = motion.skeleton
     arrays = {
         "frames": motion.frames,
@@ -39,6 +52,7 @@ def write_npz(motion: Motion, path: Path) -> None:
         arrays["file_offsets"] = motion.file_offsets
     if motion.places is not None:
         arrays["places"] = motion.places
+    arrays |= {_EXTRA + name: array for name, array in motion.extras.items()}
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -56,13 +70,91 @@ def write_npz_markers(markers: Markers, path: Path) -> None:
 
 
 def read_npz(path: Path, options: ReadOptions) -> Motion:
-    """A motion that `write_npz` wrote, or that has its arrays. Raises `UserError`."""
+    """The motion in an archive, of whatever arrays. Raises `UserError`."""
+    with open_archive(path) as archive:
+        if {"frames", "joints"} <= set(archive.names):
+            return _read_own(archive, options)
+        if smpl.is_smpl(archive.names):
+            return smpl.read_smpl(archive, options)
+        if {"names", "points"} <= set(archive.names):
+            raise UserError(f"{path}: holds markers (names, points), and a motion needs the rotations of joints")
+        if (name := joint_positions.positions_array(archive)) is not None:
+            return joint_positions.as_motion(joint_positions.read_places(archive, name, options))
+        return _read_own(archive, options)
+
+
+def read_npz_markers(path: Path, options: ReadOptions) -> Markers:
+    """Markers that `write_npz_markers` wrote, or positions of joints. Raises `UserError`."""
+    with open_archive(path) as archive:
+        if {"names", "points"} <= set(archive.names):
+            return _read_own_markers(archive, options)
+        if (name := joint_positions.positions_array(archive)) is not None:
+            return joint_positions.as_markers(joint_positions.read_places(archive, name, options))
+        raise UserError(
+            f"{path}: holds no markers: looked for names and points, or one of {', '.join(joint_positions.ARRAYS)}"
+        )
+
+
+def holds_motion(path: Path) -> bool:
+    """Whether an .npz or .npy holds a motion, by the names and shapes of its arrays; a broken one may."""
+    return _holds(path) == "motion"
+
+
+def holds_markers(path: Path) -> bool:
+    """Whether an .npz or .npy holds markers, or positions of joints of an unknown body."""
+    return _holds(path) == "markers"
+
+
+def _holds(path: Path) -> str:
+    """What an .npz or .npy holds: motion, markers, or neither ("")."""
+    try:
+        if path.suffix.lower() == ".npy":
+            shape = read_array_header(path).shape
+            if len(shape) not in (3, 4) or shape[-1] != 3:
+                return ""
+            return _kind_of_places(joint_positions.read_npy_places(path, _LOOKING))
+        with open_archive(path) as archive:
+            names = set(archive.names)
+            if {"frames", "joints"} <= names or smpl.is_smpl(archive.names):
+                return "motion"
+            if {"names", "points"} <= names:
+                return "markers"
+            name = joint_positions.positions_array(archive)
+            return "" if name is None else _kind_of_places(joint_positions.read_places(archive, name, _LOOKING))
+    except UserError:
+        return "motion"  # reading says why not
+
+
+def _kind_of_places(places: joint_positions.Places) -> str:
+    return "motion" if joint_positions.is_known_body(places) else "markers"
+
+
+def _read_own_markers(archive: Archive, options: ReadOptions) -> Markers:
+    """Markers in arrays of ours."""
+    path, arrays = archive.path, archive.read_all()
+    names, points = _table(arrays, "names", "U", 1, path), _table(arrays, "points", "f", 3, path)
+    if points.shape[1:] != (len(names), 3) or not len(points):
+        raise UserError(f"{path}: points is {list(points.shape)}: it must be [F, {len(names)}, 3], as there are names")
+    if "fps" not in arrays and not options.fps:
+        raise UserError(f"{path}: holds no array 'fps': give the rate by --input_fps (in Python fps=)")
+    return Markers(
+        names=tuple(names.tolist()),
+        points=points.astype(np.float64) * (options.unit_mm or 1.0),
+        fps=options.fps or _number(arrays, "fps", path),
+        first_frame=int(_table(arrays, "first_frame", "i", 0, path)) if "first_frame" in arrays else 0,
+        source=str(path),
+    )
+
+
+def _read_own(archive: Archive, options: ReadOptions) -> Motion:
+    """A motion in arrays of ours. Raises `UserError`."""
+    path = archive.path
     if options.unit_mm is not None:
         raise UserError(f"{path}: it states its unit of length itself: unit_mm={options.unit_mm} must not be given")
-    arrays = read_arrays(path)
+    arrays = archive.read_all()
     for name in _NEEDED:
         if name not in arrays and not (name == "fps" and options.fps):
-            raise UserError(f"{path}: holds no array {name!r}: a motion needs {', '.join(_NEEDED)}")
+            raise UserError(f"{path}: holds no array {name!r}: {_looked_for(arrays)}")
     frames = _table(arrays, "frames", "f", 2, path)
     return Motion(
         skeleton=_skeleton(arrays, path),
@@ -73,6 +165,18 @@ def read_npz(path: Path, options: ReadOptions) -> Motion:
         places=_table(arrays, "places", "f", 3, path).astype(np.float64) if "places" in arrays else None,
         root_offset=_root_offset(arrays, path),
         file_offsets=_file_offsets(arrays, path),
+        extras={name.removeprefix(_EXTRA): array for name, array in arrays.items() if name.startswith(_EXTRA)},
+    )
+
+
+def _looked_for(arrays: dict[str, np.ndarray]) -> str:
+    """What an archive of other arrays lacks."""
+    needed = f"a motion needs {', '.join(_NEEDED)}"
+    if set(arrays) & set(_NEEDED[:1] + _NEEDED[2:]):
+        return needed
+    return (
+        f"{needed}; or SMPL parameters (poses and trans; root_orient and pose_body; global_orient and body_pose; "
+        f"pose_world), or positions [F, J, 3]; it has {', '.join(name[:32] for name in list(arrays)[:12]) or 'none'}"
     )
 
 
@@ -139,4 +243,10 @@ def _table(arrays: dict[str, np.ndarray], name: str, kind: str, axes: int, path:
     return array
 
 
-FORMAT = Format("numpy's archive", read=read_npz, write=write_npz, write_markers=write_npz_markers)
+_LOOKING = ReadOptions(unit_mm=1.0, fps=1.0, person=1)
+_READ: dict[str, Any] = {"read": read_npz, "read_markers": read_npz_markers, "several_people": True}
+
+FORMAT = Format("numpy's archive", write=write_npz, write_markers=write_npz_markers, **_READ)
+OWN_FORMAT = Format("numpy's archive of a motion", write=write_own, **_READ)
+SMPL_FORMAT = Format("SMPL parameters", write=smpl.write_smpl, own_unit=True, **_READ)
+POSITIONS_FORMAT = Format("positions in numpy's archive", write=joint_positions.write_positions, **_READ)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 
 from motion_jax.config import LabelsConfig
 from motion_jax.data.labelled.modalities import inputs_of
@@ -94,6 +95,26 @@ def make_examples(sequences: Several[Sequence], space: LabelSpace, labels: Label
     packed = Packed(*map(jnp.asarray, (np.concatenate(frames).astype(np.float32), first, length, label)))
     until = np.cumsum(np.bincount(bucket, minlength=len(lengths)))
     return Examples(packed, tuple(map(int, lengths)), tuple(map(int, until)), numbers, segment)
+
+
+def check_step(sequences: Several[Sequence], labels: LabelsConfig) -> None:
+    """Warns where `labels.frame_step` leaves segments of several frames one frame: there is no motion in it.
+
+    Raises:
+        UserError: it leaves none of them two.
+    """
+    step = labels.frame_step
+    long = [one for sequence in sequences for one in sequence.segments if one.end - one.start > 1]
+    single = sum(-(-one.end // step) - -(-one.start // step) <= 1 for one in long)
+    if single and single == len(long):
+        longest = max(one.end - one.start for one in long)
+        raise UserError(
+            f"labels.frame_step={step}: leaves at most one frame of each segment, in which nothing moves: the "
+            f"longest has {longest} frames"
+        )
+    if single:
+        logging.warning("labels.frame_step=%d: leaves at most one frame, without motion, of %d of %d training segments",
+                        step, single, len(long))  # fmt: skip
 
 
 def count_examples(sequences: Several[Sequence], labels: LabelsConfig, classes: int) -> np.ndarray:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
-import zipfile
 from collections.abc import Mapping
 from collections.abc import Sequence as Several
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 
 from motion_jax.data.findings import Finding, sort_findings
 from motion_jax.data.finite import check_values
+from motion_jax.data.formats._parsing.arrays import MAX_BYTES, open_archive
 from motion_jax.data.labelled.files import read_bytes
 from motion_jax.data.labelled.reading import Reading, Request
 from motion_jax.data.labelled.segments import read_tables, with_table
@@ -29,6 +28,7 @@ from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
 
 FPS = 30.0  # of LMDB (RU-LSTM), and of a .npz that does not say
+_DEEPEST = 32  # bytes that a byte of a large archive may become: features do not compress well, bombs a thousandfold
 _GENERIC = ("full", "trimmed", "features", "data")  # folders between a modality's name and its data.mdb
 
 
@@ -135,11 +135,8 @@ def read_archive(content: bytes, source: str) -> dict[str, Any]:
     """The arrays of a .npz, `[F, D]` float32 of one F, and "fps" where it is there. Raises `UserError`."""
     if not content:
         raise UserError(f"{source}: is empty")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            loaded = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"{source}: cannot be read as a .npz of numbers: {error}") from None
+    with open_archive(Path(source), content, max(MAX_BYTES, _DEEPEST * len(content))) as archive:
+        loaded: dict[str, Any] = archive.read_all()
     rate = loaded.pop("fps", None)
     if rate is not None and not (np.size(rate) == 1 and np.issubdtype(np.asarray(rate).dtype, np.number) and rate > 0):
         raise UserError(f"{source}: fps must be one number above 0")

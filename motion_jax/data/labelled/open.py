@@ -12,7 +12,7 @@ import numpy as np
 from absl import logging
 
 from motion_jax.config import DataConfig, LabelsConfig
-from motion_jax.data.cache import cache_place, check_source, open_dataset, warn_uncached
+from motion_jax.data.cache import at_usual_place, cache_place, check_source, open_dataset, warn_uncached
 from motion_jax.data.datasets import DatasetSpec, LabelledFiles, MotionFiles
 from motion_jax.data.findings import Finding, raise_errors
 from motion_jax.data.labelled import recordings, segments
@@ -42,7 +42,7 @@ def open_labelled(data: DataConfig, labels: LabelsConfig) -> LabelledSet:
     Raises:
         UserError: as `open_dataset`; or the table is not right, a class is unknown, or has no training segment.
     """
-    spec = check_source(data)
+    spec, data = check_source(data), at_usual_place(data)
     if labels.fold > 1 and labels.fold > len(folds := _folds(spec)):
         has = f"has {len(folds)}" if folds else "has no"
         raise UserError(f"labels.fold={labels.fold}: data set {spec.name!r} {has} published folds")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import field
 
 import numpy as np
 
@@ -34,6 +36,7 @@ class Motion:
     file_offsets: np.ndarray | None = None  # [J, 3] file unit: of a BVH whose places make another body than its OFFSETs
     notes: tuple[str, ...] = ()  # what the file does not say and its reader took for granted, for reports
     warnings: tuple[str, ...] = ()  # where the file is odd or contradicts itself, and what its reader made of it
+    extras: Mapping[str, np.ndarray] = field(default_factory=dict)  # what else the file had (formats.smpl)
 
     def __post_init__(self) -> None:
         joints, wanted = len(self.skeleton.joints), self.skeleton.columns

@@ -318,12 +318,14 @@ def _axes(
                 whole[:, 0] = quaternion_multiply(turned[:, joint], quaternion_conjugate(axes[0]))
                 corrected.append(f"{motion.skeleton.joints[joint]} by {np.rad2deg(abs(pitch)):.0f} degrees")
             continue
-        held = _held(c, joints, rests, turned, whole)
+        held, sure = _held(c, joints, rests, turned, whole)
         limit = _PRONATED if name.endswith(("elbow", "wrist")) else _HELD
-        if held is not None and (np.linalg.norm(held) > limit or angle > _OPPOSITE):
+        far = held is not None and np.linalg.norm(held) > limit
+        if held is not None and (far or sure or angle > _OPPOSITE):
             axes[c] = quaternion_multiply(quaternion_from_rotvec(held), axes[c])
             whole[:, c] = quaternion_multiply(turned[:, joint], quaternion_conjugate(axes[c]))
-            corrected.append(f"{motion.skeleton.joints[joint]} by {np.rad2deg(np.linalg.norm(held)):.0f} degrees")
+            if far:
+                corrected.append(f"{motion.skeleton.joints[joint]} by {np.rad2deg(np.linalg.norm(held)):.0f} degrees")
     if not corrected:
         return axes, ()
     return axes, (f"axes turned to how the joints are held over the recording: {', '.join(corrected)}",)
@@ -358,18 +360,21 @@ def _pitch(pelvis: np.ndarray, trunk: np.ndarray) -> float:
     return float(np.arctan2(-mean[2], mean[1]))
 
 
-def _held(c: int, joints: JointMap, rests: np.ndarray, turned: np.ndarray, whole: np.ndarray) -> np.ndarray | None:
+def _held(
+    c: int, joints: JointMap, rests: np.ndarray, turned: np.ndarray, whole: np.ndarray
+) -> tuple[np.ndarray | None, bool]:
     """How the axes of a joint must turn `[3]` so that it is held, on average, as in living bodies; None: unknown.
 
-    Joints with a bone turn about it alone, those at the ends of chains at will.
+    Joints with a bone turn about it alone, those at the ends of chains at will. Beside it, whether a hinge says so:
+    that is the same in every recording of a body, where means depend on what is done in it.
     """
     name, parent, bone = BODY22.joints[c], BODY22.parents[c], _bone(c)
     local = quaternion_multiply(quaternion_conjugate(whole[:, parent]), whole[:, c])
     if bone is None:
-        return _mean_rotation(local)
-    twist = _twist_of_hinge(c, joints, rests, turned, whole[:, c], bone) if name in _HINGES else None
-    twist = _mean_twist(local, bone) if twist is None else twist
-    return None if twist is None else twist * bone
+        return _mean_rotation(local), False
+    hinge = _twist_of_hinge(c, joints, rests, turned, whole[:, c], bone) if name in _HINGES else None
+    twist = _mean_twist(local, bone) if hinge is None else hinge
+    return (None if twist is None else twist * bone), hinge is not None
 
 
 def _framed(left: np.ndarray, up: np.ndarray) -> np.ndarray:

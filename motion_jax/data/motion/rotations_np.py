@@ -61,6 +61,28 @@ def matrix_from_quaternion(quaternion: np.ndarray) -> np.ndarray:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+def quaternion_from_matrix(matrix: np.ndarray) -> np.ndarray:
+    """Matrices `[..., 3, 3]` to unit quaternions `[..., 4]`; of the four ways the one that divides by the largest."""
+    m = [[matrix[..., row, column] for column in range(3)] for row in range(3)]
+    ways = np.stack(
+        [
+            np.stack([1 + m[0][0] + m[1][1] + m[2][2], m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1]], -1),
+            np.stack([m[2][1] - m[1][2], 1 + m[0][0] - m[1][1] - m[2][2], m[0][1] + m[1][0], m[0][2] + m[2][0]], -1),
+            np.stack([m[0][2] - m[2][0], m[0][1] + m[1][0], 1 - m[0][0] + m[1][1] - m[2][2], m[1][2] + m[2][1]], -1),
+            np.stack([m[1][0] - m[0][1], m[0][2] + m[2][0], m[1][2] + m[2][1], 1 - m[0][0] - m[1][1] + m[2][2]], -1),
+        ],
+        axis=-2,
+    )
+    best = np.argmax(np.diagonal(ways, axis1=-2, axis2=-1), axis=-1)
+    chosen = np.take_along_axis(ways, best[..., None, None], axis=-2)[..., 0, :]
+    return chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
+
+
+def rotvec_from_matrix(matrix: np.ndarray) -> np.ndarray:
+    """Matrices `[..., 3, 3]` to rotation vectors `[..., 3]` of length in [0, pi]."""
+    return rotvec_from_quaternion(quaternion_from_matrix(matrix))
+
+
 def matrix_from_rotvec(rotvec: np.ndarray) -> np.ndarray:
     """Rotation vectors `[..., 3]` to matrices `[..., 3, 3]`."""
     return matrix_from_quaternion(quaternion_from_rotvec(rotvec))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +12,8 @@ from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.errors import UserError
 from motion_jax.inference.anticipator import Coming, TrainedAnticipator
 from motion_jax.inference.recogniser import Recogniser, one_body, rows_sequence
+from motion_jax.inference.stream.live import AnswerT, LiveStream
 from motion_jax.inference.stream.pose_stream import Bridge, PoseStream
-from motion_jax.inference.stream.stamps import PoseCounts
 
 LIVE = "live motion"  # the source of its sequences, for messages
 
@@ -39,10 +38,7 @@ class Anticipation(NamedTuple):
     bridged: np.ndarray  # [T] bool, which of the frames that were read lie where no pose came for too long
 
 
-AnswerT = TypeVar("AnswerT")
-
-
-class LabelStream(ABC, Generic[AnswerT]):
+class LabelStream(LiveStream[AnswerT]):
     """A window of T network frames that slides over live motion, each read as a recording of its own."""
 
     def __init__(
@@ -73,60 +69,6 @@ class LabelStream(ABC, Generic[AnswerT]):
             max_bridge=max_bridge,
         )
         self._answer(0.0)
-
-    @property
-    def reach(self) -> float:
-        """s that the poses must reach back before the newest."""
-        return self._stream.reach
-
-    @property
-    def period(self) -> float:
-        """s between two answers."""
-        return self._stream.period
-
-    @property
-    def counts(self) -> PoseCounts:
-        """What became of the poses so far."""
-        return self._stream.counts
-
-    def push(self, pose: np.ndarray, stamp: float) -> AnswerT | None:
-        """Takes in a pose `[D]` observed at `stamp`, s on any clock that goes on, and answers where it is time to.
-
-        Raises:
-            UserError: the pose is not `[D]` real numbers, or the stamp is no number.
-        """
-        if not self.observe(pose, stamp) or not self._stream.is_due(stamp):
-            return None
-        answer = self.answer()
-        if answer is not None:
-            self._stream.answered(stamp)
-        return answer
-
-    def observe(self, pose: np.ndarray, stamp: float) -> bool:
-        """Takes in a pose as `push` does, without an answer; whether it was taken.
-
-        Raises:
-            UserError: as `push`.
-        """
-        return self._stream.observe(pose, stamp)
-
-    def answer(self, stamp: float | None = None) -> AnswerT | None:
-        """What `push` answers, of the window up to the newest pose, or up to `stamp`, to which no pose has come since.
-
-        Poses that have not come are stood in for as `bridge` says.
-
-        Returns:
-            None where the poses do not reach back far enough, or `stamp` lies more than `max_bridge` after the newest.
-
-        Raises:
-            UserError: the stamp is no number.
-        """
-        at = self._stream.read(stamp)
-        return None if at is None else self._answer(at)
-
-    @abstractmethod
-    def _answer(self, at: float) -> AnswerT:
-        """Of the rows that were read up to `at`."""
 
     def _sequence(self) -> Sequence:
         """The rows that were read."""

@@ -11,8 +11,8 @@ from motion_jax.data.motion.root_forms import from_absolute, to_absolute
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
 from motion_jax.inference.predictor import Predictor
+from motion_jax.inference.stream.live import LiveStream
 from motion_jax.inference.stream.pose_stream import Bridge, PoseStream
-from motion_jax.inference.stream.stamps import PoseCounts
 from motion_jax.skeletons.skeleton import Root
 
 
@@ -25,7 +25,7 @@ class Prediction(NamedTuple):
     radii: Radii | None = None  # mm around the joints at each frame, of this prediction; None: not calibrated
 
 
-class StreamingPredictor:
+class StreamingPredictor(LiveStream[Prediction]):
     """A predictor for live motion: `push(pose, stamp) -> None | Prediction`.
 
     Poses come at any rate up to `rate`, evenly or not. For each prediction the model's S frames are read at the newest
@@ -110,57 +110,16 @@ class StreamingPredictor:
         )
         self._history = np.zeros((1, predictor.source_length, space.columns), np.float32)
         predictor.compile(1)
-        self._answer()
-
-    @property
-    def reach(self) -> float:
-        """s that the poses must reach back before the newest."""
-        return self._stream.reach
-
-    @property
-    def counts(self) -> PoseCounts:
-        """What became of the poses so far."""
-        return self._stream.counts
-
-    def push(self, pose: np.ndarray, stamp: float) -> Prediction | None:
-        """Takes in a pose `[D]` observed at `stamp`, s on any clock that goes on, and predicts where it is time to.
-
-        Raises:
-            UserError: the pose is not `[D]` real numbers, or the stamp is no number.
-        """
-        if not self.observe(pose, stamp) or not self._stream.is_due(stamp):
-            return None
-        prediction = self.predict()
-        if prediction is not None:
-            self._stream.answered(stamp)
-        return prediction
-
-    def observe(self, pose: np.ndarray, stamp: float) -> bool:
-        """Takes in a pose as `push` does, without predicting; whether it was taken.
-
-        Raises:
-            UserError: as `push`.
-        """
-        return self._stream.observe(pose, stamp)
+        self._poses()
 
     def predict(self, stamp: float | None = None) -> Prediction | None:
-        """What comes after the newest pose, or after `stamp`, to which no pose has come since.
+        """What comes after the newest pose, or after `stamp`: as `answer`, with its errors."""
+        return self.answer(stamp)
 
-        What lies after the newest pose is bridged as `bridge` says. It is no observation: the next pose replaces it. A
-        `stamp` before the newest pose counts as that pose's.
-
-        Returns:
-            None where the poses do not reach back far enough, or `stamp` lies more than `max_bridge` after the newest.
-
-        Raises:
-            UserError: the stamp is no number.
-        """
-        at = self._stream.read(stamp)
-        if at is None:
-            return None
+    def _answer(self, at: float) -> Prediction:
         by_frame = self._stream.bridged.reshape(self.predictor.source_length, -1)  # one a frame, or two of steps
         bridged = np.logical_or.reduce(by_frame, axis=1)
-        poses, radii = self._answer(), self.predictor.radii
+        poses, radii = self._poses(), self.predictor.radii
         if radii is not None and radii.scale is not None:
             radii = self.predictor.radii_of_rows(self._history, np.asarray(self._codes))
         return Prediction(self._ahead + at, poses, bridged, radii)
@@ -173,7 +132,7 @@ class StreamingPredictor:
             return frames
         return np.stack([frames - 1 / (space.fps * self._stride), frames], axis=1).reshape(-1)
 
-    def _answer(self) -> np.ndarray:
+    def _poses(self) -> np.ndarray:
         """`[T, D]` after the rows that were read."""
         rows = self._stream.rows
         if self._root == "absolute":

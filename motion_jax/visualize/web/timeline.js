@@ -1,5 +1,4 @@
 // Errors under the time that they belong to, and where the attention looks in the part that was observed.
-const timeline = document.getElementById("timeline");
 const MARGIN = { left: 14, right: 14, top: 16, bottom: 18, between: 18, gutter: 34 };
 const SHARE = Math.min(0.36, past / FRAMES); // of the width, for what was observed
 
@@ -116,14 +115,4 @@ function drawCursor(ctx, scene, frame, width, height) {
       disc(ctx, at, 3.6, css(theme.models[model]));
     });
   }
-}
-
-function followScrubbing() {
-  const scrub = (event) => seek(xToFrame(event.offsetX, timeline.getBoundingClientRect().width));
-  timeline.addEventListener("pointerdown", (event) => {
-    timeline.setPointerCapture(event.pointerId);
-    pause();
-    scrub(event);
-  });
-  timeline.addEventListener("pointermove", (event) => event.buttons && timeline.hasPointerCapture(event.pointerId) && scrub(event));
 }

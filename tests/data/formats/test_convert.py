@@ -101,9 +101,12 @@ def test_a_home_folder_is_meant_by_a_tilde(convert: Convert, put, arm, tmp_path)
     [
         (["--input=none/*.bvh", "--report"], "--input=none/*.bvh: no motion file there: looked for .bvh"),
         (["--input=a.bvh", "--output=b.bvh", "--input_fps=0"], "--input_fps=0: it must be a finite number"),
-        (["--input=a.bvh", "--output=b", "--format=.amc"], "--format=.amc: it must be one of .bvh, .txt, .npz"),
+        (["--input=a.bvh", "--output=b", "--format=.amc"], "--format=.amc: it must be one of .bvh, .txt, .npz, "),
         (["--input=a.bvh", "--output=c.txt", "--output_unit_mm=1"], "c.txt: --output_unit_mm=1: it must not be given"),
-        (["--input=a.bvh", "--output=aa"], "aa: suffix '' is unknown: it must be one of .bvh, .txt, .npz\n"),
+        (
+            ["--input=a.bvh", "--output=aa"],
+            "aa: suffix '' is unknown: it must be one of .bvh, .txt, .npz, .motion",
+        ),
         (["--input=a.bvh,b.bvh", "--output=c.bvh"], "--output: c.bvh names a file: it must be a folder for several"),
         (["--input=none.bvh", "--report"], "none.bvh: cannot be read: No such file"),
     ],

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from motion_jax.data.formats import Markers, read_motion, write_markers, write_motion
+from motion_jax.data.formats import Markers, read_markers, read_motion, write_markers, write_motion
 from motion_jax.data.frame_files import read_frames, write_frames
 from motion_jax.errors import UserError
 
@@ -45,7 +45,10 @@ def test_markers_are_written_for_others_to_read(tmp_path):
         assert found["names"].tolist() == ["LKNE", "RKNE"]
         np.testing.assert_array_equal(found["points"], points)
         assert (found["fps"], found["first_frame"]) == (200.0, 705)
-    with pytest.raises(UserError, match="holds no array 'frames'"):
+    again = read_markers(tmp_path / "m.npz")
+    np.testing.assert_array_equal(again.points, points)
+    assert (again.names, again.fps, again.first_frame) == (("LKNE", "RKNE"), 200.0, 705)
+    with pytest.raises(UserError, match=r"holds markers .names, points., and a motion needs the rotations of joints"):
         read_motion(tmp_path / "m.npz")
 
 
