@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
@@ -39,6 +39,16 @@ class _Moved(Exception):
     """What was being read has just been replaced by a newer checkpoint."""
 
 
+def _retried(read: Callable[[], Any]) -> Any:
+    """Orbax looks into each folder that it has listed, of which the run may have removed one in between."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return read()
+        except FileNotFoundError:
+            time.sleep(_PAUSE_S)
+    return read()
+
+
 class Checkpoints:
     """The checkpoints of one folder, the newest `keep` of them."""
 
@@ -50,7 +60,7 @@ class Checkpoints:
         self._folder = folder.resolve()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._manager = ocp.CheckpointManager(self._folder, options=options)
+            self._manager = _retried(lambda: ocp.CheckpointManager(self._folder, options=options))
         except OSError as error:
             raise UserError(f"{self._folder}: checkpoints cannot be kept there: {error.strerror}") from None
 
@@ -102,7 +112,7 @@ class Checkpoints:
                 return self._newest(target, last_attempt=attempt == _ATTEMPTS - 1)
             except _Moved:
                 time.sleep(_PAUSE_S)
-                self._manager.reload()
+                _retried(self._manager.reload)
         raise AssertionError("the last attempt returns or raises")
 
     def host_of(self, step: int) -> dict[str, Any]:
@@ -227,10 +237,10 @@ def is_sound(folder: Path) -> bool:
     try:
         record = unsealed((folder / "digest" / "metadata").read_text("utf-8"), str(folder), "checksums")
         with closing(ocp.PyTreeCheckpointHandler()) as handler:
-            tree = handler.metadata(folder / "state").tree
+            tree = handler.metadata(folder / "state").tree  # pyright: ignore[reportArgumentType]
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree, is_leaf=_has_shape)
             asked = ocp.args.PyTreeRestore(restore_args=as_numpy)  # pyright: ignore[reportCallIssue]
-            state = handler.restore(folder / "state", args=asked)
+            state = handler.restore(folder / "state", args=asked)  # pyright: ignore[reportArgumentType]
         return sorted(_digest(state).values()) == sorted(record["leaves"].values())
     except Exception:  # Orbax raises whatever the damaged byte provokes
         return False
