@@ -48,20 +48,26 @@ class Stop:
         self._saying = saying
         try:
             if self.signal:
-                self._leave()
+                raise Interrupted(128 + self.signal)
             yield
+        except Interrupted:
+            self._outside()
+            saying()
+            raise
         finally:
-            with self._leaving:
-                self._saying = None
+            self._outside()
 
     def on_signal(self, number: int) -> None:
         """Remembers the first signal, or leaves `at_once`."""
         self.signal = self.signal or number
         if self._saying is not None:
-            self._leave()
+            raise Interrupted(128 + number)
 
     def watch(self, numbers: socket.socket) -> None:
-        """Ends the process where a block of `at_once` does not; until the socket is closed."""
+        """Ends the process where a block of `at_once` does not; until the socket is closed.
+
+        It does not while XLA compiles, nor where what the handler raised came up in a callback, which loses it.
+        """
         done = threading.Event()
         while received := numbers.recv(1):
             done.wait(_GRACE_S)
@@ -72,11 +78,9 @@ class Stop:
                         sys.stdout.flush()
                     os._exit(128 + received[0])
 
-    def _leave(self) -> None:
-        saying, self._saying = self._saying, None
-        if saying is not None:
-            saying()
-        raise Interrupted(128 + (self.signal or 0))
+    def _outside(self) -> None:
+        with self._leaving:  # else the process ends here
+            self._saying = None
 
 
 @contextmanager

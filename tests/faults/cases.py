@@ -113,7 +113,7 @@ def signals(place: Place, count: int, dice: random.Random, folder: Path) -> Tall
     """SIGTERM, SIGINT, SIGHUP and SIGUSR1, each `count` times: in the compile, the steps, a report, a save in turn."""
     failures, slowest = [], dict.fromkeys(PHASES, 0.0)
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-    cases = [(number, PHASES[turn % len(PHASES)]) for number in numbers for turn in range(count)]
+    cases = [(number, PHASES[(turn + at) % len(PHASES)]) for at, number in enumerate(numbers) for turn in range(count)]
     with closing(Server(place)) as server:
         for case, (number, phase) in enumerate(cases):
             workdir = folder / str(case)
