@@ -61,7 +61,7 @@ class Status:
     @property
     def seconds_left(self) -> float | None:
         """Until the last step, at the current pace."""
-        if self.seconds_per_step is None or self.phase in (STOPPED, ENDED, FAILED):
+        if self.seconds_per_step is None or self.phase in (STOPPED, ENDED, FAILED, DIED):
             return None
         return self.seconds_per_step * (self.steps - self.step)
 

@@ -199,6 +199,23 @@ def test_a_log_is_kept_where_no_checkpoint_of_its_steps_can_be_read(
     _assert_as_whole(tmp_path / "run", whole, digest)
 
 
+def test_a_damaged_best_is_told_and_chosen_anew(
+    train: Fit, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    copy = shutil.copytree(whole, tmp_path / "run")
+    best = Workdir(copy).best
+    step = load_predictor(whole).step
+    for path in (best / str(step)).rglob("d/*"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"best: no usable .* The last checkpoint is sound: --checkpoint=last reads it"):
+        load_predictor(copy)
+    assert load_predictor(copy, "last").step == 20
+    train(copy, steps=25)
+    assert f"damaged-{step}" in _steps(best)
+    assert f"kept as damaged-{step}" in caplog.text
+    assert load_predictor(copy).step in (20, 25)
+
+
 SERVER = """
 import os, sys
 from motion_jax.commands import train
