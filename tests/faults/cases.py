@@ -76,22 +76,27 @@ def _finish(place: Place, server: Server, workdir: Path) -> str:
     return _compare(place, workdir)
 
 
-def _time_whole(server: Server, folder: Path) -> float:
-    """Seconds of an undisturbed process."""
+def _time_whole(server: Server, folder: Path) -> tuple[float, float]:
+    """Seconds of an undisturbed process, and of its updates, saves and reports."""
     begun = time.monotonic()
-    assert server.start(folder / "timed").wait() == 0, server.said()
-    return time.monotonic() - begun
+    child = server.start(folder / "timed")
+    _wait_for(folder / "timed", "training", child.lives, random.Random(0))
+    training = time.monotonic()
+    assert child.wait() == 0, server.said()
+    return time.monotonic() - begun, time.monotonic() - training
 
 
 def kill_nine(place: Place, count: int, dice: random.Random, folder: Path) -> Tally:
-    """Killed at a random moment of the process, from its start to its end, then run to the end."""
+    """Killed at a random moment, then run to the end: in turn while updates are done, and of the whole process."""
     failures, moments = [], []
     with closing(Server(place)) as server:
-        seconds = _time_whole(server, folder)
+        whole, training = _time_whole(server, folder)
         for number in range(count):
             workdir = folder / str(number)
             child = server.start(workdir)
-            child.kill_after(dice.uniform(0, seconds), signal.SIGKILL)
+            if number % 2 == 0:  # starting takes longer than these updates
+                _wait_for(workdir, "training", child.lives, dice)
+            child.kill_after(dice.uniform(0, whole if number % 2 else training), signal.SIGKILL)
             child.wait()
             rows = read_quietly(workdir)
             moments.append(rows[-1]["step"] if rows else 0)
