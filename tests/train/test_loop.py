@@ -27,7 +27,9 @@ from motion_jax.train import loop
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.log import Progress, read_metrics
-from motion_jax.train.replay import read_batch, replay
+from motion_jax.train.optimizer import make_optimizer
+from motion_jax.train.replay import read_batch, replay, write_batch
+from motion_jax.train.step import init_state
 from motion_jax.train.stop import Interrupted
 from motion_jax.train.task import Stream
 from motion_jax.train.workdir import Workdir
@@ -419,6 +421,19 @@ def test_divergence_names_its_step_and_spares_the_checkpoints(
     (tmp_path / "damaged.npz").write_bytes(damaged)
     with pytest.raises(UserError, match=r"--replay=\S+/damaged\.npz: (damaged|of another run)"):
         read_batch(tmp_path / "damaged.npz", task)
+
+
+def test_the_batch_of_a_streamed_set_is_written_as_that_of_one_in_memory(
+    configure: Configure, dataset: Dataset, tmp_path: Path
+):
+    written = []
+    for name in ("yes", "no"):
+        experiment = configure(data={"in_memory": name})
+        task = Forecasting.of(experiment, dataset)
+        state = init_state(task, make_optimizer(experiment), seed=0)
+        (tmp_path / name).mkdir()
+        written.append(read_batch(write_batch(Workdir(tmp_path / name), task, state, 7), task))
+    jax.tree.map(np.testing.assert_array_equal, *written)
 
 
 def test_an_overflowing_update_is_not_saved(configure: Configure, dataset: Dataset, tmp_path: Path):
