@@ -300,7 +300,7 @@ def test_the_new_model_is_trained_and_evaluated_in_both_modes(tmp_path: Path):
     predictor = load_predictor(tmp_path / "run")
     assert np.abs(predictor.params.w).max() > 0
     errors = {(report.model, report.mode): report.average for report in compare([predictor], dataset)}
-    assert len(errors) == 4
+    assert len(errors) == 6  # with zero-velocity and constant velocity
     assert np.isfinite(list(errors.values())).all()
     for mode in ("free_running", "one_step"):
         assert errors[experiment.name, mode] != errors["Zero-velocity", mode]

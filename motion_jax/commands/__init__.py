@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": Command("scores trained runs or baselines beside zero-velocity"),
     "backtest": Command("measures errors and coverage of a run on recordings of one's own, window after window"),
     "predict": Command("continues recorded motions: files in, files out"),
+    "watch": Command("shows what is predicted for a recording, as a page in the browser"),
     "recognise": Command("labels recorded motions: what is being done, over sliding windows"),
     "stream": Command("predicts from a motion file in real time, and prints the latency"),
     "visualize": Command("shows predictions as a web page, pictures, films and curves"),

@@ -1,5 +1,6 @@
 """Backtests a run on recordings of one's own: errors and coverage over sliding windows, beside the baselines.
 
+motion-jax backtest --input=recordings     (any humanoid body: the model that is shipped)
 motion-jax backtest --workdir=runs/bi_enc_50 --input=recordings
 motion-jax backtest --workdir=runs/bi_enc_50 --input=recordings --hold_out=anna --json=backtest.json
 motion-jax backtest --workdir=runs/bi_enc_50 --input=recordings --step=5 --retarget --action=walking
@@ -17,10 +18,10 @@ from motion_jax.commands import cli
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.evaluation.conformal import parse_levels
 from motion_jax.experiments.backtest import backtest, backtest_table, read_recordings
-from motion_jax.inference.predictor import load_predictor
+from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import check_writable, write_text
 
-_WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _INPUT = cli.define_path("input", None, "Folder of recordings, in any format that is read.", required=True)
 _HOLD_OUT = flags.DEFINE_list("hold_out", [], "Subjects to score, with radii calibrated on the others.")
 _STEP = flags.DEFINE_integer("step", None, "Frames of the model between windows; none: T.", lower_bound=1)
@@ -39,7 +40,7 @@ def main(_: list[str]) -> None:
     if _JSON.value:
         check_writable(_JSON.value)
     levels = None if _LEVELS.value is None else parse_levels(_LEVELS.value)
-    predictor = load_predictor(_WORKDIR.value, _CHECKPOINT.value)
+    predictor = open_predictor(_WORKDIR.value, _CHECKPOINT.value)
     recordings = read_recordings(
         predictor,
         _INPUT.value,

@@ -46,7 +46,7 @@ from motion_jax.evaluation.report import Report
 from motion_jax.experiments.compare import compare
 from motion_jax.experiments.coverage import CoverageReport, coverage_table, measure_run
 from motion_jax.experiments.index_rows import index_rows
-from motion_jax.experiments.runs import is_run, open_runs, tasks_of
+from motion_jax.experiments.runs import is_named, open_runs, tasks_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
 from motion_jax.runtime.distributed import is_first, on_first
@@ -105,7 +105,7 @@ def main(_: list[str]) -> None:
         runs = [_measured_otherwise(run) for run in runs]
     if _PLOT.value and len(names := {run.experiment.data.name for run in runs}) > 1:
         raise UserError(f"--plot={_PLOT.value}: shows one data set; these runs are of {', '.join(sorted(names))}")
-    leave_out = not _INDEX.value and not all(is_run(folder) for folder in folders)
+    leave_out = not _INDEX.value and not all(is_named(folder) for folder in folders)
     calibrated = _calibrated(runs, leave_out) if _COVERAGE.value else []
     scored = _score(runs, leave_out)
     if not is_first():
@@ -150,7 +150,7 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
     if _PLOT.value and task.draw is None:
         raise UserError(f"--plot={_PLOT.value}: there is no picture of {name}")
     runs = open_runs(folders, _CHECKPOINT.value, task.load)
-    leave_out = not _INDEX.value and not all(is_run(folder) for folder in folders)
+    leave_out = not _INDEX.value and not all(is_named(folder) for folder in folders)
     groups: dict[str, list[Any]] = {}
     sets: dict[str, LabelledSet] = {}
     for run in runs:

@@ -1,5 +1,6 @@
 """Writes a trained model, of any task, as files that other programs open, with its normalisation inside.
 
+motion-jax export --output=exported     (the model that is shipped, of any humanoid body)
 motion-jax export --workdir=runs/bi_enc_50 --output=exported
 motion-jax export --workdir=runs/bi_enc_50 --output=exported --format=stablehlo,onnx
 motion-jax export --workdir=runs/bi_enc_50 --output=exported --platforms=cpu --nocheck
@@ -20,7 +21,7 @@ from motion_jax.export.card import Card
 from motion_jax.export.folder import JIT
 from motion_jax.inference.load import load_run
 
-_WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _OUTPUT = cli.define_path("output", None, "Folder to write: new or empty.", required=True)
 _FORMAT = flags.DEFINE_list("format", ["stablehlo"], "stablehlo, onnx, or both.")
 _PLATFORMS = flags.DEFINE_list("platforms", ["cpu", "cuda", "tpu"], "Where the StableHLO shall run: also rocm.")

@@ -1,5 +1,6 @@
 """Feeds a motion file to a model in real time, as if it were live, and prints how long its answers took.
 
+motion-jax stream --input=walk.bvh     (any humanoid body: the model that is shipped)
 motion-jax stream --workdir=runs/bi_enc_50 --input=walk.bvh
 motion-jax stream --workdir=runs/bi_enc_50 --input=walking_1.txt --rate=25 --seconds=600 --action=walking
 motion-jax stream --workdir=runs/bi_enc_50 --input=walk.bvh --rate=50 --jitter_ms=5 --drop=0.02
@@ -15,6 +16,7 @@ from typing import Any
 
 from absl import flags
 
+from motion_jax.commands import cli
 from motion_jax.data.formats import Motion, read_motion
 from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.rates import check_rate, nominal_rate
@@ -29,6 +31,7 @@ from motion_jax.inference.stream import (
     StreamingAnticipator,
     StreamingPredictor,
     StreamingRecogniser,
+    StreamingRigPredictor,
 )
 from motion_jax.inference.stream.pose_stream import Bridge
 from motion_jax.inference.stream.replay import PREDICTIONS, Answers, Feed, Recording, replay
@@ -37,9 +40,10 @@ from motion_jax.skeletons.skeleton import Skeleton
 
 BRIDGES: dict[str, Bridge | None] = {"hold": "hold", "extrapolate": "extrapolate", "none": None}
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _INPUT = flags.DEFINE_string("input", None, "A motion file.", required=True)
 _ACTION = flags.DEFINE_string("action", None, "What is being done, of forecasting; none: not known.")
+_JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names, where a model of the canonical body lacks them.")
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the file, where it does not say them.")
 _RATE = flags.DEFINE_float("rate", None, "Poses a second; none: the file's own.", lower_bound=0.0)
 _SECONDS = flags.DEFINE_float("seconds", None, "How long; none: once through the file.", lower_bound=0.0)
@@ -62,20 +66,26 @@ def main(_: list[str]) -> None:
     check_rate(_INPUT_FPS.value, "--input_fps")
     motion = read_motion(user_path(_INPUT.value), fps=_INPUT_FPS.value)
     trained = load_run(_WORKDIR.value, _CHECKPOINT.value)
-    body = trained.space.skeleton if isinstance(trained, Predictor) else one_body(trained.space, _INPUT.value)
-    motion = fit_root(motion, body)
-    _check_body(motion, trained, body)
+    any_body = isinstance(trained, Predictor) and trained.takes_any_body
+    if any_body:
+        motion = fit_root(motion)
+    else:
+        body = trained.space.skeleton if isinstance(trained, Predictor) else one_body(trained.space, _INPUT.value)
+        motion = fit_root(motion, body)
+        _check_body(motion, trained, body)
     file_rate = nominal_rate(motion.fps)
     rate = file_rate if _RATE.value is None else _RATE.value
     feed = Feed(rate, _SECONDS.value or motion.seconds, _JITTER_MS.value / 1000, _DROP.value)
-    stream, answers, show = _make_stream(trained, rate)
+    stream, answers, show = _make_stream(trained, rate, motion if any_body else None)
     fps = trained.space.fps
     print(f"{_INPUT.value}: {rate:g} poses/s for {feed.seconds:g} s to a model of {fps:g} frames/s", flush=True)
     print(replay(stream, Recording(motion.frames, file_rate), feed, answers, show))
 
 
-def _make_stream(trained: Trained, rate: float) -> tuple[Any, Answers, Callable[[Any], None] | None]:
-    """The stream of a run's task, what its answers are, and what prints them."""
+def _make_stream(
+    trained: Trained, rate: float, sample: Motion | None
+) -> tuple[Any, Answers, Callable[[Any], None] | None]:
+    """The stream of a run's task, what its answers are, and what prints them; `sample`: of a rig that is mapped."""
     options: dict[str, Any] = {
         "rate": max(120.0, rate),
         "max_gap": _MAX_GAP.value,
@@ -83,6 +93,9 @@ def _make_stream(trained: Trained, rate: float) -> tuple[Any, Answers, Callable[
         "bridge": BRIDGES[_BRIDGE.value],
         "max_bridge": _MAX_BRIDGE.value,
     }
+    if isinstance(trained, Predictor) and sample is not None:
+        table = None if _JOINT_MAP.value is None else user_path(_JOINT_MAP.value)
+        return StreamingRigPredictor(trained, sample, _ACTION.value, joint_map=table, **options), PREDICTIONS, None
     if isinstance(trained, Predictor):
         return StreamingPredictor(trained, _ACTION.value, **options), PREDICTIONS, None
     if _ACTION.value is not None:

@@ -4,6 +4,7 @@ motion-jax train --config=bi_enc_50 --workdir=runs/bi_enc_50
 motion-jax train --config=bi_enc_50 --workdir=runs/small --config.model.hidden=256
 motion-jax train --config=my_config.py --workdir=runs/mine --tensorboard
 motion-jax train --config=hbrnn --workdir=runs/hbrnn     (recognition)
+motion-jax train --config=canonical --config.data.root=prepared/own --init=cmu-body-25 --workdir=runs/own
 motion-jax train --workdir=runs/mine     (resumes a run with its own configuration)
 motion-jax train --workdir=runs/mine --replay=runs/mine/nonfinite-512.npz --debug_nans     (where numbers went wrong)
 motion-jax train --config=bi_enc_50 --workdir=runs/two --coordinator=HOST:12345 --num_processes=2 --process_id=0
@@ -16,6 +17,7 @@ SIGTERM, SIGINT (Ctrl-C), SIGHUP and SIGUSR1 save and stop; the same command goe
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -38,6 +40,7 @@ from motion_jax.runtime.distributed import is_first, on_first, share_text
 from motion_jax.train.anticipation import Anticipation
 from motion_jax.train.environment import ACCEPT, SETTINGS, environment
 from motion_jax.train.forecasting import Forecasting, fit
+from motion_jax.train.packed_run import find_packed
 from motion_jax.train.recognition import Recognition
 from motion_jax.train.replay import read_batch, replay
 from motion_jax.train.tensorboard import check_tensorboard
@@ -45,6 +48,7 @@ from motion_jax.train.workdir import Workdir
 
 _CONFIG = cli.define_config()
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that is there is resumed.", required=True)
+_INIT = flags.DEFINE_string("init", None, "Train on from a pretrained model, or a packed run's folder (train.init).")
 _BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
 cli.define_processes("coordinator", "num_processes", "process_id", "heartbeat_timeout")
 _REPLAY = cli.define_path(
@@ -60,6 +64,9 @@ _CALIBRATE = flags.DEFINE_bool("calibrate", True, "Afterwards, measure radii whe
 def main(_: list[str]) -> None:
     """Opens the data and trains."""
     experiment = cli.experiment(_CONFIG) if _CONFIG.present else _of_run()
+    if _INIT.value is not None:
+        find_packed(_INIT.value)  # what is not there is refused before the data are opened
+        experiment = dataclasses.replace(experiment, train=dataclasses.replace(experiment.train, init=_INIT.value))
     if _REPLAY.value:
         print("\n".join(_replayed(experiment, Path(_REPLAY.value))))
         return

@@ -34,7 +34,7 @@ from motion_jax.visualize.curves import action_curves, training_curves
 from motion_jax.visualize.figures import check_drawable
 from motion_jax.visualize.label_page import Band, anticipator_band, make_label_page, recogniser_band
 from motion_jax.visualize.page import write_html, write_page
-from motion_jax.visualize.strip import motion_strip
+from motion_jax.visualize.strip import scene_strip
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
 _OUTPUT = cli.define_path("output", "", "Write the page here (.html).")
@@ -144,7 +144,7 @@ def _draw_curves(runs: list[Predictor], dataset: Dataset, path: Path) -> None:
 def _write(comparison: Comparison, paths: Mapping[str, Path]) -> None:
     """Writes what was asked for, and a line for each file."""
     writers: dict[str, Callable[[Comparison, Path], object]] = {
-        "png": _draw_strip,
+        "png": scene_strip,
         "attention": attention_map,
         "gif": write_animation,
         "mp4": write_animation,
@@ -158,10 +158,3 @@ def _write(comparison: Comparison, paths: Mapping[str, Path]) -> None:
         windows = len(comparison.scenes)
         shown = f"{windows} window{'s' * (windows > 1)}, {len(comparison.models)} models, {size / 1e6:.2f} MB"
         print(f"wrote {paths['output']}: {shown}")
-
-
-def _draw_strip(comparison: Comparison, path: Path) -> None:
-    scene = comparison.scenes[0]
-    predictions = {name: found.frames for name, found in zip(comparison.models, scene.predictions, strict=True)}
-    title = f"{scene.action}, {comparison.data} motion: free-running prediction"
-    motion_strip(comparison.skeleton, scene.history, scene.truth, predictions, path, comparison.fps, title=title)

@@ -10,7 +10,7 @@ from typing import Any
 from absl import logging
 
 from motion_jax.errors import UserError
-from motion_jax.inference.predictor import load_predictor
+from motion_jax.inference.pretrained import names_packed, open_predictor
 from motion_jax.train.log import end_of, read_metrics
 from motion_jax.train.workdir import Workdir
 
@@ -27,12 +27,12 @@ def open_runs(
         paths: of runs of one task.
         checkpoint: "best", "last", or "auto".
         load: opens one: `(folder, checkpoint) -> run`, with the fields `step` and `experiment`; None:
-            `load_predictor`.
+            `open_predictor`, for which the name of a shipped model or a packed run's folder is one too.
 
     Raises:
         UserError: a named run cannot be opened (see `load_predictor`), a folder holds no run, or none that is whole.
     """
-    return [run for path in paths for run in _open(Path(path), checkpoint, load or load_predictor)]
+    return [run for path in paths for run in _open(Path(path), checkpoint, load or open_predictor)]
 
 
 def find_runs(folder: Path) -> list[Path]:
@@ -69,6 +69,11 @@ def is_run(folder: Path) -> bool:
     return run.config.exists() or run.metrics.exists() or run.last.is_dir() or run.selection.is_dir()
 
 
+def is_named(path: Path) -> bool:
+    """Whether a path is that of one run, or of a pretrained model, not of a folder that holds some."""
+    return is_run(path) or names_packed(path)
+
+
 def tasks_of(paths: Sequence[str | Path]) -> set[str]:
     """The tasks of the runs at `paths`, as far as they can be read; what is wrong with the others tells `open_runs`."""
     found = set()
@@ -79,7 +84,7 @@ def tasks_of(paths: Sequence[str | Path]) -> set[str]:
 
 
 def _open(path: Path, checkpoint: str, load: Callable[[Path, str], Any]) -> list[Any]:
-    if is_run(path) or not path.is_dir():
+    if is_run(path) or not path.is_dir() or (load is open_predictor and names_packed(path)):
         return [load(path, checkpoint)]
     found = find_runs(path)
     if not found:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from motion_jax.export import onnx, stablehlo
 from motion_jax.export.card import CARD, RADII, Card
+from motion_jax.skeletons.canonical import BODY22
 
 EXAMPLE = "example.npz"
 
@@ -30,6 +31,24 @@ predict = lambda *arrays: session.run(None, dict(zip(names, arrays)))[0]
 """
 _OPEN = {"stablehlo": _STABLEHLO, "onnx": _ONNX}
 _NEEDS = {"stablehlo": "`pip install jax flatbuffers`", "onnx": "`pip install onnxruntime`"}
+
+
+_BODY22 = [
+    "",
+    "## The body",
+    "",
+    f"`{BODY22.name}`: the canonical body, 22 joints in SMPL's order, mm, y up, the floor at 0; at rest it stands in "
+    "a T-pose, faces z and has its left side at x. Rigs of files are brought onto it and back by "
+    "`motion_jax.to_canonical` and `from_canonical`. `heading` roots tell neither place nor direction: with C the "
+    "pelvis's rotation in space (on column vectors, quaternion w, x, y, z),",
+    "",
+    "    heading = 2 atan2(y, w); tilt = Ry(-heading) C; s, c = sine, cosine of the heading in the frame before",
+    "    column 0 = dx c - dz s, column 2 = dx s + dz c, column 1 = height, column 4 = heading - heading before",
+    "    columns 3, 5 = x and z of the tilt's rotation vector, negated",
+    "",
+    "and back: x += column 0 * c + column 2 * s, z += column 2 * c - column 0 * s, heading += column 4, "
+    "C = Ry(heading) tilt. The first frame needs the one before it.",
+]
 
 
 def _recognition(card: Card) -> str:
@@ -126,6 +145,8 @@ def _rest(card: Card) -> str:
             '"speed" is how far the joint was from its last place, on average over the observed frames but the last. '
             f"`load_exported(...).radius({', '.join(known.name for known in card.inputs)})` does all this.",
         ]
+    if card.skeleton.get("name") == BODY22.name and card.skeleton.get("root") == "heading":
+        radii = [*_BODY22, *radii]
     lines = [
         "## Frames",
         "",

@@ -12,7 +12,7 @@ import numpy as np
 from absl import logging
 
 from motion_jax.data.formats import Motion
-from motion_jax.data.motion.merge_root import fit_root, split_root
+from motion_jax.data.motion.merge_root import fit_root, merge_root, split_root
 from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
@@ -108,7 +108,7 @@ def _fit_rig(predictor: Predictor, motion: Motion, start: int | None, joint_map:
 
 def _held_before(predictor: Predictor, motion: Motion, start: int | None) -> Motion:
     """A recording shorter than the model reads, with its first pose held before it."""
-    count, fps = _needed(predictor)
+    count, fps = rows_read(predictor)
     rate = nominal_rate(motion.fps)
     lacking = math.ceil((count - 1) / fps * rate) + 1 - len(motion.frames)
     if start is not None or lacking <= 0 or len(motion.frames) < _LEAST_SECONDS * rate:
@@ -125,7 +125,7 @@ def continue_fitted(
     predictor: Predictor, given: Sequence[Fitted], action: str | Sequence[str | None] | None = None
 ) -> list[Motion]:
     """What `continue_motions` returns, of motions that `fit` has found to fit."""
-    futures = predictor.continue_rows(np.stack([_observed(predictor, each.rows) for each in given]), action)
+    futures = predictor.continue_rows(np.stack([observed(predictor, each.rows) for each in given]), action)
     following = []
     for (motion, merged, onto, rows, end, rig), future in zip(given, futures, strict=True):
         after = _following(predictor, motion, onto, rows[-1], future)
@@ -137,6 +137,13 @@ def continue_fitted(
             after = within_last_steps(motion, after, end)
         following.append(after)
     return following
+
+
+def on_model_body(fitted: Fitted, after: Motion) -> Motion:
+    """What `continue_fitted` made of a motion, on the body that the model read."""
+    if fitted.merged is not fitted.motion and after.skeleton.joints == fitted.motion.skeleton.joints:
+        after = merge_root(after)
+    return after if fitted.rig is None else to_canonical(fitted.rig, after)
 
 
 def model_windows(predictor: Predictor, motion: Motion, step: int, retargeted: bool = False) -> np.ndarray:
@@ -207,7 +214,7 @@ def _recorded(predictor: Predictor, motion: Motion, start: int | None) -> np.nda
 
     They are the rows of S frames of the model, and the one before them where the root holds steps.
     """
-    count, fps = _needed(predictor)
+    count, fps = rows_read(predictor)
     rows = motion.frames[::-1] if start is None else motion.frames[start:]  # backwards, the grid meets the last frame
     fine = resample(dataclasses.replace(motion, frames=rows, places=None), fps).frames if len(rows) else rows
     if len(fine) < count:
@@ -223,19 +230,19 @@ def _last_read(predictor: Predictor, motion: Motion, start: int | None) -> int:
     """The frame of the file at which `_recorded` ends."""
     if start is None:
         return len(motion.frames) - 1
-    rows, fps = _needed(predictor)
+    rows, fps = rows_read(predictor)
     return min(start + round((rows - 1) / fps * motion.fps), len(motion.frames) - 1)
 
 
-def _needed(predictor: Predictor) -> tuple[int, float]:
+def rows_read(predictor: Predictor) -> tuple[int, float]:
     """How many recorded rows are read, and their rate: that of the training's files."""
     stride = predictor.experiment.data.stride
     rows = (predictor.source_length - 1) * stride + 1 + predictor.space.skeleton.root_steps
     return rows, predictor.space.fps * stride
 
 
-def _observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:
-    """`[S, D]` as the model reads them, each rotation on the branch where it has seen it."""
+def observed(predictor: Predictor, recorded: np.ndarray) -> np.ndarray:
+    """`Fitted.rows` as the model reads them, `[S, D]`, each rotation on the branch where it has seen it."""
     space, stride = predictor.space, predictor.experiment.data.stride
     rows = from_absolute(space.skeleton.root, recorded)
     if space.skeleton.positions:

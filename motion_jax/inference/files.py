@@ -6,13 +6,13 @@ from pathlib import Path
 
 from motion_jax.data.formats import Motion, check_written, read_motion, write_motion
 from motion_jax.errors import UserError
-from motion_jax.inference.predictor import load_predictor
+from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import check_writable, user_path
 
 
 def predict_file(
     input: str | Path,
-    workdir: str | Path,
+    workdir: str | Path | None = None,
     action: str | None = None,
     output: str | Path | None = None,
     *,
@@ -27,7 +27,7 @@ def predict_file(
 
     Args:
         input: a file that `read_motion` reads, at any rate.
-        workdir: the folder of a run.
+        workdir: the folder of a run, or a pretrained model; None: the one that is shipped, of any humanoid body.
         action: what is being done; None: not known.
         output: the file to write, in the format of its suffix; None: none.
         checkpoint: as of `load_predictor`.
@@ -45,7 +45,7 @@ def predict_file(
     """
     target = None if output is None else check_output(user_path(output), overwrite)
     motion = read_motion(user_path(input), unit_mm, fps=input_fps)
-    future = load_predictor(workdir, checkpoint).continue_motion(motion, action, start=start, retargeted=retargeted)
+    future = open_predictor(workdir, checkpoint).continue_motion(motion, action, start=start, retargeted=retargeted)
     if target is not None:
         write_motion(future, target)
     return future

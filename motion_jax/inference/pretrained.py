@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from motion_jax.inference.predictor import Predictor, load_predictor
@@ -38,14 +39,19 @@ def open_predictor(workdir: str | Path | None, checkpoint: str = "auto") -> Pred
     """
     if workdir is None:
         return pretrained()
+    return pretrained(str(workdir)) if names_packed(workdir) else load_predictor(workdir, checkpoint)
+
+
+def names_packed(workdir: str | Path) -> bool:
+    """Whether it is the folder of a packed run, or the name of a shipped model where no folder has it."""
     folder = user_path(workdir)
-    if is_packed(folder) or (not folder.exists() and str(workdir) in shipped_runs()):
-        return pretrained(str(workdir))
-    return load_predictor(workdir, checkpoint)
+    return is_packed(folder) or (not folder.exists() and str(workdir) in shipped_runs())
 
 
 def pack(predictor: Predictor, folder: Path | str, readme: str) -> int:
     """Writes a predictor as a packed run, and returns its size in bytes.
+
+    Folders of the maker's machine (`data.root`, `data.cache`) are no part of it.
 
     Args:
         predictor: calibrated, so that what it predicts comes with its radii.
@@ -55,5 +61,7 @@ def pack(predictor: Predictor, folder: Path | str, readme: str) -> int:
     Raises:
         UserError: it is not calibrated, or the folder cannot be written.
     """
-    run = PackedRun(predictor.params, predictor.experiment, predictor.space, predictor.step, predictor.calibrated())
+    data = dataclasses.replace(predictor.experiment.data, root="", cache="")
+    experiment = dataclasses.replace(predictor.experiment, data=data)
+    run = PackedRun(predictor.params, experiment, predictor.space, predictor.step, predictor.calibrated())
     return write_packed(run, user_path(folder), readme)

@@ -47,6 +47,7 @@ class Stage(NamedTuple):
     clock: Text
     bar: Rectangle
     observed: int  # frames
+    known: bool  # the first panel is of the truth
 
 
 def check_animation(path: str | Path, suffix: str) -> None:
@@ -62,7 +63,9 @@ def check_animation(path: str | Path, suffix: str) -> None:
 def write_animation(comparison: Comparison, path: str | Path) -> None:
     """Writes the first scene at its own speed, whole or not at all: .gif by Pillow, .mp4 by ffmpeg.
 
-    The root is taken out, as the metrics measure; behind a prediction stands the truth in grey.
+    The root is taken out, as the metrics measure, or moves where the comparison is of walks, of which the viewer
+    follows the first; behind a prediction stands
+    the truth in grey, where it is known.
 
     Raises:
         UserError: another suffix, matplotlib or ffmpeg is missing, or the path cannot be written.
@@ -73,7 +76,7 @@ def write_animation(comparison: Comparison, path: str | Path) -> None:
     stage = _build(comparison, scene)
     writer = _writer(path.suffix.lower(), comparison.fps)
     with written_atomically(path) as draft, writer.saving(stage.figure, str(draft), DPI):  # the suffix is the format
-        for frame in range(len(scene.history) + len(scene.truth)):
+        for frame in range(len(scene.history) + comparison.target_length):
             _show(stage, comparison, frame)
             writer.grab_frame()
         for _ in range(round(HOLD * comparison.fps)):
@@ -91,30 +94,32 @@ def _writer(suffix: str, fps: float) -> Any:
 
 def _build(comparison: Comparison, scene: Scene) -> Stage:
     """A panel for the truth and each model, all of one scale, at fixed places: nothing but the bodies moves."""
-    now = len(scene.history) - 1
-    motions = [scene.truth, *(prediction.frames for prediction in scene.predictions)]
-    tracks = (make_track(comparison.skeleton, np.concatenate([scene.history, frames]), now, comparison.stride)
-              for frames in motions)  # fmt: skip
-    paper = [project(track.places) for track in tracks]
+    now, known = len(scene.history) - 1, scene.truth is not None
+    motions = [*([scene.truth] if known else []), *(prediction.frames for prediction in scene.predictions)]
+    tracks = [make_track(comparison.skeleton, np.concatenate([scene.history, frames]), now, comparison.stride)
+              for frames in motions]  # fmt: skip
+    along = (tracks[0].moves * [1, 0, 1])[:, None]  # the viewer goes with the first body
+    paper = [project(track.world - along if comparison.walk else track.places) for track in tracks]
     rows = math.ceil(len(motions) / COLUMNS)
     columns = math.ceil(len(motions) / rows)
     width, height = PANEL[0] * columns, HEADER + PANEL[1] * rows + FOOTER
     figure = new_figure(width, height)
     figure.set_layout_engine("none")
-    figure.text(0.12 / width, 1 - 0.3 / height, f"{scene.action}, {comparison.data} motion", fontsize=12, color=INK)
+    figure.text(0.12 / width, 1 - 0.3 / height, comparison.title(scene), fontsize=12, color=INK)
     clock = figure.text(0.12 / width, 1 - 0.53 / height, "", fontsize=11, color=NOTE)
     panels = []
-    for number, name in enumerate(("Truth", *comparison.models)):
+    named = [*([("Truth", None)] if known else []), *zip(comparison.models, scene.predictions, strict=True)]
+    for number, (name, prediction) in enumerate(named):
         row, column = divmod(number, columns)
         low = FOOTER + PANEL[1] * (rows - 1 - row)
         axes = figure.add_axes((column / columns, low / height, 1 / columns, PANEL[1] / height))
         _frame(axes, name, np.stack(paper)[..., :2])
-        errors = scene.predictions[number - 1].mpjpe_mm if number else None
-        ghost = add_pose(axes, comparison.skeleton, 2.4) if number else None
+        errors = prediction.mpjpe_mm if prediction else None
+        ghost = add_pose(axes, comparison.skeleton, 2.4) if prediction and known else None
         note = axes.text(0.5, 0.02, "", transform=axes.transAxes, ha="center", fontsize=10, color=INK)
         panels.append(Panel(paper[number], ghost, add_pose(axes, comparison.skeleton, 2.8), note, errors))
-    bar = _add_bar(figure, len(scene.history), len(scene.truth))
-    return Stage(figure, panels, clock, bar, len(scene.history))
+    bar = _add_bar(figure, len(scene.history), comparison.target_length)
+    return Stage(figure, panels, clock, bar, len(scene.history), known)
 
 
 def _frame(axes: Axes, name: str, paper: np.ndarray) -> None:
@@ -156,7 +161,7 @@ def _show(stage: Stage, comparison: Comparison, frame: int) -> None:
     for panel in stage.panels:
         set_pose(panel.body, comparison.skeleton, panel.points[frame], SIDES)
         if panel.ghost is None or panel.errors is None:
-            panel.note.set_text("what followed" if step >= 0 else "")
+            panel.note.set_text(("what followed" if stage.known else "predicted") if step >= 0 else "")
         elif step >= 0:
             set_pose(panel.ghost, comparison.skeleton, truth, GHOST)
             panel.note.set_text(f"{panel.errors[step]:.0f} mm off")

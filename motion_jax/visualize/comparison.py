@@ -25,8 +25,8 @@ class Prediction:
     """One model's prediction of one window, free-running."""
 
     frames: np.ndarray  # [T, D] raw
-    euler_error_rad: np.ndarray  # [T]; nan of positions, which have no angles
-    mpjpe_mm: np.ndarray  # [T]
+    euler_error_rad: np.ndarray | None  # [T]; nan of positions, which have no angles; None where no truth is known
+    mpjpe_mm: np.ndarray | None  # [T]; likewise
     attention: np.ndarray | None  # [T, S-1] weights of the observed frames but the last
     spread: np.ndarray | None = None  # [T, J] by what the radii of this window differ from the model's usual ones
 
@@ -40,7 +40,7 @@ class Scene:
     clip: str  # its name
     row: int  # of the recording, at which the history begins
     history: np.ndarray  # [S, D] raw, of the longest history that a model reads
-    truth: np.ndarray  # [T, D] raw
+    truth: np.ndarray | None  # [T, D] raw; None where nobody knows what followed
     predictions: tuple[Prediction, ...]  # of each model
 
 
@@ -48,7 +48,7 @@ class Scene:
 class Comparison:
     """Windows of one data set, and the models that predict them."""
 
-    data: str  # name of the data set
+    data: str  # name of the data set; "" of recordings that belong to none
     protocol: str
     skeleton: Skeleton
     fps: float
@@ -57,6 +57,16 @@ class Comparison:
     is_baseline: tuple[bool, ...]  # of each model: whether it is zero-velocity
     scenes: tuple[Scene, ...]
     radii: tuple[Radii | None, ...] = ()  # of each model, None where it is not calibrated; (): of none
+    walk: bool = False  # whether bodies are first shown along their paths, not in place
+
+    @property
+    def target_length(self) -> int:
+        """T."""
+        return len(self.scenes[0].predictions[0].frames)
+
+    def title(self, scene: Scene) -> str:
+        """Above pictures of a scene."""
+        return f"{scene.action}, {self.data} motion" if self.data else scene.action
 
 
 def make_comparison(

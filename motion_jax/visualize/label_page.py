@@ -132,6 +132,7 @@ def _scene(dataset: LabelledSet, recording: Recording, bands: Sequence[Band], st
         "window": 0,
         "frames": len(track.places),
         "unit_mm": unit,
+        "known": True,
         "truth": encode_places(track, unit),
         "root": encode_root(track),
         "predictions": [],

@@ -47,7 +47,8 @@ def write_html(text: str, path: str | Path) -> int:
 
 def make_page(comparison: Comparison) -> str:
     """The page's text."""
-    title = f"{', '.join(comparison.models)}: predicted {comparison.data} motion"
+    what = f"{comparison.data} motion" if comparison.data else f"motion of {comparison.scenes[0].clip}"
+    title = f"{', '.join(comparison.models)}: predicted {what}"
     return assemble("page.html", SCRIPTS, title, encode(comparison))
 
 
@@ -71,9 +72,10 @@ def encode(comparison: Comparison) -> dict[str, Any]:
     """What the page's script reads.
 
     Of a scene: `truth` the places of S + T frames, `[S+T, J, 3]` int16, each step `unit_mm`; `root` `[S+T, 12]`
-    float32, nine of the turn and three of the move (see `poses.Track`). Of a model's prediction: the same of T
-    frames, its errors `[T]` float32, its attention's weights `[T, columns]` uint16, the largest being `peak`, and what
-    the model's radii are multiplied by, `[T, J]` float32, where they follow the motion.
+    float32, nine of the turn and three of the move (see `poses.Track`); of one that is not `known` of S frames. Of a
+    model's prediction: the same of T frames, its errors `[T]` float32 where they are known, its attention's weights
+    `[T, columns]` uint16, the largest being `peak`, and what the model's radii are multiplied by, `[T, J]` float32,
+    where they follow the motion.
     """
     scenes = [_scene(comparison, scene) for scene in comparison.scenes]
     looks = styles(zip(comparison.models, comparison.is_baseline, strict=True))
@@ -82,26 +84,28 @@ def encode(comparison: Comparison) -> dict[str, Any]:
         "protocol": comparison.protocol,
         "fps": comparison.fps,
         "past": len(comparison.scenes[0].history),
-        "future": len(comparison.scenes[0].truth),
+        "future": comparison.target_length,
+        "walk": comparison.walk,
         "skeleton": encode_skeleton(comparison.skeleton),
         "models": [
-            {"name": name, "colour": colour, "radii": _radii(radii)}
+            {"name": name, "colour": colour, "radii": _radii(radii, comparison.target_length)}
             for (name, (colour, _)), radii in zip(looks.items(), comparison.radii or [None] * len(looks), strict=True)
         ],
         "scenes": scenes,
     }
 
 
-def _radii(radii: Radii | None) -> dict[str, Any] | None:
-    """Of a calibrated model: its levels, and `[L, T, J]` float32 mm."""
-    return None if radii is None else {"levels": radii.levels, "mm": _base64(radii.radius, "<f4")}
+def _radii(radii: Radii | None, length: int) -> dict[str, Any] | None:
+    """Of a calibrated model: its levels, and `[L, T, J]` float32 mm of the frames that are shown."""
+    return None if radii is None else {"levels": radii.levels, "mm": _base64(radii.radius[:, :length], "<f4")}
 
 
 def _scene(comparison: Comparison, scene: Scene) -> dict[str, Any]:
     past = len(scene.history)
+    followed = scene.history[:0] if scene.truth is None else scene.truth
     truth, *predictions = [
         make_track(comparison.skeleton, np.concatenate([scene.history, frames]), past - 1, comparison.stride)
-        for frames in (scene.truth, *(prediction.frames for prediction in scene.predictions))
+        for frames in (followed, *(prediction.frames for prediction in scene.predictions))
     ]
     unit = max(float(np.abs(track.places).max()) for track in (truth, *predictions)) / STEPS or 1.0
     return {
@@ -110,6 +114,7 @@ def _scene(comparison: Comparison, scene: Scene) -> dict[str, Any]:
         "clip": scene.clip,
         "begin_s": round(scene.row / comparison.stride / comparison.fps, 2),
         "unit_mm": unit,
+        "known": scene.truth is not None,
         "truth": encode_places(truth, unit),
         "root": encode_root(truth),
         "predictions": [
@@ -124,11 +129,15 @@ def _prediction(prediction: Prediction, track: Track, past: int, unit: float) ->
     return {
         "places": encode_places(future, unit),
         "root": encode_root(future),
-        "euler_error_rad": _base64(prediction.euler_error_rad, "<f4"),
-        "mpjpe_mm": _base64(prediction.mpjpe_mm, "<f4"),
+        "euler_error_rad": _errors(prediction.euler_error_rad),
+        "mpjpe_mm": _errors(prediction.mpjpe_mm),
         "attention": None if prediction.attention is None else _attention(prediction.attention),
         "spread": None if prediction.spread is None else _base64(prediction.spread, "<f4"),
     }
+
+
+def _errors(values: np.ndarray | None) -> str | None:
+    return None if values is None else _base64(values, "<f4")
 
 
 def _attention(weights: np.ndarray) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class Track(NamedTuple):
     turns: np.ndarray  # [F, 3, 3] of the root, which act on row vectors from the right
     moves: np.ndarray  # [F, 3] mm
 
+    @property
+    def world(self) -> np.ndarray:
+        """`[F, J, 3]` mm: along the root's path."""
+        return self.places @ self.turns + self.moves[:, None]
+
 
 def make_track(skeleton: Skeleton, frames: np.ndarray, now: int, stride: int, seen: np.ndarray | None = None) -> Track:
     """Raw frames `[F, D]` to a track whose root stands at x = z = 0 and faces z at frame `now`.

@@ -13,6 +13,7 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.geometry.kinematics import pose_positions
 from motion_jax.skeletons.skeleton import Skeleton
+from motion_jax.visualize.comparison import Comparison
 from motion_jax.visualize.figures import FAINT, INK, NOTE, add_title, new_figure, save
 from motion_jax.visualize.poses import GHOST, SIDES, add_pose, project, set_pose
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 OBSERVED = 2  # poses of the history that a strip shows
 ROW_INCHES = 1.75
+_NARROWEST = 0.42  # of a cell's height: "1000 ms" is as wide
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,8 +59,17 @@ class Strip:
 
     @property
     def cell(self) -> np.ndarray:
-        """`[2]` width and height, mm: the largest extent of any pose, and some air."""
-        return np.ptp(self.paper, axis=(0, 1)) * [1.12, 1.22]
+        """`[2]` width and height, mm: the largest extent of any pose, and some air; times must find room above it."""
+        width, height = np.ptp(self.paper, axis=(0, 1)) * [1.12, 1.22]
+        return np.array([max(width, _NARROWEST * height), height])
+
+
+def scene_strip(comparison: Comparison, path: str | Path) -> None:
+    """Draws the first scene of a comparison; as `motion_strip`."""
+    scene = comparison.scenes[0]
+    predictions = {name: found.frames for name, found in zip(comparison.models, scene.predictions, strict=True)}
+    title = f"{comparison.title(scene)}: free-running prediction"
+    motion_strip(comparison.skeleton, scene.history, scene.truth, predictions, path, comparison.fps, title=title)
 
 
 def motion_strip(

@@ -46,3 +46,15 @@ def test_what_is_opened_is_named_only_where_it_can_be_and_radii_of_a_run_that_ha
     assert made.out.startswith("opening synthetic motion, which is made once and kept\n")
     assert (unknown.status, unknown.out) == (2, "")
     assert unknown.complaints.startswith("error: data.name='nodata': ")
+
+
+def test_init_begins_from_a_packed_run_and_is_refused_before_data_are_opened(tmp_path: Path, forked):
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "card.json").touch()
+    begun = TRAINING.replace("experiment.model.hidden)", "experiment.train.init)")
+    given = ["--config=quickstart", "--workdir=run"]
+    made, absent = forked(begun, [[*given, "--init=packed"], [*given, "--init=absent"]], tmp_path)
+    assert made.out.splitlines()[2].endswith(" packed")
+    assert (absent.status, absent.out) == (2, "")
+    assert absent.complaints.startswith("error: 'absent': no pretrained model (")
+    assert absent.complaints.endswith("), nor a folder that motion-jax pack wrote\n")

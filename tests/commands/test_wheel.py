@@ -66,7 +66,8 @@ def test_the_wheel_holds_the_package_alone(built: tuple[Path, Path]):
     package = {path.relative_to(ROOT).as_posix() for suffix in ("py", "csv", "js", "css", "html", "typed")
                for path in (ROOT / "motion_jax").rglob(f"*.{suffix}")}  # fmt: skip
     configs = {f"motion_jax/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.py")}
-    assert held == package | configs
+    weights = {path.relative_to(ROOT).as_posix() for path in (ROOT / "motion_jax" / "weights").rglob("*.*")}
+    assert held == package | configs | weights
 
 
 class Installed:

@@ -207,7 +207,7 @@ def test_a_predictor_says_what_it_is_and_pickles():
 
 
 def test_a_file_in_and_a_file_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(files, "load_predictor", lambda *_: predictor())
+    monkeypatch.setattr(files, "open_predictor", lambda *_: predictor())
     monkeypatch.setenv("HOME", str(tmp_path))
     write_motion(walk(), tmp_path / "walk.bvh")
     future = predict_file("~/walk.bvh", workdir="run", output="~/next.bvh")
@@ -234,7 +234,7 @@ def test_the_path_of_hips_below_a_still_root_goes_on(tmp_path: Path, monkeypatch
     places[:, 0], places[:, 1, 0] = 0, np.arange(60) * 0.5
     given = Motion(above, np.zeros((60, above.columns)), 50.0, "a", channels=(six, six, six[3:], ()), places=places)
     write_motion(given, tmp_path / "walk.bvh")
-    monkeypatch.setattr(files, "load_predictor", lambda *_: predictor(skeleton=MOVING))
+    monkeypatch.setattr(files, "open_predictor", lambda *_: predictor(skeleton=MOVING))
     predict_file(tmp_path / "walk.bvh", workdir="run", output=tmp_path / "next.bvh")
     rows = [(tmp_path / name).read_text().splitlines() for name in ("walk.bvh", "next.bvh")]
     heads = [[line.split() for line in lines[: lines.index("MOTION")]] for lines in rows]

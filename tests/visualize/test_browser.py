@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 import re
@@ -227,6 +228,31 @@ def test_the_page_of_labels_follows_its_recordings(browser: Browser, tmp_path: P
         assert browser.evaluate("document.getElementById('timeline').ariaValueMax") == slots
         browser.click("document.getElementById('later')")
         browser.wait("new Promise(requestAnimationFrame).then(() => true)")
+    assert faults(browser) == []
+
+
+def test_what_comes_next_has_no_errors(browser: Browser, maker: Callable[..., Comparison], tmp_path: Path):
+    comparison = maker(s=S, t=T)
+    (first, last), none = comparison.scenes, {"euler_error_rad": None, "mpjpe_mm": None}
+    unknown = tuple(dataclasses.replace(prediction, **none) for prediction in last.predictions)
+    last = dataclasses.replace(last, action="next", truth=None, predictions=unknown)
+    write_page(dataclasses.replace(comparison, scenes=(first, last), walk=True), tmp_path / "page.html")
+    browser.show(tmp_path / "page.html", 1280, 800, prefers_reduced_motion="reduce")
+    moving = "document.querySelector('[data-walk=\"1\"]').ariaPressed"
+    assert browser.evaluate(moving) == "true"
+    errors = "document.getElementById('joints').closest('section').hidden"
+    button = "document.querySelector('[data-colour=error]').disabled"
+    assert browser.evaluate(f"[{errors}, {button}]") == [False, False]
+    browser.evaluate("(select => { select.value = 'next'; select.dispatchEvent(new Event('change')); })(action)")
+    assert browser.evaluate(f"[{errors}, {button}]") == [True, True]
+    assert browser.evaluate(text("title")) == "next"
+    assert browser.evaluate(text("about")).endswith("after its end, where no truth is known.")
+    for key in ("End", "o", "Home"):
+        browser.evaluate(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}})); 0")
+        browser.evaluate("new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))")
+        if key == "End":
+            assert browser.evaluate(text("now")) == "Predicted, +1000 ms"
+    assert browser.evaluate("document.querySelector('#errors tbody td:last-child').textContent") == "\u2013"
     assert faults(browser) == []
 
 

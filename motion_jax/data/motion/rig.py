@@ -31,7 +31,7 @@ from motion_jax.data.motion.rotations_np import (
 )
 from motion_jax.errors import UserError
 from motion_jax.skeletons.canonical import BODY22, HEIGHT_MM, SOLE_MM
-from motion_jax.skeletons.joint_map import JointMap
+from motion_jax.skeletons.joint_map import JointMap, map_joints
 
 _IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 _SAMPLED = 200  # frames in which a body's habits are read
@@ -76,16 +76,17 @@ class Rig:
     notes: tuple[str, ...]  # what was found and what was assumed, for reports
 
 
-def find_rig(motion: Motion, joints: JointMap) -> Rig:
+def find_rig(motion: Motion, joints: JointMap | None = None) -> Rig:
     """How the body of `motion` stands to the canonical one.
 
     Args:
         motion: a recording, from which up, floor and the way in which limbs are held are read.
-        joints: which of its joints plays which canonical one (`skeletons.joint_map.map_joints`).
+        joints: which of its joints plays which canonical one; None: as `skeletons.joint_map.map_joints` finds them.
 
     Raises:
-        UserError: a limb that is needed has no length.
+        UserError: a joint that is needed is not found, or a limb has no length.
     """
+    joints = map_joints(motion.skeleton) if joints is None else joints
     rests = _rest_positions(motion)
     span = float(np.linalg.norm(rests - rests[0], axis=1).max())
     some = np.unique(np.linspace(0, len(motion.frames) - 1, min(_SAMPLED, len(motion.frames))).astype(int))

@@ -2,6 +2,7 @@
 
 from motion_jax.inference.stream.labels import Anticipation, Recognition, StreamingAnticipator, StreamingRecogniser
 from motion_jax.inference.stream.predictor import Prediction, StreamingPredictor
+from motion_jax.inference.stream.rig import StreamingRigPredictor
 from motion_jax.inference.stream.stamps import PoseCounts
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "StreamingAnticipator",
     "StreamingPredictor",
     "StreamingRecogniser",
+    "StreamingRigPredictor",
 ]

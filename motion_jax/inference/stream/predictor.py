@@ -100,7 +100,7 @@ class StreamingPredictor(LiveStream[Prediction]):
         self._ahead = np.arange(1, predictor.target_length + 1) / space.fps
         self._stream = PoseStream(
             self._moments(),
-            space.columns,
+            self._columns,
             space.fps,
             rate=rate,
             max_gap=max_gap,
@@ -124,6 +124,11 @@ class StreamingPredictor(LiveStream[Prediction]):
             radii = self.predictor.radii_of_rows(self._history, np.asarray(self._codes))
         return Prediction(self._ahead + at, poses, bridged, radii)
 
+    @property
+    def _columns(self) -> int:
+        """D of a pose."""
+        return self.predictor.space.columns
+
     def _moments(self) -> np.ndarray:
         """`[R]` s from the newest stamp, ascending: the model's frames; of steps, each after its predecessor."""
         space = self.predictor.space
@@ -134,7 +139,10 @@ class StreamingPredictor(LiveStream[Prediction]):
 
     def _poses(self) -> np.ndarray:
         """`[T, D]` after the rows that were read."""
-        rows = self._stream.rows
+        return self._follow(self._stream.rows)
+
+    def _follow(self, rows: np.ndarray) -> np.ndarray:
+        """`[T, D]` after `rows` `[R, D]` of the model's body, root absolute."""
         if self._root == "absolute":
             self._history[0] = rows
             return self._model()

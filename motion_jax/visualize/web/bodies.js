@@ -6,11 +6,12 @@ const partOf = (parent, child) => (skeleton.parts[parent] === skeleton.parts[chi
 const sideOf = (parent, child) => (skeleton.sides[parent] === skeleton.sides[child] ? skeleton.sides[child] : "centre");
 let drawn = []; // what the last picture shows, for the pointer: {x, y, joint, name, error}
 
-// Panels in the rows and columns in which bodies are largest.
-function layout(width, height, extent) {
+// Panels in the rows and columns in which bodies are largest; one of the truth where it is known.
+function layout(width, height, extent, known) {
   const shown = state.shown.flatMap((on, model) => (on ? [model] : []));
-  if (state.layout === "overlay") return [{ x: 0, y: 0, width, height, models: shown, truth: true, name: null }];
-  const panels = [{ models: [], truth: true, name: "Truth" }, ...shown.map((m) => ({ models: [m], truth: false, name: comparison.models[m].name }))];
+  if (state.layout === "overlay") return [{ x: 0, y: 0, width, height, models: shown, truth: known, name: null }];
+  const panels = [...(known ? [{ models: [], truth: true, name: "Truth" }] : []), ...shown.map((m) => ({ models: [m], truth: false, name: comparison.models[m].name }))];
+  if (!panels.length) return [];
   let best = 1, size = 0;
   for (let columns = 1; columns <= panels.length; columns++) {
     const fits = fitting({ width: width / columns, height: height / Math.ceil(panels.length / columns) }, extent);
@@ -25,7 +26,7 @@ function layout(width, height, extent) {
 }
 
 function drawBodies({ ctx, width, height, ratio }) {
-  const scene = openScene(state.scene), frame = shownFrame(), panels = layout(width, height, scene.extents[state.walk ? 1 : 0]);
+  const scene = openScene(state.scene), frame = shownFrame(), panels = layout(width, height, scene.extents[state.walk ? 1 : 0], scene.known);
   for (const panel of panels) aim(panel, scene, frame);
   const key = [width, height, ratio, theme.key, ...panels.flatMap(({ view }) => [view.x, view.y, view.scale, view.sin, view.up, view.target])].join();
   ctx.drawImage(layer("floor", key, { width, height, ratio }, (below) => drawGround(below, panels, width, height)), 0, 0, width, height);
@@ -66,7 +67,7 @@ function drawPanel(ctx, scene, panel, frame) {
   const poses = seen.map((model) => poseOf(scene, model, frame, view));
   for (const pose of poses) drawShadow(ctx, view, pose.places, extent.low);
   if (!observed) poses.forEach((pose) => drawHalo(ctx, scene, pose, target(frame)));
-  if (!panel.truth && state.ghost && !observed) drawGhost(ctx, poseOf(scene, -1, frame, view), extent);
+  if (!panel.truth && scene.known && state.ghost && !observed) drawGhost(ctx, poseOf(scene, -1, frame, view), extent);
   const strokes = poses.flatMap((pose) => strokesOf(scene, pose, frame, extent, poses.length > 1 ? 0.66 : 1));
   strokes.sort((a, b) => a.depth - b.depth).forEach((stroke) => drawStroke(ctx, stroke));
   for (const pose of poses) remember(scene, pose, frame);
@@ -184,7 +185,7 @@ function disc(ctx, at, radius, colour) {
 // (parent, child) -> colour of a bone; model -1 is the truth.
 function painter(scene, model, frame) {
   if (state.colour === "side") return (p, c) => theme.sides[sideOf(p, c)];
-  if (state.colour === "error" && model >= 0) {
+  if (state.colour === "error" && model >= 0 && scene.known) {
     const errors = scene.predictions[model].joints, at = target(frame) * JOINTS;
     return (p, c) => ramp(errors[at + c] / scene.peak);
   }
@@ -196,14 +197,14 @@ function drawLabels(ctx, scene, panel, observed, frame) {
   if (!comparison.models.length) return; // one body, and nothing to tell it from
   if (panel.name === null && panel.width < 520) return; // they would cover the bodies; the buttons above have the names
   const slim = panel.width < 100, x = panel.x + (slim ? 4 : 14), at = target(frame), room = panel.width - (slim ? 18 : 34);
-  const lines = panel.name === null ? [-1, ...panel.models] : [panel.truth ? -1 : panel.models[0]];
+  const lines = panel.name === null ? [...(panel.truth ? [-1] : []), ...panel.models] : [panel.truth ? -1 : panel.models[0]];
   lines.forEach((model, n) => {
     const y = panel.y + 24 + 20 * n, colour = model < 0 ? theme.ink : theme.models[model];
     disc(ctx, [x + 4, y - 4.5], 4.5, css(colour));
     const name = model < 0 ? "Truth" : comparison.models[model].name, one = panel.name !== null;
     const used = write(ctx, name, x + (slim ? 11 : 15), y, { size: slim ? 11 : 13, weight: 600, colour: theme.ink, room });
-    const [rad, mm] = observed || model < 0 ? [] : [inRad(scene.predictions[model].euler[at], 2, " rad"), `${scene.predictions[model].mm[at].toFixed(0)} mm`];
-    const said = observed ? "observed" : model < 0 ? (panel.width < 140 ? "" : "what followed") : panel.width < 170 && one ? mm : `${rad}   ${mm}`;
+    const [rad, mm] = observed || model < 0 || !scene.known ? [] : [inRad(scene.predictions[model].euler[at], 2, " rad"), `${scene.predictions[model].mm[at].toFixed(0)} mm`];
+    const said = observed ? "observed" : !scene.known ? "predicted" : model < 0 ? (panel.width < 140 ? "" : "what followed") : panel.width < 170 && one ? mm : `${rad}   ${mm}`;
     if (one) write(ctx, said, x + (slim ? 11 : 15), y + 17, { size: slim ? 11 : 12, room });
     else if (panel.width > 320) write(ctx, said, x + 27 + used, y, { size: 12 });
   });
@@ -212,6 +213,6 @@ function drawLabels(ctx, scene, panel, observed, frame) {
 function remember(scene, { screen, model }, frame) {
   const at = target(frame);
   screen.forEach((point, joint) => drawn.push({
-    x: point[0], y: point[1], joint, model, error: model < 0 || at < 0 ? null : scene.predictions[model].joints[at * JOINTS + joint],
+    x: point[0], y: point[1], joint, model, error: model < 0 || at < 0 || !scene.known ? null : scene.predictions[model].joints[at * JOINTS + joint],
   }));
 }

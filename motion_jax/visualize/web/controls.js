@@ -2,7 +2,7 @@
 const COLOURS = ["model", "side", "error"];
 const sees = comparison.models.map((_, m) => Boolean(comparison.scenes[0].predictions[m].attention));
 const state = {
-  scene: 0, frame: NOW, playing: false, speed: 1, shown: comparison.models.map(() => true), layout: "side", walk: false,
+  scene: 0, frame: NOW, playing: false, speed: 1, shown: comparison.models.map(() => true), layout: "side", walk: Boolean(comparison.walk),
   colour: "model", ghost: true, halo: HALOS.at(HALOS.includes(0.9) ? HALOS.indexOf(0.9) : -1), attended: sees.indexOf(true), inspected: 0,
 };
 
@@ -54,7 +54,8 @@ function choose(number) {
 // What is shown, in a sentence for someone who sees the page for the first time.
 function sayWhere(scene) {
   const seconds = (frames) => `${+(frames / fps).toFixed(2)} s`, made = comparison.data.startsWith("synthetic");
-  const from = `It begins ${scene.begin_s} s into ${scene.clip}${made ? "" : ` of ${comparison.data}`}.`;
+  const where = [scene.clip, made ? "" : comparison.data].filter(Boolean).join(" of ");
+  const from = `It begins ${scene.begin_s} s into ${where}${scene.known ? "" : " and goes on after its end, where no truth is known"}.`;
   return `Given ${seconds(past)} of ${made ? "synthetic " : ""}motion, each model predicts the next ${seconds(future)}. ${from}`;
 }
 
@@ -66,11 +67,13 @@ function refresh() {
   [...$("models").children].forEach((button, m) => (button.ariaPressed = String(state.shown[m])));
   sayChosen("layout", "colour", "walk");
   $("ghost").ariaPressed = String(state.ghost);
-  $("ghost").disabled = state.layout === "overlay";
+  $("ghost").disabled = state.layout === "overlay" || !scene.known;
+  document.querySelector("[data-colour=error]").disabled = !scene.known;
+  $("joints").closest("section").hidden = !scene.known;
   $("halo").hidden = HALOS.length < 2;
   $("halo").ariaPressed = String(state.halo > 0);
   $("halo").textContent = state.halo > 0 ? `Halo ${Math.round(100 * state.halo)}%` : "Halo";
-  $("ramp").hidden = state.colour !== "error";
+  $("ramp").hidden = state.colour !== "error" || !scene.known;
   $("peak").textContent = `${openScene(state.scene).peak} mm`;
   [["speed", state.speed], ["attended", state.attended], ["inspected", state.inspected]].forEach(([id, value]) => ($(id).value = value));
   for (const parent of [$("models"), $("errors").tBodies[0]]) {
@@ -87,15 +90,15 @@ function sayTimeNow() {
   said = key;
   const time = sayTime(timeOf(frame)), row = target(frame), scene = openScene(state.scene);
   $("clock").textContent = time;
-  $("now").textContent = row < 0 ? `Observed, ${time}` : `Error at ${time}`;
+  $("now").textContent = row < 0 ? `Observed, ${time}` : scene.known ? `Error at ${time}` : `Predicted, ${time}`;
   [...$("errors").tBodies[0].rows].forEach((line, m) => {
     line.className = state.shown[m] ? "" : "off";
-    line.cells[1].textContent = row < 0 ? "\u2013" : inRad(scene.predictions[m].euler[row], 3, "");
-    line.cells[2].textContent = row < 0 ? "\u2013" : scene.predictions[m].mm[row].toFixed(1);
+    line.cells[1].textContent = row < 0 || !scene.known ? "\u2013" : inRad(scene.predictions[m].euler[row], 3, "");
+    line.cells[2].textContent = row < 0 || !scene.known ? "\u2013" : scene.predictions[m].mm[row].toFixed(1);
   });
   saySlider({ now: Math.round(timeOf(frame)), min: Math.round(timeOf(0)), max: Math.round(timeOf(FRAMES - 1)), text: row < 0 ? `${time}, observed` : `${time}, predicted` });
   const models = comparison.models.filter((_, m) => state.shown[m]).map((model) => model.name).join(", ");
-  $("bodies").ariaLabel = `Bodies at ${time}: truth, ${models}; ${scene.action}, window ${scene.window}. Drag to orbit.`;
+  $("bodies").ariaLabel = `Bodies at ${time}: ${scene.known ? "truth, " : ""}${models}; ${scene.action}, window ${scene.window}. Drag to orbit.`;
 }
 
 function drawScale() {

@@ -43,15 +43,16 @@ function jointErrors(truth, prediction) {
   return errors;
 }
 
-function readPrediction(packed, truth, unit) {
-  const track = afterHistory(truth, readTrack(packed.places, packed.root, unit));
+// Where nobody knows what followed there are no errors.
+function readPrediction(packed, seen, known, unit) {
+  const track = afterHistory(seen, readTrack(packed.places, packed.root, unit));
   return {
     ...track,
-    euler: unpack(packed.euler_error_rad, Float32Array),
-    mm: unpack(packed.mpjpe_mm, Float32Array),
+    euler: known ? unpack(packed.euler_error_rad, Float32Array) : null,
+    mm: known ? unpack(packed.mpjpe_mm, Float32Array) : null,
     attention: readAttention(packed.attention),
     spread: packed.spread ? unpack(packed.spread, Float32Array) : null, // [T, J] what the model's radii are multiplied by
-    joints: jointErrors(truth.places, track.places),
+    joints: known ? jointErrors(seen.places, track.places) : null,
   };
 }
 
@@ -106,12 +107,15 @@ function openScene(number) {
   return opened.get(number);
 }
 
+// Of a scene that is not `known` the truth ends with what was observed; what then follows is the first prediction, so
+// that the view has something to go along with. It is not drawn as truth.
 function readScene(packed) {
-  const truth = readTrack(packed.truth, packed.root, packed.unit_mm);
-  const predictions = packed.predictions.map((prediction) => readPrediction(prediction, truth, packed.unit_mm));
-  const all = predictions.flatMap((prediction) => [...prediction.joints]).sort((a, b) => a - b);
+  const seen = readTrack(packed.truth, packed.root, packed.unit_mm), known = packed.known;
+  const predictions = packed.predictions.map((prediction) => readPrediction(prediction, seen, known, packed.unit_mm));
+  const all = known ? predictions.flatMap((prediction) => [...prediction.joints]).sort((a, b) => a - b) : [0];
   const peak = Math.max(50, Math.ceil(all[Math.floor(0.95 * (all.length - 1))] / 50) * 50);
-  return { action: packed.action, window: packed.window, truth, predictions, peak,
+  const truth = known ? seen : predictions[0];
+  return { action: packed.action, window: packed.window, known, truth, predictions, peak,
            extents: [extent(truth, predictions, false), extent(truth, predictions, true)] };
 }
 

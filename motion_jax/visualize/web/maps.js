@@ -38,7 +38,7 @@ function drawMaps() {
   if (key === mapped) return;
   mapped = key;
   drawAttention();
-  drawJoints();
+  if (openScene(state.scene).known) drawJoints();
 }
 
 function drawAttention() {

@@ -24,6 +24,7 @@ function nice(value) {
 }
 
 function charts(scene, height) {
+  if (!scene.known) return [];
   const tall = (height - MARGIN.top - MARGIN.bottom - MARGIN.between) / 2;
   return [["euler", "Euler error, rad"], ["mm", "Joint distance, mm"]].map(([name, title], n) => ({
     name, title, top: MARGIN.top + n * (tall + MARGIN.between), height: tall,
@@ -56,6 +57,7 @@ function drawStill(ctx, scene, width, height) {
     write(ctx, chart.title, begin, chart.top - 4, { size: 11, room: width - begin });
     scene.predictions.forEach((prediction, model) => state.shown[model] && drawLine(ctx, chart, prediction[chart.name], theme.models[model], width));
   }
+  if (!scene.known) write(ctx, "What followed is not known: no errors", (begin + end) / 2, height / 2, { size: 12, align: "center", room: end - begin });
   drawTicks(ctx, width, height);
 }
 

@@ -1,0 +1,6 @@
+"""`motion-jax watch`, in a checkout."""
+
+from motion_jax.commands.dispatch import run
+
+if __name__ == "__main__":
+    run("watch")
