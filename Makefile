@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SMOKE := tests/test_config.py tests/test_floors.py tests/commands/test_quickstart.py
 
-.PHONY: setup quickstart check style types smoke test test-all docs lock clean
+.PHONY: setup quickstart check style types smoke test test-all faults docs lock clean
 
 setup: $(READY)
 	@echo "The commands are in $(VENV): source $(BIN)/activate, then motion-jax --help"
@@ -35,6 +35,10 @@ test: $(READY)
 # What `make test` leaves out: the slow tests, among them that of the wheel, with programs compiled as users compile them.
 test-all: $(READY)
 	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false $(BIN)/python -m pytest -q -n auto --dist loadfile -m slow
+
+# The long form of tests/faults: prints how often each fault was tried and survived. About an hour on two cores.
+faults: $(READY)
+	$(BIN)/python -m tests.faults
 
 docs: $(VENV)-docs/.ready
 	$(VENV)-docs/bin/mkdocs build --strict --quiet

@@ -339,6 +339,12 @@ class TrainConfig:
     score_mode: str = "both"  # its mode; "free_running": nothing one-step is measured
     patience: int = 0  # reports in a row without a better validation score that end the run; 0: none do
     report_test: bool = True  # whether reports measure test windows too; nothing reads that
+    max_skipped: int = (
+        100  # updates in a row whose loss or gradient is not finite, and which so are skipped; then it ends
+    )
+    prometheus: str = (
+        ""  # a file for Prometheus' node exporter (NAME.prom), written anew at every log line; empty: none
+    )
     refit: bool = False  # once validation has chosen the number of steps, train anew on all training clips
 
     def __post_init__(self) -> None:
@@ -355,6 +361,7 @@ class TrainConfig:
             raise UserError(f"train.ema={self.ema}: must be at least 0 and below 1")
         one_of("train.score_mode", self.score_mode, SCORE_MODES)
         at_least("train.patience", self.patience, 0)
+        at_least("train.max_skipped", self.max_skipped, 0)
 
     @property
     def score_modes(self) -> tuple[str, ...]:

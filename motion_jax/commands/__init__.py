@@ -21,6 +21,7 @@ COMMANDS = {
     "convert": Command("converts motion files between formats, or reports what they hold", checks_device=False),
     "prepare": Command("reads and audits recordings, and writes a data set that opens at once"),
     "train": Command("trains a model, with checkpoints and automatic resume"),
+    "status": Command("tells how far a run is, whether it lives and what it has saved", checks_device=False),
     "calibrate": Command("measures how far a run's predictions can be trusted, and keeps the radii with it"),
     "sweep": Command("trains variants of a model from several seeds, and prints one table"),
     "evaluate": Command("scores trained runs or baselines beside zero-velocity"),

@@ -30,6 +30,7 @@ from motion_jax.runtime.backend import check_backend
 from motion_jax.runtime.compilation import keep_compiled
 from motion_jax.runtime.devices import use_cores
 from motion_jax.runtime.files import user_path
+from motion_jax.train.stop import own_process
 
 CONFIG = "config"  # the flag's name
 PROCESSES = ("coordinator", "num_processes", "process_id", "heartbeat_timeout")  # the names of flags
@@ -68,6 +69,7 @@ def run(main: Callable[[list[str]], None], *, keep: bool = True, device: bool = 
         if keep:
             keep_compiled()
         use_cores()
+        own_process()
         if PROCESSES[-1] in flags.FLAGS:
             _join()
         if device:

@@ -6,10 +6,13 @@ motion-jax train --config=my_config.py --workdir=runs/mine --tensorboard
 motion-jax train --config=hbrnn --workdir=runs/hbrnn     (recognition)
 motion-jax train --config=canonical --config.data.root=prepared/own --init=cmu-body-25 --workdir=runs/own
 motion-jax train --workdir=runs/mine     (resumes a run with its own configuration)
+motion-jax train --workdir=runs/mine --replay=runs/mine/nonfinite-512.npz --debug_nans     (where numbers went wrong)
 motion-jax train --config=bi_enc_50 --workdir=runs/two --coordinator=HOST:12345 --num_processes=2 --process_id=0
 
 The last line is one of two processes that train together, on as many machines; under SLURM and Open MPI the three flags
 are not needed (docs/many_hosts.md).
+
+SIGTERM, SIGINT (Ctrl-C), SIGHUP and SIGUSR1 save and stop; the same command goes on. motion-jax status watches a run.
 """
 
 from __future__ import annotations
@@ -34,8 +37,12 @@ from motion_jax.experiments.runs import is_run
 from motion_jax.inference.calibration import calibrate_run
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.distributed import is_first, on_first, share_text
-from motion_jax.train.forecasting import fit
+from motion_jax.train.anticipation import Anticipation
+from motion_jax.train.environment import ACCEPT, SETTINGS, environment
+from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.packed_run import find_packed
+from motion_jax.train.recognition import Recognition
+from motion_jax.train.replay import read_batch, replay
 from motion_jax.train.tensorboard import check_tensorboard
 from motion_jax.train.workdir import Workdir
 
@@ -44,6 +51,13 @@ _WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that is th
 _INIT = flags.DEFINE_string("init", None, "Train on from a pretrained model, or a packed run's folder (train.init).")
 _BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
 cli.define_processes("coordinator", "num_processes", "process_id", "heartbeat_timeout")
+_REPLAY = cli.define_path(
+    "replay", "", "Train nothing; compute this batch once more, which a run of the workdir wrote."
+)
+_DEBUG_NANS = flags.DEFINE_bool("debug_nans", False, "Tell which operation first made a number that is not finite.")
+_ACCEPT = flags.DEFINE_bool(
+    ACCEPT, False, "Go on with a run that was saved under other settings of JAX: its results will be others."
+)
 _CALIBRATE = flags.DEFINE_bool("calibrate", True, "Afterwards, measure radii where data was held out (radii.json).")
 
 
@@ -53,6 +67,13 @@ def main(_: list[str]) -> None:
     if _INIT.value is not None:
         find_packed(_INIT.value)  # what is not there is refused before the data are opened
         experiment = dataclasses.replace(experiment, train=dataclasses.replace(experiment.train, init=_INIT.value))
+    if _REPLAY.value:
+        print("\n".join(_replayed(experiment, Path(_REPLAY.value))))
+        return
+    if _DEBUG_NANS.value:
+        jax.config.update("jax_debug_nans", True)
+    if _ACCEPT.value:
+        on_first(_accept_environment)
     if _BOARD.value:
         check_tensorboard()
     print(f"opening {describe_source(experiment.data)}", flush=True)
@@ -76,6 +97,26 @@ def main(_: list[str]) -> None:
             logging.warning("no radii: %s", error)
         else:
             print(describe(radii, experiment.eval.frame_numbers))
+
+
+def _replayed(experiment: Experiment, path: Path) -> list[str]:
+    makers = {"recognition": Recognition.of, "anticipation": Anticipation.of}
+    if maker := makers.get(experiment.model.TASK):
+        task = maker(experiment, open_labelled(experiment.data, experiment.labels))
+    else:
+        task = Forecasting.of(experiment, open_dataset(experiment.data))
+    return replay(read_batch(path, task), task, _DEBUG_NANS.value)
+
+
+def _accept_environment() -> None:
+    """Of the run, and of the selection that a refit begins with."""
+    folder = Workdir(_WORKDIR.value)
+    for each in (folder, Workdir(folder.selection)):
+        if each.config.exists():
+            with each.locked():
+                each.accept_environment(
+                    {name: value for name, value in environment(1).items() if SETTINGS[name].decides}
+                )
 
 
 def describe_labelled(dataset: LabelledSet) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import user_path
+from motion_jax.runtime.files import digest, user_path
 
 _DTYPE = np.dtype("<f4")
 _ATTEMPTS = 8  # to put a folder in place; each failure means that another process has just put one there
@@ -51,7 +51,7 @@ class Kind(NamedTuple):
 
     def text(self, fields: dict[str, Any]) -> str:
         """The manifest of plain values, `format` among them, with their digest."""
-        return json.dumps({**fields, "digest": _digest(fields)}, indent=1) + "\n"
+        return json.dumps({**fields, "digest": digest(fields)}, indent=1) + "\n"
 
     def parse(self, text: str, source: str, read: Callable[[dict[str, Any]], T]) -> T:
         """What `read` makes of a manifest's fields; `source` names it in errors.
@@ -66,7 +66,7 @@ class Kind(NamedTuple):
                     f"{source}: a prepared {self.title} of format {fields['format']!r}; this version reads "
                     f"{self.format}: run motion-jax prepare again, with --overwrite"
                 )
-            if fields.pop("digest") != _digest(fields):
+            if fields.pop("digest") != digest(fields):
                 raise UserError(f"{source}: damaged or edited: its content does not match its digest")
             return read(fields)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -134,11 +134,6 @@ def map_rows(path: Path, shape: tuple[int, int], sha256: str, manifest: str) -> 
         raise
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
-
-
-def _digest(fields: dict[str, Any]) -> str:
-    """sha256 of plain values."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _put_in_place(finished: Path, folder: Path) -> None:

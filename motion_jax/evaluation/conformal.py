@@ -19,6 +19,7 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.evaluation.scale import FLOORS, Scale, rounded
 from motion_jax.geometry.kinematics import pose_positions
+from motion_jax.runtime.files import DIGEST, sealed, unsealed
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Array
 
@@ -28,7 +29,7 @@ GROUPS = ("window", "balanced", "recording", "subject")
 "balanced": every window, but those of a recording weigh together as much as those of any other, however long it is.
 "recording", "subject": a new one is promised the level (hierarchical conformal prediction, Lee 2023), so that K of them
 allow levels up to K / (K + 1)."""
-FORMAT = 2  # 1: without scale and distribution; it is read too
+FORMAT = 3  # from 3 on with a checksum
 GRID = (np.arange(20) + 0.5) / 20  # levels of `Radii.distribution`
 FLOOR_LEVEL = 0.8  # that a floor is chosen at: few draws allow it
 STILL_MM = 1e-3  # a joint whose largest error is less does not move in the model's frames, and is in no average
@@ -181,14 +182,14 @@ class Radii:
 
     def to_json(self) -> str:
         """Text that `from_json` reads; the same radii give the same text."""
-        return json.dumps(self.to_dict(), sort_keys=True) + "\n"
+        return sealed(self.to_dict())
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str) -> Radii:
         """Reads `to_dict`'s values. Raises `UserError`, which begins with `source`, if they are something else."""
         try:
-            if values["format"] not in (1, FORMAT):
-                raise UserError(f"{source}: radii of format {values['format']!r}; this version reads 1 and {FORMAT}")
+            if values["format"] not in range(1, FORMAT + 1):
+                raise UserError(f"{source}: radii of format {values['format']!r}; this version reads 1 to {FORMAT}")
             if values["format"] == 1:
                 values = {**values, "scale": None, "distribution": None}
             fields: dict[str, Any] = {field.name: values[field.name] for field in dataclasses.fields(cls)}
@@ -206,12 +207,14 @@ class Radii:
 
     @classmethod
     def from_json(cls, text: str, source: str) -> Radii:
-        """Reads `to_json`'s text. Raises `UserError` as `from_dict`."""
+        """Reads `to_json`'s text, of earlier formats also without a checksum. Raises `UserError` as `from_dict`."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{source}: damaged: not the radii of a run ({error})") from None
-        return cls.from_dict(values, source)
+        if isinstance(values, dict) and DIGEST not in values and values.get("format") in range(1, 3):
+            return cls.from_dict(values, source)
+        return cls.from_dict(unsealed(text, source, "the radii of a run"), source)
 
 
 class Sizes(NamedTuple):

@@ -12,11 +12,12 @@ from typing import Any
 from motion_jax.config import TASKS
 from motion_jax.errors import UserError
 from motion_jax.export.program import Exportable, Input
+from motion_jax.runtime.files import sealed, unsealed
 from motion_jax.runtime.timing import commit
 
 CARD = "model.json"
 RADII = "radii.json"  # of a calibrated run
-FORMAT = 2
+FORMAT = 3
 
 _PACKAGES = ("motion-jax", "jax", "jaxlib", "flax", "flatbuffers", "jax2onnx", "onnx", "onnxruntime")
 
@@ -51,7 +52,7 @@ class Card:
     def to_json(self) -> str:
         """Text that `read_card` reads back exactly."""
         named = {"inputs": [known._asdict() for known in self.inputs], "output": self.output._asdict()}
-        return json.dumps(dataclasses.asdict(self) | named, indent=1) + "\n"
+        return sealed(dataclasses.asdict(self) | named, indent=1)
 
     def read(self, path: Path) -> bytes:
         """The bytes of one of the files. Raises `UserError` if they are not those that were written."""
@@ -96,9 +97,11 @@ def make_card(
 def read_card(path: Path) -> Card:
     """Raises `UserError` if the file is missing, or is not the card of an export of this version."""
     try:
-        fields = json.loads(path.read_text("utf-8"))
-        if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        text = path.read_text("utf-8")
+        before = json.loads(text)
+        if not isinstance(before, dict) or before.get("format") != FORMAT:
             raise UserError(f"{path}: not the card of an export of format {FORMAT}: export the run anew")
+        fields = unsealed(text, str(path), "the card of an export")
         made: dict[str, Any] = {known.name: fields[known.name] for known in dataclasses.fields(Card)}
         inputs = tuple(_input(value) for value in made["inputs"])
         files = {str(name): {"bytes": int(known["bytes"]), "sha256": str(known["sha256"])}

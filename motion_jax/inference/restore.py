@@ -14,7 +14,7 @@ from motion_jax.runtime.files import user_path
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.step import abstract_state
-from motion_jax.train.workdir import Workdir
+from motion_jax.train.workdir import SPACE, Workdir
 from motion_jax.types import Params
 
 
@@ -49,11 +49,7 @@ def restore_labelled(
     check_checkpoint(checkpoint)
     folder = Workdir(user_path(workdir))
     experiment = read_run(folder, task)
-    try:
-        text = folder.space.read_text("utf-8")
-    except OSError as error:
-        raise UserError(f"{folder.space}: cannot be read: {error.strerror}") from None
-    space = LabelSpace.from_json(text, str(folder.space))
+    space = LabelSpace.from_json(folder.read_record(SPACE), str(folder.space))
     step, params = restore_params(folder, make(experiment, space), experiment, checkpoint)
     return params, experiment, space, step, folder.path
 
@@ -68,15 +64,32 @@ def restore_params(folder: Workdir, model: Any, experiment: Experiment, checkpoi
         checkpoint: "best" (by validation), "last", or "auto": best where one was chosen, else last.
 
     Raises:
-        UserError: there is no such checkpoint, or only damaged ones.
+        UserError: there is no such checkpoint, or only damaged ones. The last is not taken for a damaged best: it is
+            another model; the message says whether it is sound.
     """
     check_checkpoint(checkpoint)
     sources = {"auto": (folder.best, folder.last), "best": (folder.best,), "last": (folder.last,)}
     abstract = abstract_state(model, make_optimizer(experiment), ema=experiment.train.ema > 0)
     for source in filter(Path.is_dir, sources[checkpoint]):
-        with closing(Checkpoints(source)) as checkpoints:
-            restored = checkpoints.restore(abstract)
+        try:
+            restored = _newest(source, abstract)
+        except UserError as error:
+            if source == folder.best and _is_readable(folder.last, abstract):
+                raise UserError(f"{error} The last checkpoint is sound: --checkpoint=last reads it.") from None
+            raise
         if restored:
             step, state = restored
             return step, state.averaged
     raise UserError(f"--workdir={folder.path}: holds no finished checkpoint ({checkpoint}); has the run saved one yet?")
+
+
+def _newest(source: Path, abstract: Any) -> tuple[int, Any] | None:
+    with closing(Checkpoints(source)) as checkpoints:
+        return checkpoints.restore(abstract)
+
+
+def _is_readable(source: Path, abstract: Any) -> bool:
+    try:
+        return source.is_dir() and _newest(source, abstract) is not None
+    except UserError:
+        return False

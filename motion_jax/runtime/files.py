@@ -1,13 +1,19 @@
-"""Files of the user's: paths as they are typed, and files that appear whole or not at all."""
+"""Files of the user's: paths as they are typed, files that appear whole or not at all, records with a checksum."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from motion_jax.errors import UserError
+
+DIGEST = "digest"
+"""The field of a sealed record that holds the checksum of the others."""
 
 
 def user_path(path: str | Path) -> Path:
@@ -41,10 +47,11 @@ def check_writable(path: str | Path) -> None:
 
 
 @contextmanager
-def written_atomically(path: str | Path) -> Iterator[Path]:
+def written_atomically(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """A draft beside `path`, with its suffix: it replaces the file when the block ends well, else it is removed.
 
     The draft is on disk before it is renamed, so that neither a crash nor a full disk leaves half a file under `path`.
+    Without `durable` it may be lost where the machine stops: for what is written again every second.
 
     Raises:
         UserError: the system refused to write (of the block's own exceptions only `OSError` becomes one).
@@ -53,19 +60,84 @@ def written_atomically(path: str | Path) -> Iterator[Path]:
     draft = _draft(path)
     try:
         yield draft
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with draft.open("rb+") as file:
+                os.fsync(file.fileno())
         draft.replace(path)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # of a file system that has become read-only: what happened is told already
+            draft.unlink(missing_ok=True)
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, durable: bool = True) -> None:
     """Writes UTF-8 text whole or not at all. Raises `UserError` if it cannot be written."""
-    with written_atomically(path) as draft:
+    with written_atomically(path, durable) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts on disk which names a folder holds, where the system can do that. Raises `OSError` of a failing disk."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Puts a folder on disk: every file and folder below it, itself, and its name. Raises `OSError`."""
+    for path, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            with (Path(path) / name).open("rb+") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(path))
+    sync_folder(folder.parent)
+
+
+def digest(fields: Any) -> str:
+    """The sha256 of plain values."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def sealed(fields: dict[str, Any], indent: int | None = None) -> str:
+    """A record as JSON, with a checksum of its values as the last field: what `unsealed` reads."""
+    plain = json.loads(json.dumps(fields))  # tuples are lists, as they are when it is read
+    return json.dumps({**plain, DIGEST: digest(plain)}, indent=indent) + "\n"
+
+
+def unsealed(text: str, source: str, what: str) -> dict[str, Any]:
+    """The fields of a sealed record, without the checksum.
+
+    Args:
+        text: what `sealed` made.
+        source: names the file in errors.
+        what: it is, in errors: "the record of a run".
+
+    Raises:
+        UserError: it is no such record, it has no checksum, or one that does not fit.
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source}: damaged: not {what}: {error}") from None
+    if not isinstance(fields, dict):
+        raise UserError(f"{source}: damaged: not {what}")
+    found = fields.pop(DIGEST, None)
+    if found is None:
+        raise UserError(
+            f"{source}: has no checksum: {what} that was written by an earlier version of motion_jax, before checksums "
+            f"(0.2), or is damaged; make it anew"
+        )
+    if found != digest(fields):
+        raise UserError(f"{source}: damaged or edited: its content does not match its {DIGEST}")
+    return fields
 
 
 def _draft(path: Path) -> Path:

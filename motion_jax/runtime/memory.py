@@ -1,4 +1,4 @@
-"""Memory: how much of it this process may still take."""
+"""Memory: how much of it this process may still take, and how much it has."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ def device_memory() -> int | None:
     """Bytes that JAX may take of a device; None of a CPU, whose memory is the machine's."""
     statistics = jax.local_devices()[0].memory_stats() if jax.default_backend() != "cpu" else None
     return (statistics or {}).get("bytes_limit")
+
+
+def memory_in_use() -> int | None:
+    """Bytes in use on the first local device; on a CPU, of this process. None where that cannot be told."""
+    statistics = jax.local_devices()[0].memory_stats()
+    if statistics and "bytes_in_use" in statistics:
+        return int(statistics["bytes_in_use"])
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _of_machine() -> int | None:

@@ -1,18 +1,23 @@
 """Checkpoints of the whole state: Orbax writes them, this file makes sure that what comes back is what was saved.
 
 Orbax carries no checksum over array data: a flipped bit restores silently. So every checkpoint also holds a SHA-256 of
-each leaf, checked on restore; a checkpoint that fails is set aside (renamed, not deleted) and the one before it is
-tried. With `AtomicityMode.COMMIT_FILE` Orbax writes `commit_success.txt` last. Where that mark is missing, the save was
-killed halfway or the folder is a copy without it: the checksums tell which, and nothing is deleted.
+each leaf, checked on restore, and one of each file, checked before Orbax reads any; a checkpoint that fails is set
+aside (renamed, not deleted) and the one before it is tried. With `AtomicityMode.COMMIT_FILE` Orbax writes
+`commit_success.txt` last. Where that mark is missing, the save was killed halfway or the folder is a copy without it:
+the checksums tell which, and nothing is deleted. Everything is on disk (fsync) before the older checkpoint that it
+replaces is removed, so that a machine may lose its power at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -22,9 +27,27 @@ from absl import logging
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.distributed import joined
+from motion_jax.runtime.files import sealed, sync_folder, sync_tree, unsealed
 
 COMMIT_MARK = "commit_success.txt"
 ATOMICITY = ocp.options.AtomicityOptions(mode=ocp.options.AtomicityMode.COMMIT_FILE)
+FILES = "files.json"  # sha256 of the others, by path; written last
+_REMOVING = "removing-"  # how the name of a folder begins that is being removed
+_ATTEMPTS, _PAUSE_S = 8, 0.1  # of a reader whose checkpoint is replaced as it reads
+
+
+class _Moved(Exception):
+    """What was being read has just been replaced by a newer checkpoint."""
+
+
+def _retried(read: Callable[[], Any]) -> Any:
+    """Orbax looks into each folder that it has listed, of which the run may have removed one in between."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return read()
+        except FileNotFoundError:
+            time.sleep(_PAUSE_S)
+    return read()
 
 
 class Checkpoints:
@@ -32,36 +55,56 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int = 1) -> None:
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep,
+            max_to_keep=None,
             create=False,
             atomicity_options=ATOMICITY,
             enable_async_checkpointing=False,
             multiprocessing_options=_on_its_own(),
         )
+        self._keep = keep
         self._folder = folder.resolve()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._manager = ocp.CheckpointManager(self._folder, options=options)
+            self._manager = _retried(lambda: ocp.CheckpointManager(self._folder, options=options))
         except OSError as error:
             raise UserError(f"{self._folder}: checkpoints cannot be kept there: {error.strerror}") from None
 
-    def save(self, step: int, state: Any) -> None:
-        """Writes `state` under `step` and returns when it is on disk. Raises `UserError` when it cannot be written."""
+    @property
+    def steps(self) -> list[int]:
+        """Of the finished checkpoints, ascending."""
+        return sorted(self._manager.all_steps())
+
+    def save(self, step: int, state: Any, host: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Writes `state` under `step` and returns when it is on disk, with all names that lead there.
+
+        `host` are plain values of the loop's that belong to the state; `host_of` reads them.
+
+        Raises `UserError` when it cannot be written.
+        """
         if step in self._manager.all_steps():
             return  # a resumed run is bitwise the same run: what lies there is what would be written
         if joined():
             state = jax.device_get(state)  # of several processes Orbax writes no array that one of them has alone
-        items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(_digest(state)))
+        record = json.loads(sealed({"leaves": _digest(state), "host": dict(host)}))
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(record))
         try:
             saved = self._manager.save(step, args=items, force=True)
+            folder = self._folder / str(step)
+            (folder / FILES).write_text(sealed(_file_digests(folder)), "utf-8")
+            sync_tree(folder)
         except (OSError, ValueError) as error:  # of a full disk, TensorStore tells by ValueError
             reason = _first_line(error)
             raise UserError(f"{self._folder}: checkpoint of step {step} could not be written: {reason}") from None
         if not saved:
             raise UserError(f"{self._folder}: checkpoint of step {step} was not written")
+        for older in self.steps[: -self._keep]:
+            self._remove(self._folder / str(older))
+        self._manager.reload()
 
     def restore(self, abstract: Any, sharding: jax.sharding.Sharding | None = None) -> tuple[int, Any] | None:
         """The newest checkpoint that verifies, as `(step, state)`; None if the folder holds none. Writes nothing.
+
+        Whoever reads while a run saves gets one of the two checkpoints.
 
         Args:
             abstract: shapes and dtypes of the state.
@@ -71,41 +114,36 @@ class Checkpoints:
             UserError: checkpoints exist, but each of them is damaged or of another shape.
         """
         target = _target(abstract, sharding)
-        finished = set(self._manager.all_steps())
-        damaged = []
-        for step in sorted(finished | self._unmarked(), reverse=True):
+        for attempt in range(_ATTEMPTS):
             try:
-                return step, self._read(step, target)
-            except Exception as error:  # Orbax raises whatever the damaged byte provokes
-                if step not in finished:
-                    continue  # a save that was killed halfway
-                reason = _first_line(error)
-                logging.error("checkpoint %s/%d is damaged (%s); trying the one before it", self._folder, step, reason)
-                damaged.append(step)
-        if damaged:
-            raise UserError(
-                f"{self._folder}: no usable checkpoint; steps {', '.join(map(str, damaged))} are damaged or belong to "
-                f"another model. They were left as they are; to begin anew, choose another workdir."
-            )
-        return None
+                return self._newest(target, last_attempt=attempt == _ATTEMPTS - 1)
+            except _Moved:
+                time.sleep(_PAUSE_S)
+                _retried(self._manager.reload)
+        raise AssertionError("the last attempt returns or raises")
+
+    def host_of(self, step: int) -> dict[str, Any]:
+        """The `host` of `save`, of a step that `restore` returned."""
+        return self._record(step)["host"]
 
     def recover_unmarked(self, abstract: Any, sharding: jax.sharding.Sharding | None = None) -> list[int]:
         """Marks the unmarked checkpoints that verify as finished and renames the others to `unfinished-STEP`.
 
         For the one who holds the folder's lock: what another process is still writing has no mark either. Killed saves
-        and killed removals leave such folders, and so does a copy that leaves out `*.txt`.
+        leave such folders, and so does a copy that leaves out `*.txt`.
 
         Returns:
             The steps that were set aside.
         """
+        for path in self._folder.glob(f"{_REMOVING}*"):  # a killed removal
+            shutil.rmtree(path, ignore_errors=True)
         target, aside = _target(abstract, sharding), []
         for step in sorted(self._unmarked()):
             try:
                 self._read(step, target)
             except Exception:  # Orbax raises whatever the missing file provokes
-                name = _unused(self._folder, f"unfinished-{step}")
-                (self._folder / str(step)).rename(name)
-                logging.warning("checkpoint %s/%d was never finished: kept as %s", self._folder, step, name.name)
+                name = self._set_aside(step, "unfinished")
+                logging.warning("checkpoint %s/%d was never finished: kept as %s", self._folder, step, name)
                 aside.append(step)
             else:
                 (self._folder / str(step) / COMMIT_MARK).touch()
@@ -117,7 +155,8 @@ class Checkpoints:
     def set_aside_after(self, step: int) -> None:
         """Renames every checkpoint newer than `step` to `damaged-STEP`: they did not verify, and must not be kept."""
         for newer in [other for other in self._manager.all_steps() if other > step]:
-            (self._folder / str(newer)).rename(_unused(self._folder, f"damaged-{newer}"))
+            name = self._set_aside(newer, "damaged")
+            logging.warning("checkpoint %s/%d: kept as %s", self._folder, newer, name)
         self._manager.reload()
 
     def close(self) -> None:
@@ -129,10 +168,63 @@ class Checkpoints:
         folders = {int(path.name) for path in self._folder.iterdir() if path.name.isdigit() and path.is_dir()}
         return folders - set(self._manager.all_steps())
 
+    def _newest(self, target: Any, last_attempt: bool) -> tuple[int, Any] | None:
+        finished = set(self._manager.all_steps())
+        failed: dict[int, str] = {}
+        for step in sorted(finished | self._unmarked(), reverse=True):
+            try:
+                found = step, self._read(step, target)
+            except Exception as error:  # Orbax raises whatever the damaged byte provokes
+                if not last_attempt and self._has_moved(step, step in finished):
+                    raise _Moved from None
+                failed[step] = _first_line(error)
+                continue
+            for other, reason in failed.items():
+                self._say_failed(other, reason, other in finished, step)
+            return found
+        if damaged := [step for step in failed if step in finished]:
+            raise UserError(
+                f"{self._folder}: no usable checkpoint; steps {', '.join(map(str, damaged))} are damaged or belong to "
+                f"another model ({failed[damaged[0]]}). They were left as they are; to begin anew, choose another "
+                f"workdir."
+            )
+        return None
+
+    def _has_moved(self, step: int, finished: bool) -> bool:
+        """Whether the checkpoint was removed, or was finished, since the steps were listed."""
+        folder = self._folder / str(step)
+        return not folder.exists() or (not finished and (folder / COMMIT_MARK).exists())
+
+    def _say_failed(self, step: int, reason: str, finished: bool, used: int) -> None:
+        if finished:
+            logging.error("checkpoint %s/%d is damaged (%s): step %d is used", self._folder, step, reason, used)
+        else:
+            logging.warning("checkpoint %s/%d is unfinished: step %d is used", self._folder, step, used)
+
+    def _remove(self, path: Path) -> None:
+        """The folder vanishes at once, so that nobody reads half of it."""
+        removed = path.with_name(f"{_REMOVING}{path.name}")
+        shutil.rmtree(removed, ignore_errors=True)
+        path.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
+
+    def _set_aside(self, step: int, why: str) -> str:
+        """Renames a checkpoint to the first free of `WHY-STEP`, `WHY-STEP-1`, ..."""
+        name = _unused(self._folder, f"{why}-{step}")
+        (self._folder / str(step)).rename(name)
+        sync_folder(self._folder)
+        return name.name
+
+    def _record(self, step: int) -> dict[str, Any]:
+        path = self._folder / str(step) / "digest" / "metadata"
+        return unsealed(path.read_text("utf-8"), str(path), "the checksums of a checkpoint")
+
     def _read(self, step: int, target: Any) -> Any:
         """The state under `step`. The handler reads what the manager would refuse to, a folder without its mark."""
         folder = self._folder / str(step)
-        expected = json.loads((folder / "digest" / "metadata").read_text())
+        expected = self._record(step)["leaves"]
+        if wrong := _damaged_files(folder):
+            raise ValueError(f"{', '.join(wrong[:3])}: not what was written")
         with closing(ocp.StandardCheckpointHandler(multiprocessing_options=_on_its_own())) as handler:
             state = handler.restore(folder / "state", args=ocp.args.StandardRestore(target))  # pyright: ignore[reportArgumentType]
         found = _digest(state)
@@ -140,6 +232,45 @@ class Checkpoints:
             wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
             raise ValueError(f"checksum of {', '.join(wrong[:3])} differs")
         return state
+
+
+def is_sound(folder: Path) -> bool:
+    """Whether every array of the checkpoint in `folder` (`checkpoints/last/STEP`) is what was saved.
+
+    Needs no model: each file has a checksum, and each array.
+    """
+    if (wrong := _damaged_files(folder)) is not None:
+        return not wrong
+    try:
+        record = unsealed((folder / "digest" / "metadata").read_text("utf-8"), str(folder), "checksums")
+        with closing(ocp.PyTreeCheckpointHandler()) as handler:
+            tree = handler.metadata(folder / "state").tree  # pyright: ignore[reportArgumentType]
+            as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree, is_leaf=_has_shape)
+            asked = ocp.args.PyTreeRestore(restore_args=as_numpy)  # pyright: ignore[reportCallIssue]
+            state = handler.restore(folder / "state", args=asked)  # pyright: ignore[reportArgumentType]
+        return sorted(_digest(state).values()) == sorted(record["leaves"].values())
+    except Exception:  # Orbax raises whatever the damaged byte provokes
+        return False
+
+
+def _file_digests(folder: Path) -> dict[str, str]:
+    """Of all files but commit marks, which copies may lose."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (COMMIT_MARK, FILES))
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _damaged_files(folder: Path) -> list[str] | None:
+    """Paths of files that are missing or not what was written; None where that is not known: arrays have checksums."""
+    try:
+        expected = unsealed((folder / FILES).read_text("utf-8"), str(folder / FILES), "checksums")
+    except (OSError, UnicodeDecodeError, UserError):
+        return None
+    found = _file_digests(folder)
+    return [name for name, digest in expected.items() if found.get(name) != digest]
+
+
+def _has_shape(node: Any) -> bool:
+    return hasattr(node, "shape")
 
 
 def _on_its_own() -> ocp.options.MultiprocessingOptions:

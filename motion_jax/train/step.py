@@ -49,6 +49,7 @@ class StepMetrics(NamedTuple):
 
     loss: Array
     grad_norm: Array  # global L2 norm before clipping
+    skipped: Array  # bool: loss, gradient or running statistics were not finite, so that nothing was updated
 
 
 TrainSteps = jax.stages.Wrapped  # jitted: (state, data, K static) -> (state, metrics of K updates)
@@ -96,7 +97,7 @@ def train_step(
     num_parts: int,
     ema: float = 0.0,
 ) -> tuple[TrainState, StepMetrics]:
-    """One update.
+    """One update; none of what is not finite, but for the step, so that the next one draws another batch.
 
     Args:
         state: before the update.
@@ -107,19 +108,27 @@ def train_step(
         num_parts: microbatches that each of them computes one after another.
         ema: decay of the moving average, of a state that has one.
     """
-    key = update_key(state.key, state.step)
-    batch = task.sample_batch(data, key, state.step)
+    batch, loss_key = draw(task, state.key, data, state.step)
     if mesh is not None:
         batch = jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec(DATA)))
     loss_and_grad = _mean_over_parts(task, mesh, num_parts)
-    loss, grad = loss_and_grad(state.params, batch, jax.random.fold_in(key, _LOSS), state.step)
+    loss, grad = loss_and_grad(state.params, batch, loss_key, state.step)
     moved, grad = grad, zero_running(grad)
     updates, opt_state = optimizer.update(grad, state.opt_state, state.params)
     params = replace_running(optax.apply_updates(state.params, updates), moved)
+    updated = state.replace(params=params, opt_state=opt_state)
     if isinstance(state, AveragedState):
-        state = state.replace(average=moving_average(state.average, params, state.step, ema))
-    metrics = StepMetrics(loss, optax.tree.norm(grad))
-    return state.replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
+        updated = updated.replace(average=moving_average(state.average, params, state.step, ema))
+    norm = optax.tree.norm(grad)
+    finite = jnp.isfinite(loss) & jnp.isfinite(norm) & _running_is_finite(moved)
+    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
+    return kept.replace(step=state.step + 1), StepMetrics(loss, norm, ~finite)
+
+
+def draw(task: Task, key: Array, data: Any, step: Array) -> tuple[Any, Array]:
+    """The batch of an update and the key of its loss; `key` is that of the state, raw."""
+    key = update_key(key, step)
+    return task.sample_batch(data, key, step), jax.random.fold_in(key, _LOSS)
 
 
 def update_key(key: Array, step: Array) -> Array:
@@ -167,6 +176,15 @@ def make_train_steps(
 
 def _is_running(node: Any) -> bool:
     return isinstance(node, Running)
+
+
+def _running_is_finite(tree: Any) -> Array:
+    """Whether all running statistics are; `[]` bool."""
+    found = jnp.asarray(True)
+    for node in jax.tree.leaves(tree, is_leaf=_is_running):
+        if _is_running(node):
+            found &= jnp.isfinite(node.mean).all() & jnp.isfinite(node.variance).all()
+    return found
 
 
 def replace_running(tree: Any, source: Any) -> Any:

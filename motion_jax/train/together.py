@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from motion_jax.runtime.devices import DATA, mesh_of, num_microbatches
 from motion_jax.train.loop import Updates, updates_of_run
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.step import StepMetrics, TrainState, first_state, train_step
-from motion_jax.train.stop import Interrupted, stop_on_signal
+from motion_jax.train.stop import Interrupted, Stop, stop_on_signal
 from motion_jax.train.task import Stream, Task
 from motion_jax.train.workdir import flatten
 from motion_jax.types import Array
@@ -35,6 +36,9 @@ _RATE = "optim.learning_rate"  # updates are proportional to it
 
 Together = Callable[[Sequence[TrainState], Any, int], list[tuple[TrainState, StepMetrics]]]
 """(states of M runs, data, K) -> the state and the metrics of each after K updates."""
+Done = list[tuple[TrainState, StepMetrics]]
+Steps = Callable[[Sequence[TrainState], int], Done]
+"""`Together` with its data."""
 
 
 def differing_field(one: Experiment, other: Experiment) -> str | None:
@@ -80,24 +84,24 @@ def train_together(
     with stop_on_signal() as stop:
         runs = [
             updates_of_run(_of_member(task, experiment), experiment, workdir, sharding, quiet=quiet or number > 0,
-                           stop=stop, state=begin(jax.random.key(experiment.train.seed)))
+                           stop=stop, state=begin(jax.random.key(experiment.train.seed)), devices=1)
             for number, (experiment, workdir) in enumerate(zip(experiments, workdirs, strict=True))
         ]  # fmt: skip
-        return _Runs(runs).train(lambda states, count: train_steps(states, data, count))
+        return _Runs(runs, stop).train(lambda states, count: train_steps(states, data, count))
 
 
 class _Runs:
     """Runs in step: each asks for updates, and is sent its own of what one program computed for all."""
 
-    def __init__(self, runs: Sequence[Updates]) -> None:
+    def __init__(self, runs: Sequence[Updates], stop: Stop) -> None:
         self._runs = runs
+        self._stop = stop
+        self._begun = False
         self._asked: dict[int, tuple[TrainState, int]] = {}
         self._failed: list[UserError | None] = [None] * len(runs)
         self._interrupted: Interrupted | None = None
 
-    def train(
-        self, train_steps: Callable[[Sequence[TrainState], int], list[tuple[TrainState, StepMetrics]]]
-    ) -> list[UserError | None]:
+    def train(self, train_steps: Steps) -> list[UserError | None]:
         try:
             for number in range(len(self._runs)):
                 self._go_on(number, None)
@@ -106,7 +110,7 @@ class _Runs:
                 alike = [number for number, asked in self._asked.items() if asked[1] == count]
                 filling = self._asked[alike[0]][0]  # in place of runs that have ended
                 states = [self._asked[number][0] if number in alike else filling for number in range(len(self._runs))]
-                done = train_steps(states, count)
+                done = self._update(train_steps, states, count)
                 for number in alike:
                     del self._asked[number]
                     self._go_on(number, done[number])
@@ -116,6 +120,23 @@ class _Runs:
         if self._interrupted:
             raise self._interrupted
         return self._failed
+
+    def _update(self, train_steps: Steps, states: Sequence[TrainState], count: int) -> Done:
+        """What fails there is raised in the runs too. The first time, when all that has been done is on disk, a signal
+        need not wait.
+        """
+        try:
+            with nullcontext() if self._begun else self._stop.at_once(lambda: None):
+                done = train_steps(states, count)
+                if not self._begun:
+                    jax.block_until_ready(done)
+        except BaseException as error:
+            for number in self._asked:
+                with suppress(BaseException):
+                    self._runs[number].throw(error)
+            raise
+        self._begun = True
+        return done
 
     def _go_on(self, number: int, done: tuple[TrainState, StepMetrics] | None) -> None:
         run = self._runs[number]

@@ -20,6 +20,7 @@ from motion_jax.evaluation.conformal import (
 )
 from motion_jax.evaluation.coverage import crps_gaussian, crps_quantiles, distance_crps, measure_coverage
 from motion_jax.evaluation.scale import FLOORS, Scale
+from motion_jax.runtime.files import sealed
 from motion_jax.skeletons.bodies import H36M
 
 LEVELS = (0.5, 0.9, 0.95)
@@ -131,7 +132,7 @@ def test_radii_are_read_back_and_never_smaller():
     assert np.all(again.radius[finite] >= made.radius[finite] - 1e-9)
     assert np.all(again.radius[finite] <= made.radius[finite] + 1.1e-3)
     assert np.isinf(again.radius[~finite]).all()
-    for text in ("{}", "no json", made.to_json().replace('"format": 2', '"format": 7')):
+    for text in ("{}", "no json", made.to_json().replace('"format": 3', '"format": 2')):
         with pytest.raises(UserError, match=r"^radii\.json: "):
             Radii.from_json(text, "radii.json")
 
@@ -219,14 +220,17 @@ def test_a_constant_measure_gives_the_plain_radii_and_larger_motion_larger_ones(
 def test_radii_of_the_first_format_are_read_as_constant():
     made = radii(errors(np.random.default_rng(11), 50))
     old = json.loads(made.to_json()) | {"format": 1}
-    del old["scale"], old["distribution"]
+    del old["scale"], old["distribution"], old["digest"]
     read = Radii.from_json(json.dumps(old), "radii.json")
     assert (read.scale, read.distribution) == (None, None)
     assert distance_crps(errors(np.random.default_rng(12), 5), read) is None
     np.testing.assert_array_equal(read.radius, Radii.from_json(made.to_json(), "radii.json").radius)
     broken = json.loads(made.to_json()) | {"scale": {"name": "speed", "mean": [[1.0]], "floor": [-1.0]}}
-    with pytest.raises(UserError, match=r"^radii\.json: damaged"):
+    with pytest.raises(UserError, match=r"^radii\.json: damaged or edited"):
         Radii.from_json(json.dumps(broken), "radii.json")
+    del broken["digest"]
+    with pytest.raises(UserError, match=r"^radii\.json: damaged: not the radii"):
+        Radii.from_json(sealed(broken), "radii.json")
 
 
 def test_the_score_of_distances_is_the_integral_over_steps():

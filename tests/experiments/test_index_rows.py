@@ -15,6 +15,7 @@ from motion_jax.experiments.index_rows import count_parameters, index_rows, inde
 from motion_jax.inference.predictor import Predictor
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
+from motion_jax.train.log import encode_row
 from motion_jax.types import Running
 
 SPACE = PoseSpace(np.zeros(99), np.ones(99), tuple(range(6, 60)), (), H36M, 25.0)
@@ -35,7 +36,7 @@ def make_run(folder: Path, seed: int = 1, minimum: float = 1.0) -> Predictor:
         {"kind": "report", "step": 10, "srnn_error_rad_free_running": [2.0, None], "mean_loss": 1.0},
         {"kind": "end", "step": 10, "reason": "patience", "best_step": 5, "train_seconds": 60.0 * seed},
     ]
-    (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (folder / "metrics.jsonl").write_text("".join(map(encode_row, rows)))
     experiment = dataclasses.replace(EXPERIMENT, train=dataclasses.replace(EXPERIMENT.train, seed=seed))
     return Predictor({"w": np.full((2, 3), seed, np.float32)}, experiment, SPACE, step=5, workdir=folder)
 
@@ -67,7 +68,8 @@ def test_of_a_refit_the_training_that_chose_tells_why_it_ended(tmp_path: Path):
     run = make_run(tmp_path)
     make_run(tmp_path / "selection")
     log = tmp_path / "metrics.jsonl"
-    log.write_text(json.dumps({"kind": "end", "step": 6, "reason": "steps", "best_step": None, "train_seconds": 99.0}))
+    row = {"kind": "end", "step": 6, "reason": "steps", "best_step": None, "train_seconds": 99.0}
+    log.write_text(encode_row(row))
     found = indexed_run(run)
     assert (found.train_steps, found.selection_steps, found.validated_step) == (6, 10, 5)
     assert (found.ended, found.train_seconds) == ("patience", 99.0)

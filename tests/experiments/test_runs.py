@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from motion_jax.config import Experiment, TrainConfig
 from motion_jax.errors import UserError
 from motion_jax.experiments import runs
 from motion_jax.experiments.runs import find_runs, open_runs
+from motion_jax.train.log import encode_row
 
 
 def make_run(folder: Path, logged: int = 10, steps: int = 10, best: bool = False) -> Path:
@@ -22,8 +22,8 @@ def make_run(folder: Path, logged: int = 10, steps: int = 10, best: bool = False
     if best:
         (folder / "checkpoints" / "best").mkdir()
     experiment = dataclasses.replace(Experiment(), name=folder.name, train=TrainConfig(steps=steps))
-    (folder / "config.json").write_text(json.dumps({"experiment": experiment.to_dict(), "data_key": "abc"}))
-    (folder / "metrics.jsonl").write_text(json.dumps({"kind": "report", "step": logged}) + "\n")
+    runs.Workdir(folder).begin(experiment, {}, "abc")
+    (folder / "metrics.jsonl").write_text(encode_row({"kind": "report", "step": logged}))
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from motion_jax.experiments.claims import claims
 from motion_jax.experiments.sweep import Shard, Sweep, load_sweep, plan, run_all
 from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
+from motion_jax.runtime.files import sealed
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.types import Clip, Dataset
 
@@ -275,7 +277,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     }
     shutil.copytree(folder / "runs" / "rnn" / "seed0", folder / "runs" / "moved")
     config = folder / "runs" / "moved" / "config.json"
-    config.write_text(config.read_text().replace(str(folder / "data"), "gone"))
+    record = json.loads(config.read_text().replace(str(folder / "data"), "gone"))
+    config.write_text(sealed({name: value for name, value in record.items() if name != "digest"}))
     done["evaluate"] = run("evaluate", "--workdir=~/runs --json=~/all.json --plot=~/all.png", folder)
     flags = "--workdir=runs/rnn/seed0,~/runs/rnn/seed1 --metrics=mpjpe_mm --mode=one_step --nobaseline"
     done["otherwise"] = run("evaluate", flags, folder)

@@ -29,6 +29,7 @@ from motion_jax.export.stablehlo import FILE
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import REGISTRY, make
 from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime.files import sealed
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.optimizer import make_optimizer
@@ -247,12 +248,18 @@ def _flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def _flip_digit(path: Path) -> None:
+    card = path.with_name(CARD)
+    card.write_text(card.read_text().replace('"fps": 25.0', '"fps": 24.0'))
+
+
 def _card(**fields: object) -> Callable[[Path], None]:
     """Writes other fields into the card beside a path."""
 
     def edit(path: Path) -> None:
         card = path.with_name(CARD)
-        card.write_text(json.dumps(json.loads(card.read_text()) | fields))
+        changed = json.loads(card.read_text()) | fields
+        card.write_text(sealed({name: value for name, value in changed.items() if name != "digest"}))
 
     return edit
 
@@ -264,8 +271,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no card": (lambda path: path.with_name(CARD).unlink(), f"{CARD}: cannot be read: No such file"),
     "no JSON": (lambda path: path.with_name(CARD).write_text("{"), f"{CARD}: damaged: not the card of an export"),
     "deep": (lambda path: path.with_name(CARD).write_text("[" * 100_000), f"{CARD}: damaged: not the card"),
-    "a list": (lambda path: path.with_name(CARD).write_text("[]"), f"{CARD}: not the card of an export of format 2"),
-    "another format": (_card(format=1), f"{CARD}: not the card of an export of format 2"),
+    "a list": (lambda path: path.with_name(CARD).write_text("[]"), f"{CARD}: not the card of an export of format 3"),
+    "another format": (_card(format=1), f"{CARD}: not the card of an export of format 3"),
+    "a flipped digit": (_flip_digit, f"{CARD}: damaged or edited: its content does not match its digest"),
     "a card without files": (_card(files={}), f"{FILE}: is none of the files that {CARD} names"),
     "a card of other arrays": (_card(inputs=[{"name": "x", "shape": [], "dtype": "object"}]), f"{CARD}: damaged"),
 }

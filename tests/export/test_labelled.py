@@ -97,7 +97,7 @@ def test_wrong_arrays_are_told(exported: tuple[str, Any, Path]):
 def test_an_export_of_an_earlier_version_is_told(exported: tuple[str, Any, Path], tmp_path: Path):
     card = json.loads((exported[2] / CARD).read_text())
     (tmp_path / CARD).write_text(json.dumps(card | {"format": 1}))
-    with pytest.raises(UserError, match=r"model\.json: not the card of an export of format 2: export the run anew"):
+    with pytest.raises(UserError, match=r"model\.json: not the card of an export of format 3: export the run anew"):
         load_exported(tmp_path)
     (tmp_path / CARD).write_text(json.dumps(card | {"task": "cooking"}))
     with pytest.raises(UserError, match=r"model\.json: damaged"):

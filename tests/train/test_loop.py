@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,9 @@ from motion_jax.train import loop
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.log import Progress, read_metrics
+from motion_jax.train.optimizer import make_optimizer
+from motion_jax.train.replay import read_batch, replay, write_batch
+from motion_jax.train.step import init_state
 from motion_jax.train.stop import Interrupted
 from motion_jax.train.task import Stream
 from motion_jax.train.workdir import Workdir
@@ -257,6 +261,23 @@ def test_a_log_is_kept_where_no_checkpoint_of_its_steps_can_be_read(
     _assert_as_whole(tmp_path / "run", whole, digest)
 
 
+def test_a_damaged_best_is_told_and_chosen_anew(
+    train: Fit, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    copy = shutil.copytree(whole, tmp_path / "run")
+    best = Workdir(copy).best
+    step = load_predictor(whole).step
+    for path in (best / str(step)).rglob("d/*"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"best: no usable .* The last checkpoint is sound: --checkpoint=last reads it"):
+        load_predictor(copy)
+    assert load_predictor(copy, "last").step == 20
+    train(copy, steps=25)
+    assert f"damaged-{step}" in _steps(best)
+    assert f"kept as damaged-{step}" in caplog.text
+    assert load_predictor(copy).step in (20, 25)
+
+
 SERVER = """
 import os, sys
 from motion_jax.commands import train
@@ -369,20 +390,50 @@ def test_a_thread_may_train(train: Fit, whole: Path, tmp_path: Path, digest: Dig
 def test_divergence_names_its_step_and_spares_the_checkpoints(
     configure: Configure, dataset: Dataset, tmp_path: Path, restore: Callable[[Path], tuple[int, Any]]
 ):
-    """Plain descent at an absurd rate grows for some steps, then overflows."""
+    """Plain descent at an absurd rate grows for some steps, then overflows, whatever the batch; that is written out."""
     wild = {"name": "sgd", "learning_rate": 1e3, "clip_kind": "none"}
-    experiment = configure(optim=wild, steps=200, checkpoint_every=5, report_every=1000)
-    with pytest.raises(
-        UserError, match=r"at step \d+ the loss is .* The checkpoint of step \d+ in .* is intact"
-    ) as end:
-        fit(experiment, dataset, tmp_path / "run")
-    words = str(end.value).replace(".", "").split()
-    named, saved = (int(words[i + 1]) for i, word in enumerate(words) if word == "step")
+    experiment = configure(optim=wild, steps=200, checkpoint_every=5, report_every=1000, max_skipped=6)
+    task = Forecasting.of(experiment, dataset)
+    message = (
+        r"at step (\d+) the loss is .*; (\d+) updates in a row were skipped, from step (\d+) on\. The checkpoint of "
+        r"step (\d+) in .* is intact\. The batch is in (\S+): motion-jax train .* --replay="
+    )
+    with pytest.raises(UserError) as end:
+        loop.train(task, experiment, tmp_path / "run")
+    found = re.search(message, str(end.value))
+    assert found
+    count, first, saved = (int(found[number]) for number in (2, 3, 4))
+    assert 6 < count <= 6 + 5
+    assert (saved % 5, saved + 5) == (0, first + count - 1)
     step, state = restore(tmp_path / "run")
     assert step == saved
-    assert saved < named <= saved + 5
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
-    assert max(row["step"] for row in _rows(tmp_path / "run")) == saved
+    rows = _rows(tmp_path / "run")
+    assert max(row["step"] for row in rows) == saved
+    assert rows[-1]["skipped"] == saved - first + 1
+    update = read_batch(Path(found[5]), task)
+    assert int(update.step) == first - 1
+    jax.tree.map(np.testing.assert_array_equal, update.params, state.params)
+    lines = replay(update, task, debug_nans=True)
+    assert re.search(r"(nan|inf|invalid).* first in \S+/motion_jax/\S+\.py:\d+: ", "\n".join(lines))
+    damaged = bytearray(Path(found[5]).read_bytes())
+    damaged[len(damaged) // 2] ^= 16
+    (tmp_path / "damaged.npz").write_bytes(damaged)
+    with pytest.raises(UserError, match=r"--replay=\S+/damaged\.npz: (damaged|of another run)"):
+        read_batch(tmp_path / "damaged.npz", task)
+
+
+def test_the_batch_of_a_streamed_set_is_written_as_that_of_one_in_memory(
+    configure: Configure, dataset: Dataset, tmp_path: Path
+):
+    written = []
+    for name in ("yes", "no"):
+        experiment = configure(data={"in_memory": name})
+        task = Forecasting.of(experiment, dataset)
+        state = init_state(task, make_optimizer(experiment), seed=0)
+        (tmp_path / name).mkdir()
+        written.append(read_batch(write_batch(Workdir(tmp_path / name), task, state, 7), task))
+    jax.tree.map(np.testing.assert_array_equal, *written)
 
 
 def test_an_overflowing_update_is_not_saved(configure: Configure, dataset: Dataset, tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import json
 import os
 import re
@@ -17,7 +18,9 @@ import pytest
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
+from motion_jax.runtime.files import sealed
 from motion_jax.skeletons.bodies import H36M
+from motion_jax.train.environment import environment
 from motion_jax.train.workdir import Workdir, flatten
 
 SPACE = PoseSpace(np.array([0.1, 1 / 3]), np.array([1.0, 2e-3]), (1,), ("walking",), H36M, 25.0)
@@ -68,12 +71,82 @@ def test_other_data_is_refused(tmp_path: Path):
         _begin(tmp_path, data_key="other")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"experiment": 3}', '{"experiment": {"trian": {}}}', "null"])
+WITHOUT = "config.json: has no checksum: the record of a run that was written by an earlier version of motion_jax"
+RECORDS = {
+    "": "damaged: not the record",
+    "{": "damaged: not the record",
+    "[]": "damaged: not the record",
+    "null": "damaged: not the record",
+    '{"experiment": {}, "data_key": "key"}': WITHOUT,
+    sealed({"experiment": 3}): "not the record of a run of this version",
+    sealed({"experiment": {"trian": {}}, "records": {}, "environment": {}}): "not a config of this version",
+}
+
+
+@pytest.mark.parametrize("text", RECORDS)
 def test_a_damaged_record_is_told(tmp_path: Path, text: str):
     _begin(tmp_path)
     Workdir(tmp_path).config.write_text(text)
-    with pytest.raises(UserError, match=r"config\.json: (damaged: )?not (the record|a config)"):
+    with pytest.raises(UserError, match=RECORDS[text]) as told:
         Workdir(tmp_path).read_experiment()
+    assert str(Workdir(tmp_path).config) in str(told.value)
+
+
+def _flip(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+def test_no_flipped_bit_of_a_record_is_read_as_something_else(tmp_path: Path):
+    """Of every byte one bit: refused in one line, or the same values (as where white space changes)."""
+    _begin(tmp_path)
+    folder = Workdir(tmp_path)
+    for path, read in ((folder.config, folder.read_experiment), (folder.space, lambda: folder.read_space().to_json())):
+        sound, size = read(), path.stat().st_size
+        for byte in range(0, size, 7):
+            bit = 8 * byte + byte % 8
+            _flip(path, bit)
+            said = f"{path}: "
+            try:
+                assert read() == sound
+            except UserError as error:
+                said = str(error)
+            assert str(path) in said
+            assert "\n" not in said
+            _flip(path, bit)
+        assert read() == sound
+
+
+def test_a_damaged_space_is_written_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    _begin(tmp_path)
+    _flip(Workdir(tmp_path).space, 100)
+    with pytest.raises(UserError, match=r"space\.json: damaged or edited: its sha256 is not the one in config\.json"):
+        Workdir(tmp_path).read_space()
+    _begin(tmp_path)
+    assert "space.json: was missing, damaged or edited: it is written anew" in caplog.text
+    assert Workdir(tmp_path).read_space().to_json() == SPACE.to_json()
+
+
+HERE = environment(devices=2)
+
+
+def test_another_environment_is_refused_or_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    begin = functools.partial(Workdir(tmp_path).begin, Experiment(), {"space.json": SPACE.to_json()}, "key")
+    begin(HERE)
+    begin(HERE)
+    assert not caplog.records
+    begin({**HERE, "devices": 1, "jax": "0.1"})
+    (record,) = caplog.records
+    assert f"in another environment: jax: '{HERE['jax']}' there, '0.1' here; devices: 2 there, 1 here; what" in (
+        record.getMessage()
+    )
+    x64 = {**HERE, "x64": True}
+    message = r"x64: False there, True here \(JAX_ENABLE_X64 sets it\)\. .* to go on all the same: --accept_environment"
+    with pytest.raises(UserError, match=message):
+        begin(x64)
+    Workdir(tmp_path).accept_environment(x64)
+    begin(x64)
 
 
 def test_records_that_are_no_text_are_told(tmp_path: Path):
@@ -96,7 +169,7 @@ def test_a_run_of_another_version_is_refused_in_one_line(tmp_path: Path, change:
     _begin(tmp_path)
     record = json.loads(Workdir(tmp_path).config.read_text())
     OLD[change](record)
-    text = json.dumps(record)
+    text = sealed({name: value for name, value in record.items() if name != "digest"})
     Workdir(tmp_path).config.write_text(text)
     with pytest.raises(UserError, match=r"config\.json: .*(version of motion_jax|of this version)") as refused:
         _begin(tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -20,6 +19,7 @@ from motion_jax.models import make
 from motion_jax.pose_space import PoseSpace
 from motion_jax.skeletons.bodies import H36M
 from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.log import encode_row
 from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.step import init_state
 from motion_jax.train.workdir import Workdir
@@ -59,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         checkpoints = Checkpoints(folder.last)
         checkpoints.save(10, state.replace(params=moved))
         checkpoints.close()
-    folder.metrics.write_text(json.dumps({"kind": "report", "step": 10, "mean_loss": 0.5}) + "\n")
+    folder.metrics.write_text(encode_row({"kind": "report", "step": 10, "mean_loss": 0.5}))
     return folder.path
 
 

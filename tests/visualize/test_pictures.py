@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import math
 import sys
 from collections.abc import Callable
@@ -24,6 +23,8 @@ from motion_jax.evaluation.metrics import mpjpe_mm
 from motion_jax.evaluation.report import Report, Spread
 from motion_jax.skeletons.bodies import SKELETONS
 from motion_jax.skeletons.skeleton import Skeleton
+from motion_jax.train.log import encode_row
+from motion_jax.train.workdir import Workdir
 from motion_jax.visualize import curves, figures, strip
 from motion_jax.visualize.curves import action_curves, error_curves, horizon_curves, training_curves
 from motion_jax.visualize.poses import SIDES, project
@@ -200,9 +201,8 @@ def test_reports_that_do_not_fit_one_picture(name: str, tmp_path: Path):
 
 def write_run(folder: Path, rows: list[dict], name: str = "ours") -> Path:
     folder.mkdir()
-    experiment = dataclasses.replace(Experiment(), name=name).to_dict()
-    (folder / "config.json").write_text(json.dumps({"experiment": experiment, "data_key": "abc"}))
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Workdir(folder).begin(dataclasses.replace(Experiment(), name=name), {}, "abc")
+    (folder / "metrics.jsonl").write_text("".join(map(encode_row, rows)))
     return folder
 
 
