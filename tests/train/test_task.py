@@ -68,7 +68,7 @@ def whole(task: Task, experiment: Experiment, tmp_path_factory: pytest.TempPathF
 
 
 def _digest(folder: Workdir, step: int = 20) -> Digest:
-    return json.loads((folder.last / str(step) / "digest" / "metadata").read_text())
+    return json.loads((folder.last / str(step) / "digest" / "metadata").read_text())["leaves"]
 
 
 def _rows(folder: Workdir) -> list[dict[str, Any]]:
