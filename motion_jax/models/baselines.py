@@ -147,7 +147,7 @@ def _moved(body: Skeleton, frames: Array, velocity: Array) -> Array:
     if body.positions:
         return along
     turned = rotvec_from_quaternion(quaternion_multiply(_quaternions(velocity), _quaternions(frames)))
-    result = jnp.concatenate([along[:, :ROOT_TRANSLATION], turned.reshape(len(frames), -1)], axis=-1)
+    result = jnp.concatenate([along[:, :ROOT_TRANSLATION], turned.reshape(frames.shape[0], -1)], axis=-1)
     if body.root == "absolute":
         return result
     goes_on = np.isin(np.arange(6), STEPS, invert=True) & (body.root == "heading")
@@ -157,7 +157,7 @@ def _moved(body: Skeleton, frames: Array, velocity: Array) -> Array:
 
 def _quaternions(frames: Array) -> Array:
     """Of the joints of frames `[B, D]`."""
-    return quaternion_from_rotvec(frames[:, ROOT_TRANSLATION:].reshape(len(frames), -1, 3))
+    return quaternion_from_rotvec(frames[:, ROOT_TRANSLATION:].reshape(frames.shape[0], -1, 3))
 
 
 def _hold(candidates: Array, forced: Array) -> Array:

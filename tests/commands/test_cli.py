@@ -231,9 +231,7 @@ def test_missing_flags_are_named_together(tmp_path: Path, forked: Forked):
     code = "from motion_jax.commands import predict; cli.run(predict.main)"
     lines = [[], ["--workdir=run", "--input=a"], ["--workdir=r", "--input=a", "--output=b", "--input_fps=abc"]]
     several, one, number = forked(code, lines, tmp_path)
-    assert several.complaints == (
-        "error: --workdir, --input and --output are missing: program.py --help shows what they take\n"
-    )
+    assert several.complaints == ("error: --input and --output are missing: program.py --help shows what they take\n")
     assert one.complaints == "error: --output is missing: A file; for several inputs, a folder.\n"
     assert number.complaints == "error: --input_fps=abc: it must be a number\n"
 

@@ -41,7 +41,7 @@ class Run:
         if not self.has_radii:
             raise UserError(f"{self.name} has no radii")
 evaluate.open_runs = lambda folders, checkpoint: [Run(str(folder), "with" in str(folder)) for folder in folders]
-evaluate.is_run = lambda folder: str(folder).startswith("run")
+evaluate.is_named = lambda folder: str(folder).startswith("run")
 evaluate._score = lambda runs, leave_out: [(runs, [])]
 evaluate.tables.averages_table = lambda reports: ""
 evaluate._opened = evaluate._data = lambda run: run

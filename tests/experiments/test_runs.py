@@ -39,7 +39,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         step = 4 if folder.best.is_dir() and checkpoint != "last" else runs.read_metrics(folder.metrics)[-1]["step"]
         return SimpleNamespace(experiment=experiment, step=step)
 
-    monkeypatch.setattr(runs, "load_predictor", load)
+    monkeypatch.setattr(runs, "open_predictor", load)
     return calls
 
 

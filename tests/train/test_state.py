@@ -12,7 +12,7 @@ from motion_jax.data.normalize import pose_space
 from motion_jax.data.splits import split_clips
 from motion_jax.models import make
 from motion_jax.train.optimizer import make_optimizer
-from motion_jax.train.step import _first_state, abstract_state, init_state
+from motion_jax.train.step import abstract_state, first_state, init_state
 from motion_jax.types import Dataset
 
 
@@ -21,7 +21,7 @@ def test_one_program_is_its_parts(configure: Callable[..., Experiment], dataset:
     space = pose_space(dataset, split_clips(dataset, experiment.data).train, experiment.data)
     model, optimizer = make(experiment, space), make_optimizer(experiment)
     state = init_state(model, optimizer, 3)
-    parts = _first_state(model, optimizer, jax.random.key(3))  # one operation after the other
+    parts = first_state(model, optimizer, jax.random.key(3))  # one operation after the other
     for one, other in zip(jax.tree.leaves(state), jax.tree.leaves(parts), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-7)  # a product and a sum may be rounded once or twice
     other = init_state(model, optimizer, 4)
