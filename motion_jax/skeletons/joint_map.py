@@ -208,7 +208,9 @@ def _fits(body: Skeleton, rig: RigNames) -> Iterator[_Fit]:
     numbers: dict[str, int] = {}
     names = [_NUMBERED.sub("", joint) for joint in body.joints]
     counted = sum(name != joint for name, joint in zip(names, body.joints, strict=True))
-    for number, joint in enumerate(names if counted > _MOST * len(names) else body.joints):
+    compared = names if counted > _MOST * len(names) else body.joints
+    # what begins with an underscore is a helper at the joint of that name ("__UpLeg_L" above "UpLeg_L") and gives way
+    for number, joint in sorted(enumerate(compared), key=lambda numbered: numbered[1].startswith("_")):
         numbers.setdefault(plain(joint), number)
     ends = {plain(name) for name in rig.names["pelvis"]}
     prefixes = {joint.removesuffix(end) for joint in numbers for end in ends if joint.endswith(end)}

@@ -93,6 +93,27 @@ def test_the_chest_is_where_the_arms_part_and_end_sites_are_toes() -> None:
     assert "left_foot is 'LeftFoot.Site'" in map_joints(body).notes
 
 
+def test_helpers_give_way_to_the_joint_whose_name_they_share() -> None:
+    """MakeHuman puts "__UpLeg_L" between the pelvis and "UpLeg_L"; without separators the two are called alike."""
+    body, joints = made_body(next(rig for rig in RIGS if rig.name == "BVH of MakeHuman 2"))
+    hip = joints.index("left_hip")
+    kept = [number + (number >= hip) for number in range(len(joints))]  # where the joints are once a helper is put in
+    parents = [-1 if parent < 0 else kept[parent] for parent in body.parents]
+    parents[hip : hip + 1] = [parents[hip], hip]
+    names = [*body.joints[:hip], "__UpLeg_L", *body.joints[hip:]]
+    offsets = np.insert(body.offsets, hip, 0.0, axis=0)
+    found = map_joints(Skeleton("made", tuple(names), tuple(parents), ("spine",) * len(names), offsets))
+    assert found.joints == tuple(kept[joints.index(name)] for name in BODY22.joints)
+
+
+def test_the_end_of_a_forearm_is_the_wrist_of_a_rig_that_may_lack_hands() -> None:
+    body, joints = made_body(next(rig for rig in RIGS if rig.name == "FreeMoCap"))
+    names = tuple(re.sub(r"^hand\.(.)$", r"forearm.\1.Site", name) for name in body.joints)
+    found = map_joints(dataclasses.replace(body, joints=names))
+    assert found.rig == "FreeMoCap"
+    assert found.joints[BODY22.index("left_wrist")] == joints.index("left_wrist")
+
+
 def test_a_hierarchy_that_contradicts_the_names_is_read_by_its_shape() -> None:
     swapped = {"left_hip": "left_knee", "left_knee": "left_hip"}
     found = map_joints(dataclasses.replace(BODY22, joints=tuple(swapped.get(name, name) for name in BODY22.joints)))
