@@ -77,6 +77,7 @@ class _Draft:
     word: str  # ROOT, JOINT or END
     offset: tuple[float, float, float] | None = None
     columns: tuple[str, ...] | None = None
+    turned: bool = False  # OFFSET has three numbers more
 
 
 def read_bvh(path: Path, options: ReadOptions) -> Motion:
@@ -240,6 +241,9 @@ def read_tree(text: str, path: Path, warnings: list[str]) -> list[Node]:
     if scaled := [draft.name for draft in drafts if set(draft.columns or ()) & set(_SCALES)]:
         others = ", ..." if len(scaled) > _LISTED else ""
         warnings.append(f"scales of joints are not used: {', '.join(scaled[:_LISTED])}{others}")
+    if turned := [draft.name for draft in drafts if draft.turned]:
+        listed = ", ".join(turned[:_LISTED]) + ", ..." * (len(turned) > _LISTED)
+        warnings.append(f"rotations that stand after OFFSET's three numbers are not used: {listed}")
     return [Node(draft.name, draft.parent, draft.offset or (0.0, 0.0, 0.0), draft.columns or ()) for draft in drafts]
 
 
@@ -276,10 +280,7 @@ class _Words:
     def number(self, wanted: str) -> float:
         """The next word as a number that float32 can hold."""
         word = self.take(wanted)
-        try:
-            value = float(word) if word.isascii() and "_" not in word else float("nan")
-        except ValueError:
-            value = float("nan")
+        value = _value(word)
         if abs(value) <= _LARGEST:
             return value
         self.fail(f"{word[:32]!r} where {wanted} must stand{decimal_comma(word.encode())}")
@@ -287,6 +288,14 @@ class _Words:
     def fail(self, message: str) -> NoReturn:
         """Raises `UserError` at the last word."""
         fail(self._path, self.line, message)
+
+
+def _value(word: str) -> float:
+    """A word as a number; NaN where it is none."""
+    try:
+        return float(word) if word.isascii() and "_" not in word else float("nan")
+    except ValueError:
+        return float("nan")
 
 
 def _opened(words: _Words, word: str, parent: int) -> _Draft:
@@ -309,6 +318,10 @@ def _read_line(words: _Words, word: str, draft: _Draft) -> None:
     if word == "OFFSET" and draft.offset is None:
         x, y, z = (words.number("OFFSET's three numbers") for _ in range(3))
         draft.offset = (x, y, z)
+    elif draft.offset is not None and draft.columns is None and not draft.turned and abs(_value(word)) <= _LARGEST:
+        for _ in range(2):  # SOMA's rotation at rest, which its channels hold too
+            words.number("OFFSET's six numbers")
+        draft.turned = True
     elif word == "CHANNELS" and draft.columns is None:
         draft.columns = _channels(words)
     elif word in ("OFFSET", "CHANNELS"):

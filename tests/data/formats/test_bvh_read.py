@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -96,6 +97,18 @@ def test_ways_of_writing_do_not_matter(put, arm, change):
     np.testing.assert_array_equal(motion.frames, expected.frames)
     assert motion.fps == expected.fps
     assert motion.channels == expected.channels
+
+
+def test_rotations_after_offsets_are_not_used(put, arm):
+    """SOMA's files repeat at OFFSET the rotation at rest that is part of the channels."""
+    plain = read_motion(put(arm))
+    motion = read_motion(put(re.sub(r"(OFFSET \S+ \S+ \S+)(?=\s+CHANNELS)", r"\1 90 0 -4e-6", arm), "g.bvh"))
+    np.testing.assert_array_equal(motion.frames, plain.frames)
+    np.testing.assert_array_equal(motion.skeleton.offsets, plain.skeleton.offsets)
+    (warning,) = set(motion.warnings) - set(plain.warnings)
+    assert warning == "rotations that stand after OFFSET's three numbers are not used: Hips, LeftArm"
+    with pytest.raises(UserError, match="where OFFSET's six numbers must stand"):
+        read_motion(put(re.sub(r"(OFFSET \S+ \S+ \S+)(?=\s+CHANNELS)", r"\1 90", arm), "four.bvh"))
 
 
 @pytest.mark.parametrize("declared", [1, 3, 4000000000000])
