@@ -223,7 +223,8 @@ def test_what_a_run_measured_is_drawn(drawn: list[Figure], tmp_path: Path):
 
 
 def test_the_axis_of_a_measurement_spans_what_was_measured(drawn: list[Figure], tmp_path: Path):
-    rows = [{"step": step, "validation_loss": 0.30 - step / 1e5, "grad_norm": 10.0 / step} for step in (100, 200, 4000)]
+    rows = [{"kind": "report", "step": step, "validation_loss": 0.30 - step / 1e5, "grad_norm": 10.0 / step}
+            for step in (100, 200, 4000)]  # fmt: skip
     training_curves([write_run(tmp_path / "run", rows)], "training.png")
     loss, gradient = drawn[0].axes
     low, high = loss.get_ylim()
