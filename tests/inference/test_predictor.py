@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,6 +90,15 @@ def test_auto_is_best_where_one_was_chosen(workdir: Path, predictor: Predictor, 
     expected = _state(space, 3).params
     for one, other in zip(jax.tree.leaves(predictor.params), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_an_emptied_best_is_not_read_as_last(workdir: Path, tmp_path: Path):
+    run = Path(shutil.copytree(workdir, tmp_path / "run"))
+    shutil.rmtree(run / "checkpoints" / "best" / "30")
+    (run / "checkpoints" / "best" / "30").mkdir()
+    with pytest.raises(UserError, match=r"best/30: damaged: .* is empty\. The last checkpoint is sound"):
+        load_predictor(run)
+    assert load_predictor(run, "last").step == 40
 
 
 def test_what_was_loaded_says_so_pickles_and_may_lie_at_home(
