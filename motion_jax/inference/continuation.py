@@ -90,6 +90,8 @@ def fit(
         logging.warning("%s: %s", motion.source, warning)
     if predictor.takes_any_body:
         return _fit_rig(predictor, motion, start, joint_map)
+    if joint_map is not None:
+        raise UserError(f"joint_map={joint_map}: nothing reads it: the model is not of the canonical body")
     merged = fit_root(motion, predictor.space.skeleton)
     onto = fit_body(predictor.space.skeleton, merged, retargeted)
     return Fitted(motion, merged, onto, _recorded(predictor, onto, start), _last_read(predictor, motion, start))
