@@ -65,7 +65,7 @@ def test_a_cache_that_is_filled_piece_by_piece_finds_the_same():
 
 def test_positions_are_those_of_the_paper():
     width = 7
-    found = sinusoidal_positions(jnp.arange(3, 60), width)
+    found = np.asarray(sinusoidal_positions(jnp.arange(3, 60), width))
     for row, feature in np.ndindex(57, width):
         angle = (row + 3) / 10_000 ** (2 * (feature // 2) / width)
         right = math.cos(angle) if feature % 2 else math.sin(angle)
