@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tests.faults.damage import bit_flips, one_bad_of_several, other_damage, training_on
 from tests.faults.disks import forbidden_folders, full_disk
+from tests.faults.memory import flat_memory
 from tests.faults.others import other_runs, readers_during_saves, two_runs, wrong_numbers
 from tests.faults.stops import kill_nine, signals
 from tests.faults.tally import Fault
@@ -21,7 +22,7 @@ class Case(NamedTuple):
 
     title: str
     fault: Fault
-    short: int
+    short: int  # how often, in the tests
     long: int
 
 
@@ -38,4 +39,5 @@ CASES = {
     "others": Case("another config, data, shape, precision, x64, PRNG", other_runs, 1, 1),
     "numbers": Case("NaN frames, NaN gradients", wrong_numbers, 1, 10),
     "readers": Case("readers while another process saves", readers_during_saves, 10, 200),
+    "memory": Case("memory of a training process, seconds", flat_memory, 6, 40),
 }
