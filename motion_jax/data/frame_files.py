@@ -9,6 +9,7 @@ import numpy as np
 from motion_jax.data.expmap import read_expmap, write_expmap
 from motion_jax.data.formats._parsing.arrays import read_array, read_arrays
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import written_atomically
 
 SUFFIXES = (".txt", ".npy", ".npz")  # exponential maps as text; numpy; numpy with an array named "frames"
 
@@ -45,14 +46,11 @@ def write_frames(path: Path, frames: np.ndarray) -> None:
     if path.suffix == ".txt":
         write_expmap(path, frames)
         return
-    try:
-        with path.open("wb") as file:
-            if path.suffix == ".npy":
-                np.save(file, frames.astype(np.float32))
-            else:
-                np.savez(file, frames=frames.astype(np.float32))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    with written_atomically(path) as draft, draft.open("wb") as file:
+        if path.suffix == ".npy":
+            np.save(file, frames.astype(np.float32))
+        else:
+            np.savez(file, frames=frames.astype(np.float32))
 
 
 def _load(path: Path) -> np.ndarray:

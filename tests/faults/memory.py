@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from tests.faults.runs import Place, Server
+from tests.faults.runs import Place, serve
 from tests.faults.stops import read_quietly, wait_for
 from tests.faults.tally import Tally
 
@@ -30,8 +30,8 @@ def flat_memory(place: Place, count: int, dice: random.Random, folder: Path) -> 
     del dice
     flags = ["--config.train.steps=1000000000", "--config.train.report_every=100", "--config.train.checkpoint_every=50"]
     samples: list[tuple[float, int]] = []
-    with closing(Server(place)) as server:
-        child = server.start(folder / "run", *flags)
+    with closing(serve(place)) as server:
+        child = server.start(*place.flags(folder / "run"), *flags)
         wait_for(folder / "run", "training", child.lives, random.Random(0))
         begun = time.monotonic()
         while child.lives() and (at := time.monotonic() - begun) < count:

@@ -28,7 +28,7 @@ from motion_jax.train.log import read_metrics
 from motion_jax.train.replay import read_batch, replay
 from motion_jax.train.workdir import Workdir
 from tests.faults.damage import files_below
-from tests.faults.runs import STEPS, Place, Server, heard, train
+from tests.faults.runs import STEPS, Place, heard, serve, train
 from tests.faults.stops import wait_for
 from tests.faults.tally import Tally, compare
 
@@ -37,12 +37,12 @@ def two_runs(place: Place, count: int, dice: random.Random, folder: Path) -> Tal
     """A second training on the folder of one that goes on: refused; the first ends as if nothing had been."""
     del dice
     failures = []
-    with closing(Server(place)) as first, closing(Server(place._replace(root=_beside(place)))) as second:
+    with closing(serve(place)) as first, closing(serve(place._replace(root=_beside(place)))) as second:
         for number in range(count):
             workdir = folder / str(number)
-            child = first.start(workdir)
+            child = first.start(*place.flags(workdir))
             wait_for(workdir, "compiling", child.lives, random.Random(0))
-            status = second.start(workdir).wait()
+            status = second.start(*place.flags(workdir)).wait()
             if status != 2 or "another run is writing there" not in second.said():
                 failures.append(f"the second: exit status {status}: {second.said()[-200:]}")
             if status := child.wait():

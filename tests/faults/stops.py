@@ -14,14 +14,15 @@ from typing import Any
 
 from motion_jax.train.log import read_metrics
 from motion_jax.train.workdir import Workdir
-from tests.faults.runs import STEPS, Place, Server, heard
+from tests.faults.runs import STEPS, Place, heard, serve
 from tests.faults.tally import Tally, finish
+from tests.training_server import Server
 
 
-def _time_whole(server: Server, folder: Path) -> tuple[float, float]:
+def _time_whole(place: Place, server: Server, folder: Path) -> tuple[float, float]:
     """Seconds of an undisturbed process, and of its updates, saves and reports."""
     begun = time.monotonic()
-    child = server.start(folder / "timed")
+    child = server.start(*place.flags(folder / "timed"))
     wait_for(folder / "timed", "training", child.lives, random.Random(0))
     training = time.monotonic()
     assert child.wait() == 0, server.said()
@@ -31,11 +32,11 @@ def _time_whole(server: Server, folder: Path) -> tuple[float, float]:
 def kill_nine(place: Place, count: int, dice: random.Random, folder: Path) -> Tally:
     """Killed at a random moment, then run to the end: in turn while updates are done, and of the whole process."""
     failures, moments = [], []
-    with closing(Server(place)) as server:
-        whole, training = _time_whole(server, folder)
+    with closing(serve(place)) as server:
+        whole, training = _time_whole(place, server, folder)
         for number in range(count):
             workdir = folder / str(number)
-            child = server.start(workdir)
+            child = server.start(*place.flags(workdir))
             if number % 2 == 0:  # starting takes longer than these updates
                 wait_for(workdir, "training", child.lives, dice)
             child.kill_after(dice.uniform(0, whole if number % 2 else training), signal.SIGKILL)
@@ -61,10 +62,10 @@ def signals(place: Place, count: int, dice: random.Random, folder: Path) -> Tall
     failures, slowest = [], dict.fromkeys(PHASES, 0.0)
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
     cases = [(number, PHASES[(turn + at) % len(PHASES)]) for at, number in enumerate(numbers) for turn in range(count)]
-    with closing(Server(place)) as server:
+    with closing(serve(place)) as server:
         for case, (number, phase) in enumerate(cases):
             workdir = folder / str(case)
-            child = server.start(workdir)
+            child = server.start(*place.flags(workdir))
             wait_for(workdir, phase, child.lives, dice)
             begun = time.monotonic()
             child.kill(number)

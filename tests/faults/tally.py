@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.runs import Place, Server, ending
+from tests.faults.runs import Place, ending
+from tests.training_server import Server
 
 
 class Tally(NamedTuple):
@@ -38,7 +39,7 @@ def compare(place: Place, workdir: Path) -> str:
 
 
 def finish(place: Place, server: Server, workdir: Path) -> str:
-    status = server.start(workdir).wait()
+    status = server.start(*place.flags(workdir)).wait()
     if status:
         return f"exit status {status}: {server.said()[-300:]}"
     return compare(place, workdir)
