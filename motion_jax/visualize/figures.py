@@ -84,8 +84,28 @@ def save(figure: Figure, path: str | Path) -> None:
     """Writes a picture whole or not at all, in the format of the path's suffix. Raises `UserError` if it cannot."""
     check_drawable(path)
     path = Path(path)
+    show_names_as_they_are(figure)
     with written_atomically(path) as draft:
         figure.savefig(draft, format=path.suffix[1:].lower(), facecolor="white")
+
+
+def show_names_as_they_are(figure: Figure) -> None:
+    """What stands between dollar signs is part of a name and no formula, which might also fail.
+
+    Numbers beside an axis stay as matplotlib writes them.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter, ScalarFormatter
+
+    numbers = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = axis.get_ticklabels(which="both")
+            if isinstance(axis.get_major_formatter(), LogFormatter | ScalarFormatter):
+                numbers.update(labels)
+    for text in figure.findobj(Text):
+        if text not in numbers:
+            text.set_parse_math(False)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def style(number: int) -> tuple[str, str]:
