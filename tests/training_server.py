@@ -1,4 +1,4 @@
-"""`motion-jax train` in processes that can be killed, without the seconds that loading it takes."""
+"""Commands, `motion-jax train` as a rule, in processes that can be killed, without the seconds that loading takes."""
 
 from __future__ import annotations
 
@@ -11,41 +11,44 @@ from typing import NamedTuple
 
 SERVER = """
 import os, sys
-from motion_jax.commands import cli, train
+from motion_jax.commands import cli, dispatch
+from motion_jax.experiments import backtest, sweep
+from motion_jax.inference import anticipator, pretrained, recogniser
+from motion_jax.train import anticipation, forecasting, recognition
+from motion_jax.visualize import curves, page, strip
 for line in sys.stdin:
-    log, *arguments = line.split()
+    log, command, *arguments = line.split()
     if child := os.fork():
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
         continue
     for stream in (1, 2):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
-    sys.argv = ["motion-jax train", *arguments]
-    cli.run(train.main)
+    dispatch.run(command, arguments)
 """
-"""`motion-jax train` once a line, as a copy of one process: loading it takes longest."""
+"""A command a line, each in a copy of one process: loading it takes longest."""
 
 
 class Server:
-    """Starts trainings, one at a time, each in a process of its own."""
+    """Starts commands, one at a time, each in a process of its own."""
 
     def __init__(self, log: Path, environment: dict[str, str]) -> None:
-        """`log`: what the training says; `environment`: variables beside this process's."""
+        """`log`: what the command says; `environment`: variables beside this process's."""
         self.log = log
         pipe = subprocess.PIPE
         call = [sys.executable, "-c", SERVER]
         self._process = subprocess.Popen(call, stdin=pipe, stdout=pipe, text=True, env=os.environ | environment)
 
-    def start(self, *arguments: str) -> Child:
-        """`motion-jax train` with these arguments, which have no spaces."""
+    def start(self, *arguments: str, command: str = "train") -> Child:
+        """`motion-jax COMMAND` with these arguments, which have no spaces."""
         assert self._process.stdin
         self.log.write_text("")
-        self._process.stdin.write(" ".join([str(self.log), *arguments]) + "\n")
+        self._process.stdin.write(" ".join([str(self.log), command, *arguments]) + "\n")
         self._process.stdin.flush()
         return Child(self._read_number(), self)
 
     def ended(self) -> int:
-        """Waits for the training, and returns its exit status, minus the signal's number where one killed it."""
+        """Waits for the command, and returns its exit status, minus the signal's number where one killed it."""
         return self._read_number()
 
     def said(self) -> str:
@@ -60,7 +63,7 @@ class Server:
 
 
 class Child(NamedTuple):
-    """A training."""
+    """A command that was started."""
 
     pid: int
     server: Server

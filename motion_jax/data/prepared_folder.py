@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -109,5 +110,15 @@ def map_rows(path: Path, shape: tuple[int, int], sha256: str, manifest: str) -> 
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except UserError:
         raise
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        RecursionError,
+        MemoryError,
+        TokenError,
+    ) as error:  # of a damaged header
+        raise UserError(f"{path}: cannot be read: damaged: {' '.join(str(error).split())[:80]}") from None

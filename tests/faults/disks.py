@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import shutil
@@ -10,19 +11,24 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from motion_jax.data.expmap import write_expmap
+from motion_jax.data.formats import in_unit, read_motion, write_motion
 from motion_jax.data.prepared import read_prepared, write_dataset
 from motion_jax.errors import UserError
 from motion_jax.export.folder import write_export
+from motion_jax.inference.calibration import calibrate_run
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import write_text
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import MetricsLog
 from motion_jax.train.status import read_status
-from tests.faults.runs import Place, heard, predicted, train
+from tests.faults.runs import Place, heard, predicted, serve, train
 from tests.faults.tally import Tally, compare
+from tests.labelled_runs import motion_rows, write_run
 
 
 @contextmanager
@@ -57,6 +63,8 @@ def full_disk(place: Place, count: int, dice: random.Random, folder: Path) -> Ta
     """
     failures = []
     predictor, dataset = load_predictor(place.whole), read_prepared(place.data)
+    count_commands, failed = _commands_on_full_disks(place, 3 * count, dice, folder / "commands")
+    failures += failed
     writers: dict[str, Callable[[Path], object]] = {
         "text": lambda path: write_text(path / "text", "x" * 100_000),
         "prepared data": lambda path: write_dataset(dataset, path / "data", {}, ()),
@@ -105,7 +113,94 @@ def full_disk(place: Place, count: int, dice: random.Random, folder: Path) -> Ta
         if wrong := compare(place, workdir):
             failures.append(f"training: {wrong}")
         shutil.rmtree(workdir)
-    return Tally(len(writers) + count, failures, f"{', '.join(writers)}; {count} trainings that went on later")
+    note = f"{', '.join(writers)}; {count_commands} commands; {count} trainings that went on later"
+    return Tally(len(writers) + count_commands + count, failures, note)
+
+
+_BEFORE = b"what was there before\n"
+
+
+class _Writer(NamedTuple):
+    """A command that writes."""
+
+    arguments: str  # of it, with @ for the disk
+    written: str  # the file or folder there; none of a name with / in it is there before
+    room: bool = False  # whether to leave a little, for the first of what it writes
+
+
+def _writers(inputs: Path) -> list[_Writer]:
+    run, labelled, walk = inputs / "run", inputs / "recognition", inputs / "walk.bvh"
+    predict = f"predict --workdir={run} --input={inputs / 'rows.txt'} --action=walking --overwrite --output=@/"
+    scores = f"evaluate --workdir={run} --mode=free_running --nolatency"
+    pictures = f"visualize --workdir={run} --windows=1"
+    simple = [
+        *[(f"{predict}{name}", name) for name in ("a.txt", "a.npy", "a.npz", "a.bvh", "a.motion.npz", "a.csv.npz")],
+        *[(f"convert --input={walk} --overwrite --output=@/{name}", name)
+          for name in ("b.txt", "b.bvh", "b.npz", "b.motion.npz", "b.smpl.npz", "b.positions.npz", "b.npy", "b.amc",
+                       "b.htr", "b.bva")],
+        *[(f"{scores} --{flag}=@/c.{suffix}", f"c.{suffix}")
+          for flag, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("plot", "png"))],
+        (f"evaluate --workdir={run} --index=@/index.json --nolatency", "index.json/"),
+        *[(f"recognise --workdir={labelled} --input={inputs / 'rows.txt'} --{flag}=@/d.{flag}", f"d.{flag}")
+          for flag in ("csv", "json")],
+        (f"watch --workdir={run} --input={walk} --retarget --noopen --output=@/e.html", "e.html"),
+        (f"backtest --workdir={run} --input={walk} --retarget --json=@/f.json", "f.json"),
+        *[(f"{pictures} --{flag}=@/g.{suffix}", f"g.{suffix}")
+          for flag, suffix in (("output", "html"), ("png", "png"), ("png", "pdf"), ("gif", "gif"), ("mp4", "mp4"),
+                               ("curves", "svg"), ("training", "png"))],
+        ("prepare --dataset=synthetic --actions=walking --text --out=@/tree", "tree/"),
+        ("prepare --dataset=synthetic --actions=walking --out=@/data", "data/"),
+        (f"pack --workdir={run} --card={inputs / 'card.md'} --output=@/packed", "packed/"),
+        (f"export --workdir={run} --platforms=cpu --nocheck --output=@/export", "export/"),
+    ]  # fmt: skip
+    return [_Writer(*one, room) for one in simple for room in (False, True)]
+
+
+def _commands_on_full_disks(place: Place, count: int, dice: random.Random, folder: Path) -> tuple[int, list[str]]:
+    """Up to `count` commands, each on a disk of its own; how many were tried, and what was wrong."""
+    inputs = _make_inputs(place, folder / "inputs")
+    known = _writers(inputs)
+    failures, tried = [], 0
+    with closing(serve(place)) as server:
+        for number, writer in enumerate(dice.sample(known, min(count, len(known)))):
+            with small_disk(folder / f"disk{number}", 64) as disk:
+                if disk is None:
+                    break
+                tried += 1
+                target = disk / writer.written.rstrip("/")
+                if not writer.written.endswith("/"):
+                    target.write_bytes(_BEFORE)
+                _fill(disk, leave=4096 if writer.room else 0)
+                command, *arguments = writer.arguments.replace("@", str(disk)).split()
+                status = server.start(*arguments, command=command).wait()
+                if status == 0 and writer.room:  # it was enough
+                    continue
+                errors = [line for line in server.said().splitlines() if line.startswith("error:")]
+                if status != 2 or len(errors) != 1 or str(target) not in errors[0]:
+                    failures.append(f"{writer.arguments}: exit status {status}: {server.said()[-400:]}")
+                there = target.read_bytes() if target.is_file() else None
+                if there != (None if writer.written.endswith("/") else _BEFORE) or target.is_dir():
+                    failures.append(f"{writer.arguments}: left {there and len(there)} bytes, or a folder")
+                if odd := [path.name for path in disk.iterdir() if path not in (target, disk / "filling")]:
+                    failures.append(f"{writer.arguments}: left {odd}")
+    return tried, failures
+
+
+def _make_inputs(place: Place, folder: Path) -> Path:
+    """A calibrated run, a run of recognition, and a recording in two forms."""
+    run = shutil.copytree(place.whole, folder / "run")
+    calibrate_run(load_predictor(run), dataset=read_prepared(place.data))
+    write_run(folder / "recognition", "recognition")
+    write_expmap(folder / "rows.txt", motion_rows(60))
+    write_motion(in_unit(read_motion(folder / "rows.txt"), 10.0), folder / "walk.bvh")
+    (folder / "card.md").write_text("# A model\n")
+    return folder
+
+
+def _fill(disk: Path, leave: int) -> None:
+    """Until so many bytes are left."""
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    (disk / "filling").write_bytes(b"x" * (free - leave))
 
 
 def _fill_log(path: Path) -> None:

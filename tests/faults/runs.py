@@ -34,10 +34,10 @@ VARY = ("ms_per_step", "train_seconds")  # of a row, what depends on the clock
 
 
 def _frames(seed: int) -> np.ndarray:
-    """`[300, 99]`: slow sines of random phase; the root stands still, so that its columns are dropped."""
+    """`[400, 99]`: slow sines of random phase; the root stands still, so that its columns are dropped."""
     rng = np.random.default_rng(seed)
     phase, tempo = rng.uniform(0, 2 * np.pi, 99), rng.uniform(0.01, 0.05, 99)
-    frames = 0.3 * np.sin(np.arange(300)[:, None] * tempo + phase)
+    frames = 0.3 * np.sin(np.arange(400)[:, None] * tempo + phase)
     frames[:, :6] = 0
     return frames.astype(np.float32)
 

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -182,6 +183,6 @@ def _header(file: IO[bytes], name: str) -> Header:
         if read is None:
             raise ValueError(f"version {version} of an array's header")
         shape, fortran, dtype = read(file, max_header_size=4096)
-    except (ValueError, SyntaxError, TypeError, KeyError) as error:
+    except (ValueError, SyntaxError, TypeError, KeyError, TokenError) as error:
         raise ValueError(f"array {name[:64]!r}: {error}") from None
     return Header(shape, dtype, fortran)
