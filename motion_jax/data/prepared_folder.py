@@ -112,13 +112,6 @@ def map_rows(path: Path, shape: tuple[int, int], sha256: str, manifest: str) -> 
         raise
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (
-        ValueError,
-        SyntaxError,
-        TypeError,
-        KeyError,
-        RecursionError,
-        MemoryError,
-        TokenError,
-    ) as error:  # of a damaged header
-        raise UserError(f"{path}: cannot be read: damaged: {' '.join(str(error).split())[:80]}") from None
+    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError, TokenError) as error:
+        what = " ".join(str(error).split())[:80]  # of a damaged header, whatever numpy stumbles over
+        raise UserError(f"{path}: cannot be read: damaged: {what}") from None

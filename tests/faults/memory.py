@@ -19,8 +19,8 @@ SAVE_EVERY = 1000  # updates; a report every other time
 WARM_S = 300.0
 """Of a long run, which are not counted; of a shorter one the first third. Until then buffers and caches fill."""
 GROWTH_BYTES = 8 << 20
-"""What may be more at the end, whatever was done: arenas of the allocator, whose pieces differ by chance. It is less than
-a hundred bytes an update."""
+"""What may be more at the end, whatever was done: arenas of the allocator, whose pieces differ by chance. It is less
+than a hundred bytes an update."""
 STARTING_BYTES = 64 << 20
 """What a run that is shorter than the warming up may take besides."""
 SAVE_BYTES = 64 << 10
