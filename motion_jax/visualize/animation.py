@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import subprocess
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -76,12 +77,20 @@ def write_animation(comparison: Comparison, path: str | Path) -> None:
     stage = _build(comparison, scene)
     show_names_as_they_are(stage.figure)
     writer = _writer(path.suffix.lower(), comparison.fps)
-    with written_atomically(path) as draft, writer.saving(stage.figure, str(draft), DPI):  # the suffix is the format
-        for frame in range(len(scene.history) + comparison.target_length):
-            _show(stage, comparison, frame)
-            writer.grab_frame()
-        for _ in range(round(HOLD * comparison.fps)):
-            writer.grab_frame()
+    try:
+        with (
+            written_atomically(path) as draft,
+            writer.saving(stage.figure, str(draft), DPI),
+        ):  # the suffix is the format
+            for frame in range(len(scene.history) + comparison.target_length):
+                _show(stage, comparison, frame)
+                writer.grab_frame()
+            for _ in range(round(HOLD * comparison.fps)):
+                writer.grab_frame()
+    except subprocess.CalledProcessError as error:
+        said = str(error.stderr or error.output or "").strip().splitlines()
+        why = said[-1] if said else f"exit status {error.returncode}"
+        raise UserError(f"{path}: cannot be written: ffmpeg: {why}") from None
 
 
 def _writer(suffix: str, fps: float) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import os
 import sys
 import textwrap
@@ -85,8 +86,10 @@ def save(figure: Figure, path: str | Path) -> None:
     check_drawable(path)
     path = Path(path)
     show_names_as_they_are(figure)
+    picture = io.BytesIO()  # matplotlib's own writer of PDF stumbles over a full disk
+    figure.savefig(picture, format=path.suffix[1:].lower(), facecolor="white")
     with written_atomically(path) as draft:
-        figure.savefig(draft, format=path.suffix[1:].lower(), facecolor="white")
+        draft.write_bytes(picture.getvalue())
 
 
 def show_names_as_they_are(figure: Figure) -> None:

@@ -129,7 +129,7 @@ class _Writer(NamedTuple):
 
 
 def _writers(inputs: Path) -> list[_Writer]:
-    run, labelled, walk = inputs / "run", inputs / "recognition", inputs / "walk.bvh"
+    run, labelled, walk = inputs / "run", inputs / "recognition", inputs / "recordings" / "walk.bvh"
     predict = f"predict --workdir={run} --input={inputs / 'rows.txt'} --action=walking --overwrite --output=@/"
     scores = f"evaluate --workdir={run} --mode=free_running --nolatency"
     pictures = f"visualize --workdir={run} --windows=1"
@@ -144,10 +144,10 @@ def _writers(inputs: Path) -> list[_Writer]:
         *[(f"recognise --workdir={labelled} --input={inputs / 'rows.txt'} --{flag}=@/d.{flag}", f"d.{flag}")
           for flag in ("csv", "json")],
         (f"watch --workdir={run} --input={walk} --retarget --noopen --output=@/e.html", "e.html"),
-        (f"backtest --workdir={run} --input={walk} --retarget --json=@/f.json", "f.json"),
+        (f"backtest --workdir={run} --input={walk.parent} --action=walking --retarget --json=@/f.json", "f.json"),
         *[(f"{pictures} --{flag}=@/g.{suffix}", f"g.{suffix}")
-          for flag, suffix in (("output", "html"), ("png", "png"), ("png", "pdf"), ("gif", "gif"), ("mp4", "mp4"),
-                               ("curves", "svg"), ("training", "png"))],
+          for flag, suffix in (("output", "html"), ("gif", "gif"), ("mp4", "mp4"), ("curves", "svg"),
+                               ("training", "png"), ("training", "pdf"))],
         ("prepare --dataset=synthetic --actions=walking --text --out=@/tree", "tree/"),
         ("prepare --dataset=synthetic --actions=walking --out=@/data", "data/"),
         (f"pack --workdir={run} --card={inputs / 'card.md'} --output=@/packed", "packed/"),
@@ -179,8 +179,10 @@ def _commands_on_full_disks(place: Place, count: int, dice: random.Random, folde
                 if status != 2 or len(errors) != 1 or str(target) not in errors[0]:
                     failures.append(f"{writer.arguments}: exit status {status}: {server.said()[-400:]}")
                 there = target.read_bytes() if target.is_file() else None
-                if there != (None if writer.written.endswith("/") else _BEFORE) or target.is_dir():
-                    failures.append(f"{writer.arguments}: left {there and len(there)} bytes, or a folder")
+                if there != (None if writer.written.endswith("/") else _BEFORE):
+                    failures.append(f"{writer.arguments}: left {there and len(there)} bytes")
+                if target.is_dir() and any(target.iterdir()):
+                    failures.append(f"{writer.arguments}: left {sorted(path.name for path in target.iterdir())}")
                 if odd := [path.name for path in disk.iterdir() if path not in (target, disk / "filling")]:
                     failures.append(f"{writer.arguments}: left {odd}")
     return tried, failures
@@ -192,7 +194,8 @@ def _make_inputs(place: Place, folder: Path) -> Path:
     calibrate_run(load_predictor(run), dataset=read_prepared(place.data))
     write_run(folder / "recognition", "recognition")
     write_expmap(folder / "rows.txt", motion_rows(60))
-    write_motion(in_unit(read_motion(folder / "rows.txt"), 10.0), folder / "walk.bvh")
+    (folder / "recordings").mkdir()
+    write_motion(in_unit(read_motion(folder / "rows.txt"), 10.0), folder / "recordings" / "walk.bvh")
     (folder / "card.md").write_text("# A model\n")
     return folder
 

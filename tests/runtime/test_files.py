@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from motion_jax.data.expmap import read_expmap
@@ -15,6 +16,7 @@ from motion_jax.data.frame_cuts import read_frame_cuts
 from motion_jax.data.frame_files import read_frames
 from motion_jax.data.input_files import find_inputs
 from motion_jax.data.labelled.files import read_bytes
+from motion_jax.data.prepared_folder import map_rows
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import open_file
 from motion_jax.skeletons.joint_map import read_table
@@ -43,6 +45,23 @@ def test_a_pipe_or_a_device_is_refused(reader: str, tmp_path: Path):
     for path in (tmp_path / name, tmp_path / "link" / name):
         with pytest.raises(UserError, match=rf"^{path}\b.*({told})"):
             read(path)
+
+
+def test_a_damaged_header_of_numpy_is_told(tmp_path: Path):
+    """Whatever the parser of Python's literals makes of it."""
+    path, frames = tmp_path / "a.npy", np.zeros((9, 4), np.float32)
+    np.save(path, frames)
+    content, end = path.read_bytes(), path.stat().st_size - frames.nbytes
+    for bit in range(8 * end):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        for read in (lambda: read_frames(path, 4), lambda: map_rows(path, (9, 4), "", "manifest.json")):
+            try:
+                read()
+            except UserError as error:
+                assert str(error).startswith(str(path))
+                assert "\n" not in str(error)
 
 
 def test_whoever_looks_into_a_file_goes_on_where_it_is_none(tmp_path: Path):
