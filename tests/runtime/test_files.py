@@ -52,6 +52,7 @@ def test_a_damaged_header_of_numpy_is_told(tmp_path: Path):
     path, frames = tmp_path / "a.npy", np.zeros((9, 4), np.float32)
     np.save(path, frames)
     content, end = path.read_bytes(), path.stat().st_size - frames.nbytes
+    told = []
     for bit in range(8 * end):
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
@@ -60,8 +61,9 @@ def test_a_damaged_header_of_numpy_is_told(tmp_path: Path):
             try:
                 read()
             except UserError as error:
-                assert str(error).startswith(str(path))
-                assert "\n" not in str(error)
+                told.append(str(error))
+    assert len(told) > 8 * end
+    assert [line for line in told if "\n" in line or not line.startswith(str(path))] == []
 
 
 def test_whoever_looks_into_a_file_goes_on_where_it_is_none(tmp_path: Path):
