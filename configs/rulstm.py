@@ -25,5 +25,5 @@ def get_config() -> ConfigDict:
         labels=LabelsConfig(inputs="positions"),
         model=model_config("ru_lstm", hidden=64, shifts=8),
         optim=OptimConfig(name="adamw", learning_rate=4e-3, schedule="cosine", weight_decay=1.0),
-        train=TrainConfig(steps=600, batch=64, loss="cross_entropy", report_every=100, checkpoint_every=300),
+        train=TrainConfig(steps=1000, batch=64, loss="cross_entropy", report_every=100, checkpoint_every=500),
     ).to_config_dict()
