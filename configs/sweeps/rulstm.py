@@ -2,7 +2,7 @@ r"""RU-LSTM with one modality and several: early and late fusion, MATT, each wit
 
     motion-jax sweep --sweep=rulstm --workdir=runs/sweeps/rulstm --seeds=3
 
-The base is configs/rulstm.py. Every member has 1,000 updates on the task itself; of MATT the last 300 train all together.
+Every member has 1,000 updates on the task itself; of MATT the last 300 train all together.
 """
 
 from motion_jax.config import DataConfig, Experiment, LabelsConfig, OptimConfig, TrainConfig, model_config
