@@ -76,6 +76,8 @@ def _why_no_motion(path: Path) -> str | None:
     """None: it is a motion, or a broken one; "": it belongs to one; else why it is none."""
     suffix = path.suffix.lower()
     if not path.is_file():
+        if path.exists():
+            return "a pipe or a device"
         return "a link that leads nowhere" if path.is_symlink() else "no file"
     if suffix in _COMPANIONS:
         return ""

@@ -63,7 +63,7 @@ def full_disk(place: Place, count: int, dice: random.Random, folder: Path) -> Ta
     """
     failures = []
     predictor, dataset = load_predictor(place.whole), read_prepared(place.data)
-    count_commands, failed = _commands_on_full_disks(place, 3 * count, dice, folder / "commands")
+    count_commands, failed = _commands_on_full_disks(place, 2 if count == 1 else None, dice, folder / "commands")
     failures += failed
     writers: dict[str, Callable[[Path], object]] = {
         "text": lambda path: write_text(path / "text", "x" * 100_000),
@@ -156,13 +156,15 @@ def _writers(inputs: Path) -> list[_Writer]:
     return [_Writer(*one, room) for one in simple for room in (False, True)]
 
 
-def _commands_on_full_disks(place: Place, count: int, dice: random.Random, folder: Path) -> tuple[int, list[str]]:
-    """Up to `count` commands, each on a disk of its own; how many were tried, and what was wrong."""
+def _commands_on_full_disks(
+    place: Place, count: int | None, dice: random.Random, folder: Path
+) -> tuple[int, list[str]]:
+    """Some or all commands, each on a disk of its own; how many were tried, and what was wrong."""
     inputs = _make_inputs(place, folder / "inputs")
     known = _writers(inputs)
     failures, tried = [], 0
     with closing(serve(place)) as server:
-        for number, writer in enumerate(dice.sample(known, min(count, len(known)))):
+        for number, writer in enumerate(dice.sample(known, count or len(known))):
             with small_disk(folder / f"disk{number}", 64) as disk:
                 if disk is None:
                     break
