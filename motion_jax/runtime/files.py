@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from motion_jax.errors import UserError
 
@@ -30,7 +31,7 @@ def user_path(path: str | Path) -> Path:
         raise UserError(f"{path}: whose home folder '~' means cannot be told; give the path in full") from None
 
 
-def open_file(path: str | Path) -> IO[bytes]:
+def open_file(path: str | Path) -> io.BufferedReader:
     """Opens a file of the user's to be read.
 
     Raises:
@@ -39,7 +40,7 @@ def open_file(path: str | Path) -> IO[bytes]:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     kind = os.fstat(descriptor).st_mode
     if stat.S_ISREG(kind):
-        return os.fdopen(descriptor, "rb")
+        return io.BufferedReader(io.FileIO(descriptor, "rb"))
     os.close(descriptor)
     if stat.S_ISDIR(kind):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
