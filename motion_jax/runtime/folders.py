@@ -80,7 +80,10 @@ def _made(parent: Path, prefix: str) -> tuple[Path, int | None]:
     for _ in range(_ATTEMPTS):
         path = _unique(parent, prefix)
         path.mkdir()
-        lock = _lock(path)
+        try:
+            lock = _lock(path)
+        except (BlockingIOError, FileNotFoundError):
+            continue
         if lock is None or path.is_dir():
             return path, lock
         os.close(lock)
@@ -97,24 +100,30 @@ def _machine() -> str:
 
 
 def _lock(path: Path) -> int | None:
-    """An open file that holds the folder's lock until it is closed; None where it is held, or cannot be locked."""
+    """An open file that holds the folder's lock until it is closed; None where the system cannot lock it.
+
+    Raises `BlockingIOError` where another one holds it, `FileNotFoundError` where there is no such folder.
+    """
     if fcntl is None:
         return None
-    descriptor = None
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        descriptor = os.open(path, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return descriptor
-    except OSError:
-        if descriptor is not None:
-            os.close(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise
         return None
 
 
 def _remove_abandoned(parent: Path, prefix: str) -> None:
     pattern = re.compile(rf"{re.escape(prefix)}\.{_machine()}[0-9a-f]{{24}}")
+    found: list[Path] = []
     with suppress(OSError):
-        for path in [path for path in parent.iterdir() if pattern.fullmatch(path.name)]:
+        found = [path for path in parent.iterdir() if pattern.fullmatch(path.name)]
+    for path in found:
+        with suppress(OSError):  # a live process's, or gone
             if (lock := _lock(path)) is not None:
                 shutil.rmtree(path, ignore_errors=True)
                 os.close(lock)
