@@ -204,8 +204,8 @@ def _extrapolate(
     straight = layout.straight
     step = share * (last - before)[:straight]
     if layout.people > 1:  # who has just come or left has no speed
-        absent = [~pose[:straight].reshape(layout.people, -1).any(axis=1) for pose in (before, last)]
-        step.reshape(layout.people, -1)[np.logical_or(*absent)] = 0.0
+        gone, absent = (~pose[:straight].reshape(layout.people, -1).any(axis=1) for pose in (before, last))
+        step.reshape(layout.people, -1)[gone | absent] = 0.0
     old, turned = (quaternion_from_rotvec(pose[straight:].reshape(-1, 3)) for pose in (before, last))
     turn = quaternion_from_rotvec(
         share * rotvec_from_quaternion(quaternion_multiply(turned, quaternion_conjugate(old)))

@@ -39,7 +39,7 @@ class StreamingPredictor(LiveStream[Prediction]):
     predicted steps are added up from the newest pose, each as often as there are recorded rows in a frame.
 
     A pose of a model of positions (`skeleton.positions`) is the places `[3 J]` of its joints, mm on the scale of its
-    body's bones, y up as in the data that it was trained on. The body may be anywhere and turned anyhow: where the
+    body's bones. The body may be anywhere and turned anyhow: where the
     model knows it in place (as of all data whose frames hold rotations), place and turn of the root are taken out
     here, and predicted places are seen from the newest root; see `geometry.fit_rotations.root_in_place`.
 
