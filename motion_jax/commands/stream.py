@@ -48,6 +48,9 @@ _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names, where a m
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the file, where it does not say them.")
 _RATE = flags.DEFINE_float("rate", None, "Poses a second; none: the file's own.", lower_bound=0.0)
 _SECONDS = flags.DEFINE_float("seconds", None, "How long; none: once through the file.", lower_bound=0.0)
+_WINDOW = flags.DEFINE_float(
+    "window", None, "s of a window of recognition; none: as in training, or the whole file where that is shorter."
+)
 _JITTER_MS = flags.DEFINE_float("jitter_ms", 0.0, "Standard deviation of the poses' times.", lower_bound=0.0)
 _DROP = flags.DEFINE_float("drop", 0.0, "Share of the poses that never come.", lower_bound=0.0, upper_bound=1.0)
 _PERIOD = flags.DEFINE_float(
@@ -67,6 +70,8 @@ def main(_: list[str]) -> None:
     check_rate(_INPUT_FPS.value, "--input_fps")
     trained = load_run(_WORKDIR.value, _CHECKPOINT.value)
     source = read_source(user_path(_INPUT.value), trained, _INPUT_FPS.value, _PERSON.value)
+    if len(source.frames) < 2:
+        raise UserError(f"{_INPUT.value}: has {len(source.frames)} frame: a stream needs 2 or more")
     rate = source.fps if _RATE.value is None else _RATE.value
     seconds = _SECONDS.value or (len(source.frames) - 1) / source.fps
     feed = Feed(rate, seconds, _JITTER_MS.value / 1000, _DROP.value)
@@ -88,6 +93,8 @@ def _make_stream(
         "bridge": BRIDGES[_BRIDGE.value],
         "max_bridge": _MAX_BRIDGE.value,
     }
+    if _WINDOW.value is not None and not isinstance(trained, Recogniser):
+        raise UserError(f"--window={_WINDOW.value:g}: only runs of recognition have a window")
     if isinstance(trained, Predictor) and source.motion is not None:
         table = None if _JOINT_MAP.value is None else user_path(_JOINT_MAP.value)
         rig = StreamingRigPredictor(trained, source.motion, _ACTION.value, joint_map=table, **options)
@@ -97,10 +104,22 @@ def _make_stream(
     if _ACTION.value is not None:
         raise UserError(f"--action={_ACTION.value}: only runs of forecasting are told what is being done")
     if isinstance(trained, Recogniser):
-        labels = StreamingRecogniser(trained, poses=source.form, **options)
+        labels = StreamingRecogniser(trained, _window(trained, source, rate), poses=source.form, **options)
         return labels, Answers("labels", "the next was due", lambda found: found.end + labels.period), _print_label
     answers = Answers("answers", "the first moment that they tell of", lambda found: found.times.min())
     return StreamingAnticipator(trained, poses=source.form, **options), answers, _print_coming
+
+
+def _window(recogniser: Recogniser, source: Source, rate: float) -> float:
+    """s of a window: as long as what was trained on, but no longer than once through the file fills.
+
+    The last pose comes a pose before the file's end, and a root of steps takes one recorded frame before the window.
+    """
+    if _WINDOW.value is not None:
+        return _WINDOW.value
+    frame = 1 / recogniser.space.fps
+    filled = (len(source.frames) - 1) / source.fps - 1 / rate - 1 / recogniser.recorded_fps
+    return min(recogniser.space.seconds, max(frame, filled) + frame)
 
 
 def _print_label(found: Recognition) -> None:
