@@ -260,7 +260,7 @@ def test_feature_arrays_are_streamed_side_by_side():
 
 
 def msr_file(folder: Path, frames: int = 30) -> Path:
-    path = folder / "a01_s02_e03_skeleton3D.txt"
+    path = folder / f"a01_s02_e{frames}_skeleton3D.txt"
     rows = np.empty((frames, 20, 3))
     rows[:, msr_action3d._ROWS] = camera(frames).reshape(frames, 20, 3) / 1000
     path.write_text("".join(f"{x} {y} {z} 1\n" for x, y, z in rows.reshape(-1, 3)))
@@ -340,12 +340,13 @@ def test_the_command_labels_msr_files_and_names_what_does_not_fit(tmp_path: Path
     run, path = write_run(tmp_path / "run", "recognition", **MSR_RUN), msr_file(tmp_path)
     np.save(tmp_path / "few.npy", np.random.default_rng(7).normal(0, 500, (9, 19, 3)))
     code = "from motion_jax.commands import stream\ncli.run(stream.main)"
-    lines = [[f"--workdir={run}", f"--input={path}"],
-             [f"--workdir={run}", f"--input={tmp_path / 'few.npy'}", "--input_fps=15"]]  # fmt: skip
-    labels, refused = forked(code, lines, ROOT)
+    inputs = [path, msr_file(tmp_path, 10), tmp_path / "few.npy"]
+    lines = [[f"--workdir={run}", f"--input={file}", "--input_fps=15"] for file in inputs]
+    labels, short, refused = forked(code, lines, ROOT)
     assert (labels.status, labels.complaints) == (0, "")
     assert labels.out.splitlines()[0].endswith("skeleton3D.txt: 50 poses/s for 0.58 s to a model of 25 frames/s")
     assert re.search(r"^latency ms: p50 \S+  p99 \S+  max \S+$", labels.out, re.MULTILINE)
+    assert "\n1 labels, 0 of them" in short.out  # shorter than the windows of training: one of most of it
     assert (refused.status, refused.out) == (2, "")
     assert re.fullmatch(
         r"error: \S+few\.npy: holds positions of 19 joints without names .* has 20\n", refused.complaints
