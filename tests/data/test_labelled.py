@@ -487,7 +487,7 @@ def test_a_session_is_made_of_its_segments_and_moves_towards_what_comes():
     pose = session.arrays["angles"][:, 6:]
     gain = []
     for part in session.segments[1:]:
-        apart = [np.linalg.norm(pose[part.start - back] - pose[part.start]) for back in (150, 50, 20)]
+        apart = [np.linalg.norm(pose[part.start - back] - pose[part.start]) for back in (75, 25, 10)]
         gain.append(apart)
     far, near, nearest = np.mean(gain, axis=0)
     assert nearest < near < far
