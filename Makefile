@@ -36,7 +36,7 @@ test: $(READY)
 test-all: $(READY)
 	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false $(BIN)/python -m pytest -q -n auto --dist loadfile -m slow
 
-# The long form of tests/faults: prints how often each fault was tried and survived. About ten minutes on two cores.
+# The long form of tests/faults: prints how often each fault was tried and survived. About a quarter of an hour on two cores.
 faults: $(READY)
 	$(BIN)/python -m tests.faults
 

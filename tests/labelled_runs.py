@@ -28,8 +28,8 @@ MODELS: dict[str, Any] = {
 }
 
 
-def experiment(task: str, **labels: Any) -> Experiment:
-    """Of joints preprocessed in every way, unless said otherwise."""
+def experiment(task: str, data: str = "synthetic", **labels: Any) -> Experiment:
+    """Of joints preprocessed in every way, unless said otherwise; `data`: the name of a data set."""
     chosen: dict[str, Any] = {"preprocess": "center,smooth,view,scale", "frame_step": STEP}
     if task == "recognition":
         chosen |= {"inputs": "positions,angles,velocities", "window": WINDOW}
@@ -37,38 +37,39 @@ def experiment(task: str, **labels: Any) -> Experiment:
         chosen["inputs"] = "positions,angles"
     return Experiment(
         name=f"a {task}",
-        data=DataConfig(root="absent"),
+        data=DataConfig(name=data, root="absent"),
         labels=LabelsConfig(**chosen | labels),
         model=MODELS[task],
         train=TrainConfig(loss="cross_entropy"),
     )
 
 
-def space(made: Experiment, body: Skeleton = H36M) -> LabelSpace:
-    """With statistics that leave no input too large or too small to be seen."""
+def space(made: Experiment, body: Skeleton | None = H36M, people: int = 1) -> LabelSpace:
+    """With statistics that leave no input too large or too small to be seen; without a body, of two features each."""
     rng = np.random.default_rng(0)
-    sizes = {"angles": (body.of_angles.columns, 1.0)}
+    places = (3 * len(body.joints) * people, 300.0) if body else (2, 1.0)
+    sizes = {"angles": (body.of_angles.columns, 1.0)} if body else {}
     modalities = []
     for name in made.labels.input_names:
-        columns, scale = sizes.get(name, (3 * len(body.joints), 300.0))
+        columns, scale = sizes.get(name, places)
         mean = rng.normal(0, 0.1 * scale, columns).astype(np.float32)
         modalities.append(Modality(name, mean, (scale * rng.uniform(0.5, 1, columns)).astype(np.float32)))
     fps = FPS / STEP
-    return LabelSpace(CLASSES, tuple(modalities), fps, body, frame_step=STEP, seconds=WINDOW / fps)
+    return LabelSpace(CLASSES, tuple(modalities), fps, body, people, frame_step=STEP, seconds=WINDOW / fps)
 
 
-def make_run(task: str, body: Skeleton = H36M, **labels: Any) -> Any:
+def make_run(task: str, body: Skeleton | None = H36M, data: str = "synthetic", people: int = 1, **labels: Any) -> Any:
     """A trained network in memory; its parameters are its beginning's, enlarged so that its answers differ."""
-    made = experiment(task, **labels)
-    known = space(made, body)
+    made = experiment(task, data, **labels)
+    known = space(made, body, people)
     module, kind = {"recognition": (recognition, Recogniser), "anticipation": (anticipation, TrainedAnticipator)}[task]
     params = jax.tree.map(lambda leaf: 3 * leaf, jax.jit(module.make(made, known).init)(jax.random.key(1)))
     return kind(params, made, known, 7)
 
 
-def write_run(folder: Path, task: str) -> Path:
-    """The same as training leaves it."""
-    run, workdir = make_run(task), Workdir(folder)
+def write_run(folder: Path, task: str, **made: Any) -> Path:
+    """The same, `make_run(task, **made)`, as training leaves it."""
+    run, workdir = make_run(task, **made), Workdir(folder)
     module = {"recognition": recognition, "anticipation": anticipation}[task]
     with workdir.locked():
         workdir.begin(run.experiment, {"space.json": run.space.to_json()}, "key")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -114,5 +113,5 @@ def _write(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     text = page(machine, rows, found)
     for path, content in ((_JSON.value, json.dumps(result, indent=2)), (_MARKDOWN.value, text)):
         if path:
-            Path(path).write_text(content)
+            write_text(path, content)
     return text

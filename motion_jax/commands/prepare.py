@@ -46,6 +46,7 @@ from motion_jax.data.summary import describe
 from motion_jax.data.trees import read_tree, write_tree
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.folders import written_folder
 from motion_jax.types import Dataset
 
 _DATASET = flags.DEFINE_enum("dataset", None, dataset_names(), "Which data set the files are.", required=True)
@@ -107,7 +108,8 @@ def main(_: list[str]) -> None:
     if _AUDIT_ONLY.value:
         return
     if _TEXT.value:
-        write_tree(h36m.LAYOUT, out, source.dataset)
+        with written_folder(out.absolute()) as draft:
+            write_tree(h36m.LAYOUT, draft, source.dataset)
     else:
         write_dataset(source.dataset, out, source.hashes, source.findings, source.split)
     _print_written(spec, out)
@@ -169,7 +171,7 @@ def _check_flags(spec: DatasetSpec) -> Path:
         (check_labelled_target if labelled else check_target)(out)
         if is_prepared_labelled(out) and not _OVERWRITE.value:
             raise UserError(f"--out={out}: a prepared labelled set is there already; --overwrite replaces it")
-        if is_prepared(out) and not (_OVERWRITE.value or _TEXT.value):
+        if is_prepared(out) and not _OVERWRITE.value:
             raise UserError(f"--out={out}: {_prepared_before(out)} is there already; --overwrite replaces it")
     for flag in _OF_RECORDINGS:
         if flag.value is not None and not isinstance(spec.files, MotionFiles):

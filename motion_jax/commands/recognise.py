@@ -12,8 +12,6 @@ over, and the exit status is then 2.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Mapping
@@ -30,6 +28,7 @@ from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Label, Recogniser, load_recogniser
 from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.names import csv_text
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
 _INPUT = flags.DEFINE_string(
@@ -91,13 +90,12 @@ def _read(path: Path, recogniser: Recogniser) -> Sequence:
 
 
 def _csv(found: Mapping[Path, list[Label]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[tuple[str, ...]] = [COLUMNS]
     for path, labels in found.items():
         for one in labels:
-            writer.writerow([path, f"{one.start_s:.6g}", f"{one.end_s:.6g}", one.label, f"{one.probability:.6g}"])
-    return text.getvalue()
+            times = f"{one.start_s:.6g}", f"{one.end_s:.6g}"
+            rows.append((str(path), *times, one.label, f"{one.probability:.6g}"))
+    return csv_text(rows)
 
 
 def _json(found: Mapping[Path, list[Label]], recogniser: Recogniser) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from motion_jax.data.findings import Finding, raise_errors
 from motion_jax.data.text_files import MAX_NUMBERS, plain_lines, read_bytes
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import written_atomically
 
 PARSER_VERSION = 1  # raise it when the same bytes come to mean other frames: caches are keyed by it
 
@@ -82,10 +83,8 @@ def write_expmap(path: Path | str, frames: np.ndarray) -> None:
     if not np.isfinite(frames).all():
         row, column = np.argwhere(~np.isfinite(frames))[0]
         raise UserError(f"{path}: frame {row}, column {column} is {frames[row, column]}: it must be finite")
-    try:
-        np.savetxt(path, frames.astype(np.float32), fmt="%.9g", delimiter=",")  # 9 digits identify a float32
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    with written_atomically(path) as draft:
+        np.savetxt(draft, frames.astype(np.float32), fmt="%.9g", delimiter=",")  # 9 digits identify a float32
 
 
 _Fault = tuple[str, int, str]  # severity, line (0: the whole file), message

@@ -36,7 +36,8 @@ from motion_jax.data.recordings import find_recordings
 from motion_jax.data.splits import hold_out_test
 from motion_jax.data.temp_frame_file import TempFrameFile, unwritable
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import user_path
+from motion_jax.runtime.files import open_file, user_path
+from motion_jax.runtime.folders import temporary_folder_in
 from motion_jax.skeletons.joint_map import map_joints
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
@@ -260,12 +261,12 @@ def _read_file(
 
 @contextlib.contextmanager
 def _drafts(scratch: Path | None) -> Iterator[Path]:
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=".frames-", dir=scratch, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise unwritable(error, scratch) from None
-    with folder as path:
-        yield Path(path)
+    with contextlib.ExitStack() as held:
+        try:
+            folder = held.enter_context(temporary_folder_in(scratch or Path(tempfile.gettempdir()), ".frames"))
+        except OSError as error:
+            raise unwritable(error, scratch) from None
+        yield folder
 
 
 class _File:
@@ -400,7 +401,7 @@ def _check_up(above: np.ndarray) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

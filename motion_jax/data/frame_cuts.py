@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from motion_jax.data.text_files import read_bytes
 from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
 
@@ -33,7 +34,7 @@ def read_frame_cuts(path: Path) -> Cuts:
         UserError: it cannot be read, has no such columns, or a cell is no number of a frame.
     """
     try:
-        rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
+        rows = list(csv.reader(read_bytes(path).decode("utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
     header = [name.strip() for name in rows[0]] if rows else []

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from motion_jax.data.expmap import read_expmap, write_expmap
+from motion_jax.data.finite import check_values
 from motion_jax.data.formats._parsing.arrays import read_array, read_arrays
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import written_atomically
 
 SUFFIXES = (".txt", ".npy", ".npz")  # exponential maps as text; numpy; numpy with an array named "frames"
 
@@ -23,20 +25,18 @@ def read_frames(path: Path, columns: int) -> np.ndarray:
     """The frames of one file, `[F, D]` float32, as they lie there; D is `columns`.
 
     Raises:
-        UserError: the suffix is unknown, the file cannot be read, or it does not hold finite numbers `[F, D]`.
+        UserError: the suffix is unknown, the file cannot be read, or it does not hold `[F, D]` numbers of a motion.
     """
     check_suffix(path)
     if path.suffix == ".txt":
-        return read_expmap(path, columns)
+        frames = read_expmap(path, columns)
+        check_values(frames, str(path))
+        return frames
     frames = _load(path)
     if frames.ndim != 2 or frames.shape[1] != columns or frames.dtype.kind not in "fiu":
         raise UserError(f"{path}: holds {frames.dtype} {list(frames.shape)}: it must hold real numbers [F, {columns}]")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
-        narrow = frames.astype(np.float32)
-    if len(bad := np.argwhere(~np.isfinite(narrow))):
-        row, column = bad[0]
-        raise UserError(f"{path}: frame {row}, column {column} is {frames[row, column]}: it must be finite in float32")
-    return narrow
+    check_values(frames, str(path))
+    return frames.astype(np.float32)
 
 
 def write_frames(path: Path, frames: np.ndarray) -> None:
@@ -45,14 +45,11 @@ def write_frames(path: Path, frames: np.ndarray) -> None:
     if path.suffix == ".txt":
         write_expmap(path, frames)
         return
-    try:
-        with path.open("wb") as file:
-            if path.suffix == ".npy":
-                np.save(file, frames.astype(np.float32))
-            else:
-                np.savez(file, frames=frames.astype(np.float32))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    with written_atomically(path) as draft, draft.open("wb") as file:
+        if path.suffix == ".npy":
+            np.save(file, frames.astype(np.float32))
+        else:
+            np.savez(file, frames=frames.astype(np.float32))
 
 
 def _load(path: Path) -> np.ndarray:

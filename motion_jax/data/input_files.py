@@ -12,7 +12,7 @@ from absl import logging
 
 from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import user_path
+from motion_jax.runtime.files import open_file, user_path
 
 _LOOKED_AT = 1 << 10  # bytes of a text in which its first number must end
 
@@ -91,7 +91,7 @@ def _fits(path: Path, suffixes: Collection[str]) -> bool:
 def _begins_with_a_number(path: Path) -> bool:
     """Whether a text may be a motion; one that cannot be read may be, and reading says why it cannot."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(_LOOKED_AT)
     except OSError:
         return True

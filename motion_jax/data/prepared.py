@@ -11,10 +11,11 @@ import numpy as np
 
 from motion_jax.data.findings import Finding
 from motion_jax.data.finite import check_clips
-from motion_jax.data.prepared_folder import Kind, map_rows, write_rows, written_folder
+from motion_jax.data.prepared_folder import Kind, map_rows, write_rows
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.folders import written_folder
 from motion_jax.skeletons.skeleton import Skeleton
 from motion_jax.types import Clip, Dataset
 

@@ -1,19 +1,16 @@
 """Prepared folders: a manifest in JSON and arrays `[F, D]` float32, opened without reading them into memory.
 
-A folder appears complete or not at all: it is written beside its place and moved there. On opening, the size that the
+A folder appears complete or not at all (`runtime.folders.written_folder`). On opening, the size that the
 manifest promises is held against each file before anything is mapped, and every byte against its sha256.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import json
-import shutil
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -22,7 +19,6 @@ from motion_jax.errors import UserError
 from motion_jax.runtime.files import digest, user_path
 
 _DTYPE = np.dtype("<f4")
-_ATTEMPTS = 8  # to put a folder in place; each failure means that another process has just put one there
 
 T = TypeVar("T")
 
@@ -84,24 +80,6 @@ class Kind(NamedTuple):
         return self.parse(text, str(path), read)
 
 
-@contextlib.contextmanager
-def written_folder(folder: Path) -> Iterator[Path]:
-    """A draft beside `folder`: it takes its place when the block ends well, else it is removed.
-
-    Raises:
-        UserError: the system refused to write (of the block's own exceptions only `OSError` becomes one).
-    """
-    draft = _beside(folder)
-    try:
-        draft.mkdir(parents=True)
-        yield draft
-        _put_in_place(draft, folder)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
 def write_rows(path: Path, shape: tuple[int, int], parts: Iterable[np.ndarray]) -> str:
     """Writes arrays end to end, one at a time, and returns the file's sha256.
 
@@ -132,26 +110,8 @@ def map_rows(path: Path, shape: tuple[int, int], sha256: str, manifest: str) -> 
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except UserError:
         raise
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-
-
-def _put_in_place(finished: Path, folder: Path) -> None:
-    """Moves `finished` to `folder`; whoever comes last wins. Readers keep what they have mapped."""
-    for _ in range(_ATTEMPTS):
-        try:
-            finished.replace(folder)  # at once, and only onto nothing or an empty folder
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        aside = _beside(folder)
-        with contextlib.suppress(FileNotFoundError):  # another process has moved it first
-            folder.replace(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-    finished.replace(folder)
-
-
-def _beside(folder: Path) -> Path:
-    """A new name in the same file system, so that a move is one step."""
-    return folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError, TokenError) as error:
+        what = " ".join(str(error).split())[:80]  # of a damaged header, whatever numpy stumbles over
+        raise UserError(f"{path}: cannot be read: damaged: {what}") from None

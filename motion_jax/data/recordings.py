@@ -12,6 +12,7 @@ from motion_jax.data.formats import FORMATS, format_of, holds_motion
 from motion_jax.data.formats._parsing.pickles import SUFFIXES as PICKLES
 from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import open_file
 
 _COMPANIONS = (".asf",)  # read with the recording beside them
 _WIDTHS = sorted(layout.columns for layout in LAYOUTS.values())
@@ -75,6 +76,8 @@ def _why_no_motion(path: Path) -> str | None:
     """None: it is a motion, or a broken one; "": it belongs to one; else why it is none."""
     suffix = path.suffix.lower()
     if not path.is_file():
+        if path.exists():
+            return "a pipe or a device"
         return "a link that leads nowhere" if path.is_symlink() else "no file"
     if suffix in _COMPANIONS:
         return ""
@@ -88,7 +91,7 @@ def _why_no_motion(path: Path) -> str | None:
 def _why_no_rows(path: Path) -> str | None:
     """Transcripts, notes and labels end in .txt as motion does."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(_LOOKED_AT)
     except OSError:
         return None  # reading says why

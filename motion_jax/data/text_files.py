@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+
+from motion_jax.runtime.files import open_file
 
 MAX_BYTES = 1 << 28  # the longest published trial is some 20 MB; anything far beyond is not a recording
 MAX_NUMBERS = 1 << 24  # of a recording: 24 minutes of 96 channels at 120 Hz
@@ -13,10 +16,11 @@ _DOS_END = re.compile(rb"\x1a\s*\Z")  # Ctrl-Z, with which DOS ended text
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's content. Raises `OSError`, also for a file that is too large to be a recording."""
-    if path.stat().st_size > MAX_BYTES:
-        raise OSError(0, f"it has {path.stat().st_size} bytes, and no recording has more than {MAX_BYTES}")
-    return path.read_bytes()
+    """A file's content. Raises `OSError`, also for a pipe, a device, or what is too large to be a recording."""
+    with open_file(path) as file:
+        if (size := os.fstat(file.fileno()).st_size) > MAX_BYTES:
+            raise OSError(0, f"it has {size} bytes, and no recording has more than {MAX_BYTES}")
+        return file.read()
 
 
 def plain_lines(data: bytes) -> bytes:

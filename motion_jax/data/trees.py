@@ -140,6 +140,7 @@ def write_tree(layout: Layout, root: Path | str, dataset: Dataset) -> None:
 
     Raises:
         UserError: the frames have not the layout's columns, or a file cannot be written.
+        OSError: a folder cannot be made.
     """
     for clip in dataset.clips:
         path = Path(root) / layout.path(clip.subject or clip.split, clip.action, clip.trial)

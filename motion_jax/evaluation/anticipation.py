@@ -5,9 +5,7 @@ And their report: one record a row of the table, the mean over several runs, as 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 from motion_jax.data.labelled.sequences import Component
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.names import csv_text, in_markdown
 
 
 def chance_within(scores: np.ndarray, label: np.ndarray, k: int) -> np.ndarray:
@@ -159,14 +158,15 @@ def _tables(reports: Sequence[AnticipationReport]) -> str:
             cells = [f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if std is not None else "")
                      for mean, std in zip(report.metrics[name], spread, strict=True)]  # fmt: skip
             last = ", last" if report.checkpoint == "last" else ""  # others are those that validation chose
-            lines.append(f"| {report.model}{last} | {' | '.join(cells)} |")
+            lines.append(f"| {in_markdown(report.model)}{last} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
 def _describe(report: AnticipationReport) -> str:
     left = f"; {report.left_out} with too little before them are left out" if report.left_out else ""
-    return f"{report.data['name']}, {report.split}: {report.examples} segments of {len(report.classes)} classes{left}."
+    name = in_markdown(report.data["name"])
+    return f"{name}, {report.split}: {report.examples} segments of {len(report.classes)} classes{left}."
 
 
 def write_json(reports: Sequence[AnticipationReport], path: str | Path) -> None:
@@ -187,17 +187,17 @@ def read_json(path: str | Path) -> list[AnticipationReport]:
 
 def write_csv(reports: Sequence[AnticipationReport], path: str | Path) -> None:
     """One line a report, metric and time. Raises `UserError` if it cannot be written."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("model", "split", "checkpoint", "metric", "data", "time", "value", "std", "examples", "seeds"))
+    rows: list[tuple[Any, ...]] = [
+        ("model", "split", "checkpoint", "metric", "data", "time", "value", "std", "examples", "seeds")
+    ]
     for report in reports:
         for name, values in report.metrics.items():
             spread = report.std[name] if report.std else [""] * len(values)
             for time, value, std in zip(report.times, values, spread, strict=True):
                 row = (report.model, report.split, report.checkpoint, name, report.data["name"], time, value, std)
-                writer.writerow((*row, report.examples, report.seeds))
+                rows.append((*row, report.examples, report.seeds))
     check_writable(path)
-    write_text(path, text.getvalue())
+    write_text(path, csv_text(rows))
 
 
 def write_markdown(reports: Sequence[AnticipationReport], path: str | Path) -> None:

@@ -6,9 +6,7 @@ ones the first. Values are shares, from 0 to 1, but for the log loss.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.names import csv_text, in_markdown
 
 TITLES = {
     "accuracy": "accuracy",
@@ -244,18 +243,16 @@ def write_csv(reports: Sequence[ClassificationReport], path: str | Path) -> None
 
     Raises `UserError` if the path cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[tuple[Any, ...]] = [COLUMNS]
     for report in reports:
         whose = (report.model, report.task, report.data["name"], report.split, report.checkpoint)
         counts = (report.examples, report.seeds)
         for name, value in report.metrics.items():
-            writer.writerow((*whose, name, "", value, (report.std or {}).get(name, ""), *counts))
+            rows.append((*whose, name, "", value, (report.std or {}).get(name, ""), *counts))
         for label, values in report.per_class.items():
-            writer.writerows((*whose, name, label, value, "", *counts) for name, value in values.items())
+            rows.extend((*whose, name, label, value, "", *counts) for name, value in values.items())
     check_writable(path)
-    write_text(path, text.getvalue())
+    write_text(path, csv_text(rows))
 
 
 def cell(name: str, value: float, std: float | None) -> str:
@@ -287,17 +284,22 @@ def text_table(reports: Sequence[ClassificationReport]) -> str:
 
 def markdown(reports: Sequence[ClassificationReport]) -> str:
     """Metrics, then of each model its classes and its confusion matrix."""
-    parts = ["# Recognition", describe(reports[0]), markdown_table(rows_of(reports))]
+    parts = [
+        "# Recognition",
+        describe(reports[0]),
+        markdown_table([[in_markdown(text) for text in line] for line in rows_of(reports)]),
+    ]
     for report in reports:
         if not report.config:
             continue
         lines = [["class", "precision, %", "recall, %", "F1, %", "support"]]
         for name, values in report.per_class.items():
             numbers = [f"{100 * values[metric]:.1f}" for metric in ("precision", "recall", "f1")]
-            lines.append([name, *numbers, f"{values['support']:.0f}"])
-        matrix = [["true class", *report.classes]]
-        matrix += [[name, *map(str, row)] for name, row in zip(report.classes, report.confusion, strict=True)]
-        parts += [f"## {report.model}", markdown_table(lines), "How many of each class were called what:",
+            lines.append([in_markdown(name), *numbers, f"{values['support']:.0f}"])
+        classes = list(map(in_markdown, report.classes))
+        matrix = [["true class", *classes]]
+        matrix += [[name, *map(str, row)] for name, row in zip(classes, report.confusion, strict=True)]
+        parts += [f"## {in_markdown(report.model)}", markdown_table(lines), "How many of each class were called what:",
                   markdown_table(matrix)]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -320,5 +322,4 @@ def describe(report: ClassificationReport) -> str:
 def markdown_table(lines: list[list[str]]) -> str:
     """Of a heading and lines."""
     rule = ["---", *["---:"] * (len(lines[0]) - 1)]
-    escaped = [[text.replace("|", "\\|") for text in line] for line in lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [escaped[0], rule, *escaped[1:]])
+    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])

@@ -36,6 +36,7 @@ from motion_jax.evaluation.metrics import find_metric
 from motion_jax.evaluation.published import published_rows
 from motion_jax.evaluation.report import Report
 from motion_jax.runtime.files import write_text
+from motion_jax.runtime.names import in_markdown
 
 NOTHING = "*No results yet.*"
 NOTHING_PUBLISHED = "*No printed result was measured in this way.*"
@@ -372,7 +373,7 @@ def _name(row: AnyRow) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return in_markdown(text)
 
 
 def _minutes(runs: Sequence[IndexedRun]) -> str:

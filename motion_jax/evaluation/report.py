@@ -5,9 +5,7 @@ A file is replaced whole or not at all. `tables.py` writes reports as tables for
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.names import csv_text
 
 COLUMNS = (
     "model", "mode", "protocol", "metric", "data", "action", "frame", "milliseconds", "label_ms", "value", "std",
@@ -135,12 +134,7 @@ def write_csv(reports: Sequence[Report], path: str | Path) -> None:
 
     Raises `UserError` if the path cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for report in reports:
-        writer.writerows(_lines(report))
-    _write(path, text.getvalue())
+    _write(path, csv_text([COLUMNS, *(line for report in reports for line in _lines(report))]))
 
 
 def _combine_row(reports: list[Report]) -> Report:

@@ -16,6 +16,7 @@ from motion_jax.evaluation.metrics import find_metric
 from motion_jax.evaluation.published import THESIS, PublishedRow, published_rows
 from motion_jax.evaluation.report import Report
 from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.names import in_markdown
 
 Line = list[str]  # the cells of a table's row
 
@@ -77,7 +78,7 @@ def _data(report: Report) -> tuple[str, str, bool]:
 def _group(reports: list[Report], shown: list[str], what: str) -> list[str]:
     """The actions that are `shown` of one group; `what` they are ends each heading."""
     first = reports[0]
-    title = f"{first.data['name']}, {PROTOCOL_TITLES[first.protocol]}: {find_metric(first.metric).heading}"
+    title = f"{in_markdown(first.data['name'])}, {PROTOCOL_TITLES[first.protocol]}: {find_metric(first.metric).heading}"
     parts = [f"## {title}{what}", describe(max(reports, key=lambda report: len(report.actions)))]
     if first.data["name"].startswith("synthetic"):
         parts.append(SYNTHETIC)
@@ -97,7 +98,8 @@ def describe(report: Report) -> str:
         f"averages are over {len(report.actions)} action{'s' * (len(report.actions) != 1)}."
     )
     if report.missing:
-        text += f" Left out, because the data has too few test clips of them: {', '.join(report.missing)}."
+        missing = ", ".join(map(in_markdown, report.missing))
+        text += f" Left out, because the data has too few test clips of them: {missing}."
     return text
 
 
@@ -106,7 +108,7 @@ def own_tables(reports: list[Report], shown: list[str]) -> list[str]:
     tables = []
     for actions in _pairs(shown):
         columns = [own_column(reports, action, index) for action in actions for index in range(len(reports[0].frames))]
-        lines = [[_name(report).replace("|", "\\|"), *cells] for report, *cells in zip(reports, *columns, strict=True)]
+        lines = [[in_markdown(_name(report)), *cells] for report, *cells in zip(reports, *columns, strict=True)]
         tables.append(table(_header(reports[0], actions), lines))
     return tables
 
@@ -197,7 +199,7 @@ def _pairs(actions: list[str]) -> Iterable[list[str]]:
 def _header(report: Report, actions: Sequence[str]) -> list[Line]:
     """Actions above their first column, then the horizons."""
     blanks = [""] * (len(report.frames) - 1)
-    names = ["", *itertools.chain.from_iterable([action, *blanks] for action in actions)]
+    names = ["", *itertools.chain.from_iterable([in_markdown(action), *blanks] for action in actions)]
     labels = ["milliseconds", *[str(label) for label in report.label_ms] * len(actions)]
     if report.milliseconds == report.label_ms:
         return [names, labels]

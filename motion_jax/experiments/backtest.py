@@ -24,6 +24,7 @@ from motion_jax.inference.calibration import measure_windows
 from motion_jax.inference.continuation import model_windows
 from motion_jax.inference.predictor import Predictor
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.names import in_markdown
 
 METRICS = ("mpjpe_mm", "euler_error_rad")
 
@@ -232,6 +233,6 @@ def backtest_table(found: Backtest) -> str:
         lines.append([f"within {level.level:.0%} radius", *(f"{100 * level.covered[c]:.1f}%" for c in columns)])
         lines.append(["mean radius, mm", *(f"{level.sharpness[c]:.1f}" for c in columns)])
     windows = sum(each["windows"] for each in found.recordings.values())
-    heading = f"Backtest of {found.model}: {windows} windows of {len(found.recordings)} recordings"
+    heading = f"Backtest of {in_markdown(found.model)}: {windows} windows of {len(found.recordings)} recordings"
     heading += f"; radii {found.radii}" if found.radii else "; no radii (motion-jax calibrate makes them)"
     return heading + "\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)

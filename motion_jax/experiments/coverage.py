@@ -16,6 +16,7 @@ from motion_jax.evaluation.coverage import Coverage, distance_crps, measure_cove
 from motion_jax.evaluation.evaluate import predict_windows, select
 from motion_jax.inference.calibration import measure_windows
 from motion_jax.inference.predictor import Predictor
+from motion_jax.runtime.names import in_markdown
 from motion_jax.types import Dataset
 
 INTERVAL = "95%, bootstrap over recordings"
@@ -120,15 +121,17 @@ def coverage_table(reports: Sequence[CoverageReport]) -> str:
 
 def _table(report: CoverageReport) -> str:
     first = report.average[0]
-    heading = f"Coverage of radii, {report.model}, {report.protocol}: {first.windows} windows of {first.recordings} "
-    heading += "recordings" + (f" (without {', '.join(report.unseen)}, never trained on)" if report.unseen else "")
+    heading = f"Coverage of radii, {in_markdown(report.model)}, {report.protocol}: {first.windows} windows of "
+    heading += f"{first.recordings} recordings"
+    if report.unseen:
+        heading += f" (without {', '.join(map(in_markdown, report.unseen))}, never trained on)"
     times = [f"{1000 * frame / report.fps:.0f} ms" for frame in report.frames]
     header = ["", *times, "whole horizon"]
     rows = [row for found in report.average for row in _rows("", found, report.frames)]
     if report.crps is not None:
         rows.append(["CRPS of distances", *(f"{report.crps[frame - 1]:.2f} mm" for frame in report.frames), ""])
     for action, levels in report.actions.items():
-        name = action + (" (unseen)" if action in report.unseen else "")
+        name = in_markdown(action) + (" (unseen)" if action in report.unseen else "")
         rows += [[f"{name} {found.level:.0%}", *_shares(found, report.frames)] for found in levels]
     lines = [header, ["---"] * len(header), *rows]
     return heading + "\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -151,6 +151,8 @@ def load_sweep(path: str) -> Sweep:
 def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Path) -> list[Run]:
     """Every run, member after member, in folders `workdir/member/seedN`.
 
+    Runs may go on at the same time: where `train.prometheus` is FILE.prom, each has its own, FILE-member-seedN.prom.
+
     Args:
         sweep: the base and its members.
         changes: dotted field -> value, of every member. Seeds count up from `train.seed`.
@@ -168,6 +170,9 @@ def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Pa
         first = changes.get("train.seed", sweep.base.train.seed)
         for seed in range(first, first + seeds):
             experiment = _changed(name, sweep.base, {**fields, **changes, "name": name, "train.seed": seed})
+            if told := experiment.train.prometheus:
+                own = Path(told).with_name(f"{Path(told).stem}-{name}-seed{seed}{Path(told).suffix}")
+                experiment = experiment.changed({"train.prometheus": str(own)})
             runs.append(Run(experiment, Path(workdir) / name / f"seed{seed}"))
     return runs
 

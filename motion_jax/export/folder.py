@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from motion_jax.export.packages import NEEDS, check_installed
 from motion_jax.export.program import Exportable
 from motion_jax.export.readme import EXAMPLE, readme
 from motion_jax.inference.load import Trained
+from motion_jax.runtime.folders import written_folder
 
 README = "README.md"
 JIT = "jit"  # among a card's checks: the same program, compiled in the process that exported it
@@ -70,16 +70,11 @@ def write_export(
     check_request(folder, formats, platforms, checked)
     folder = Path(folder).absolute()
     ordered = [name for name in NEEDS if name in formats]
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     try:
-        beside.mkdir(parents=True)
-        card = _fill(exportable(trained), beside, ordered, tuple(platforms), checked)
-        beside.replace(folder)  # at once, and only onto nothing or an empty folder
-    except OSError as error:
-        raise UserError(f"--output={folder}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return card
+        with written_folder(folder, replace=False) as draft:
+            return _fill(exportable(trained), draft, ordered, tuple(platforms), checked)
+    except UserError as error:
+        raise UserError(f"--output={error}" if str(error).startswith(f"{folder}: ") else str(error)) from None
 
 
 def _fill(model: Exportable, folder: Path, formats: list[str], platforms: tuple[str, ...], checked: bool) -> Card:

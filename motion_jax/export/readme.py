@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from motion_jax.export import onnx, stablehlo
 from motion_jax.export.card import CARD, RADII, Card
+from motion_jax.runtime.names import in_markdown
 from motion_jax.skeletons.canonical import BODY22
 
 EXAMPLE = "example.npz"
@@ -109,7 +110,7 @@ def _heading(card: Card) -> str:
     shapes = [f"* `{known.name}` {known.dtype} `[{', '.join(('B', *map(str, known.shape)))}]`"
               for known in (*card.inputs, card.output)]  # fmt: skip
     lines = [
-        f"# {card.name}",
+        f"# {in_markdown(card.name)}",
         "",
         f"{_WHAT[card.task](card)} Parameters and normalisation are inside. B is any number of sequences.",
         "",
@@ -125,8 +126,10 @@ def _section(name: str, code: str) -> str:
 
 def _rest(card: Card) -> str:
     units = [f"* {name}: {text}" for name, text in card.units.items() if name != "action" or card.actions]
-    actions = ["", "`action` counts from 0: " + ", ".join(card.actions)] if card.actions else []
-    classes = ["", "`probabilities` are in this order: " + ", ".join(card.classes)] if card.classes else []
+    actions = ["", "`action` counts from 0: " + ", ".join(map(in_markdown, card.actions))] if card.actions else []
+    classes = (
+        ["", "`probabilities` are in this order: " + ", ".join(map(in_markdown, card.classes))] if card.classes else []
+    )
     radii = []
     if RADII in card.files:
         radii = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from motion_jax.skeletons.skeleton import Skeleton
 _SHORT = 1e-6  # of a bone's length; a shorter one has no direction
 _FLAT = 1e-3  # of the longest; bones that leave a line by less tell no turn about it
 _BACK = -0.99  # cosine below which a turn's axis is found with more care
+_TELLING = 0.2  # of the longest: hips that leave a line through the root by less are not asked for the turn about it
+_IN_PLACE = 1e-4  # of the hips' distance: what differs by less is in place
 
 
 def fit_rotations(skeleton: Skeleton, places: np.ndarray, last: np.ndarray) -> np.ndarray:
@@ -114,6 +117,88 @@ def fit_frames(skeleton: Skeleton, places: np.ndarray) -> np.ndarray:
             turns[:, joint] = above @ _smallest_turns(rest[0] @ above, there[:, 0])
         local[:, joint] = turns[:, joint] @ np.swapaxes(above, -1, -2)
     return local
+
+
+class InPlace(NamedTuple):
+    """Places of joints as a model of positions reads them, and where they were."""
+
+    places: np.ndarray  # [T, J, 3] mm, the root in place and unturned (`kinematics.pose_positions`)
+    turns: np.ndarray  # [T, 3, 3] the root's, of row vectors
+    roots: np.ndarray  # [T, 3] mm, from its place
+
+    def back(self, places: np.ndarray) -> np.ndarray:
+        """Places `[K, J, 3]` with the root in place, as seen from the last frame's root."""
+        home = self.places[-1, 0]
+        return (places - home) @ self.turns[-1] + home + self.roots[-1]
+
+
+def root_in_place(skeleton: Skeleton, places: np.ndarray) -> InPlace:
+    """Takes place and turn of the root out of measured places.
+
+    The turn is the hips', which are rigid with the root (Kabsch 1976). Where hips and root lie on a line or nearly, as
+    Human3.6M's do, places do not tell the turn about that line, how far the pelvis leans: it is then such that the
+    nearest joint of the spine leans as at rest. Places whose root and hips are in place in every frame stay as they
+    are.
+
+    Args:
+        skeleton: of the body, whose rest pose says which way the hips lie.
+        places: `[T, J, 3]` mm, the root wherever it is.
+
+    Raises:
+        UserError: the body has no two hips.
+    """
+    rest, hips = _rest(skeleton), list(find_hips(skeleton))
+    home, roots = skeleton.offsets[0], places[:, 0] - skeleton.offsets[0]
+    seen = places - places[:, :1]
+    if max(np.abs(roots).max(), np.abs(seen[:, hips] - rest[hips]).max()) < _IN_PLACE * np.abs(rest[hips]).max():
+        return InPlace(places, np.broadcast_to(np.eye(3), (len(places), 3, 3)), roots)
+    if np.linalg.svd(rest[hips], compute_uv=False)[1] > _TELLING * np.abs(rest[hips]).max():
+        turns = _turns_onto(rest[hips], seen[:, hips])
+    else:
+        up = _spine_joint(skeleton, rest, hips)
+        turns = _turns_onto(_across_and_up(rest[None], hips, up)[0], _across_and_up(seen, hips, up))
+    return InPlace(seen @ np.swapaxes(turns, -1, -2) + home, turns, roots)
+
+
+def find_hips(skeleton: Skeleton) -> tuple[int, int]:
+    """The left and the right hip: of each leg the first joint off the root. Raises `UserError` where one is missing."""
+    rest = _rest(skeleton)
+    hips = [
+        next((joint for joint in skeleton.part_joints(part) if rest[joint].any()), -1)
+        for part in ("left_leg", "right_leg")
+    ]
+    if -1 in hips:
+        raise UserError(f"skeleton {skeleton.name}: it has no two hips, which tell how a body is turned")
+    return hips[0], hips[1]
+
+
+def _rest(skeleton: Skeleton) -> np.ndarray:
+    """`[J, 3]` mm from the root, nothing turned."""
+    rest = np.zeros_like(skeleton.offsets)
+    for joint, parent in enumerate(skeleton.parents[1:], 1):
+        rest[joint] = rest[parent] + skeleton.offsets[joint]
+    return rest
+
+
+def _spine_joint(skeleton: Skeleton, rest: np.ndarray, hips: list[int]) -> int:
+    """The first joint of the spine that is well off the line of the hips, else of any part but the legs."""
+    across = rest[hips[0]] - rest[hips[1]]
+    width = np.linalg.norm(across)
+    off = np.linalg.norm(np.cross(rest - rest[hips[1]], across / width), axis=1) > _TELLING * width
+    legs = (*skeleton.part_joints("left_leg"), *skeleton.part_joints("right_leg"))
+    for joint in (*skeleton.part_joints("spine"), *range(len(rest))):
+        if off[joint] and joint not in legs:
+            return joint
+    raise UserError(f"skeleton {skeleton.name}: no joint lies above its hips, which tell how a body is turned")
+
+
+def _across_and_up(places: np.ndarray, hips: list[int], up: int) -> np.ndarray:
+    """`[T, 2, 3]` unit vectors: from the right hip to the left, and square to it towards the joint `up`."""
+    across = places[:, hips[0]] - places[:, hips[1]]
+    across = across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), _SHORT)
+    above = places[:, up] - places[:, 0]
+    above = above - np.sum(above * across, axis=1, keepdims=True) * across
+    return np.stack([across, above / np.maximum(np.linalg.norm(above, axis=1, keepdims=True), _SHORT)], axis=1)
 
 
 def _bones(skeleton: Skeleton) -> list[list[int]]:

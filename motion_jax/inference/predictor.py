@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from absl import logging
 from jax.sharding import NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
+from motion_jax.data.finite import LARGEST
 from motion_jax.data.formats import Motion
 from motion_jax.data.motion.root_heading import STEPS
 from motion_jax.data.positions import to_positions
@@ -37,22 +38,27 @@ from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Model, Params
 
 _WHOLE = 64  # at this batch matmuls are busy, and padding to the next power of two would only cost
+_AT_ONCE = 1024  # sequences; more are computed in parts, so that memory does not grow with their number
 _FASTEST_MM = 12_000.0  # mm/s; a sprinter's speed
 _FASTEST_RAD = 25.0  # rad/s; a figure skater's fastest spin is 30, over part of a turn
 _UNUSUAL = 12.0  # standard deviations of the differences in training; those of its own windows reach 6
 
 
 class _Call(NamedTuple):
-    """What was asked, checked and filled up to a padded batch P."""
+    """What was asked, checked."""
 
-    history: np.ndarray  # [P, S, D]
-    codes: np.ndarray  # [P, A]
-    asked: int  # B, of which the last fills up the rest
+    history: np.ndarray  # [B, S, D]
+    codes: np.ndarray  # [B, A]
     single: bool  # asked without a batch dimension
 
-    def answer(self, padded: Array | np.ndarray) -> np.ndarray:
-        """`[P, ...]` without what was filled up."""
-        result = np.asarray(padded)[: self.asked]
+    def answer(self, compute: Callable[[np.ndarray, np.ndarray], Array | None]) -> np.ndarray:
+        """`[B, ...]` of `compute(history [P, S, D], codes [P, A])`, in padded parts, filled up by the last."""
+        count, size = len(self.history), min(padded_batch(len(self.history)), _AT_ONCE)
+        parts = []
+        for begin in range(0, count, size):
+            rows = np.minimum(np.arange(begin, begin + size), count - 1)
+            parts.append(np.asarray(compute(self.history[rows], self.codes[rows]))[: count - begin])
+        result = np.concatenate(parts)
         return result[0] if self.single else result
 
 
@@ -63,8 +69,9 @@ class Predictor:
     `predictor(history, action) -> future` takes and returns raw frames `[..., D]` in the layout of the training data.
 
     A call computes `padded_batch(B)` sequences, of which the last repeat the last one given and are cut off again, so
-    that batches of 1 to 64 share seven programs. What is predicted for a sequence does not depend on its batch beyond
-    rounding. A predictor can be pickled; the copy compiles at its first call.
+    that batches of 1 to 64 share seven programs; more than 1024 are computed in parts of so many. What is predicted for
+    a sequence does not depend on its batch beyond rounding. A predictor can be pickled; the copy compiles at its first
+    call.
     """
 
     def __init__(
@@ -164,7 +171,7 @@ class Predictor:
         if name == "constant":
             raise UserError("scale=constant: radii that follow nothing measure nothing")
         call = self._call(history, action)
-        return call.answer(self.measure_raw(call.history, call.codes, name))
+        return call.answer(lambda rows, codes: self.measure_raw(rows, codes, name))
 
     def measure_raw(self, history: np.ndarray, codes: np.ndarray, scale: str) -> Array:
         """`[B, S, D]` and `[B, A]` to what "speed" or "members" measures, `[B, T, J]` mm."""
@@ -235,12 +242,13 @@ class Predictor:
             `[T, D]` or `[B, T, D]` raw frames in the same layout, float32.
 
         Raises:
-            UserError: a `Motion`, a wrong shape, too few frames, NaN or Inf (named by index), an unknown action, or a
-                root that cannot hold differences because no body moves so fast. A root that moves much faster than
+            UserError: a `Motion`, a wrong shape, too few frames, NaN, Inf or a number that no motion has (named by
+                index), an unknown action, a root that cannot hold differences because no body moves so fast, or a
+                prediction that is not finite. A root that moves much faster than
                 any in training is warned about.
         """
         call = self._call(history, action)
-        self.check_differences(call.history[: call.asked])
+        self.check_differences(call.history)
         return self._answer(call)
 
     def continue_rows(self, history: np.ndarray, action: str | Sequence[str | None] | None = None) -> np.ndarray:
@@ -248,8 +256,16 @@ class Predictor:
         return self._answer(self._call(history, action))
 
     def _answer(self, call: _Call) -> np.ndarray:
-        future = np.zeros((len(call.history), self.target_length, call.history.shape[-1]), np.float32)
-        return call.answer(self.predict_raw(call.history, future, call.codes, "free_running"))
+        def predict(history: np.ndarray, codes: np.ndarray) -> Array:
+            future = np.zeros((len(history), self.target_length, history.shape[-1]), np.float32)
+            return self.predict_raw(history, future, codes, "free_running")
+
+        future = call.answer(predict)
+        if not np.isfinite(np.ptp(future)):
+            index = np.argwhere(~np.isfinite(future))[0].tolist()
+            raise UserError(f"the prediction is not finite, at {index} first: the parameters are damaged, or history "
+                            f"is unlike any motion in training")  # fmt: skip
+        return future
 
     def attend(
         self, history: np.ndarray | Array, action: str | Sequence[str | None] | None = None
@@ -267,7 +283,8 @@ class Predictor:
         if self._attention is None:
             return future, None
         call = self._call(history, action)
-        return future, call.answer(self._attention(self._weights, call.history, call.codes, self.target_length))
+        attention = self._attention
+        return future, call.answer(lambda rows, codes: attention(self._weights, rows, codes, self.target_length))
 
     def compile(self, batch: int = 1) -> None:
         """Compiles for calls with `batch` sequences and predicts once from zeros: the first call waits for nothing.
@@ -303,8 +320,7 @@ class Predictor:
         frames = self._check(self._as_positions(np.asarray(history)))
         batch = frames[None] if frames.ndim == 2 else frames
         codes = self._codes(action, len(batch))
-        rows = np.minimum(np.arange(padded_batch(len(batch))), len(batch) - 1)
-        return _Call(batch[:, -self.source_length :][rows], codes[rows], len(batch), single=frames.ndim == 2)
+        return _Call(batch[:, -self.source_length :], codes, single=frames.ndim == 2)
 
     def _as_positions(self, history: np.ndarray) -> np.ndarray:
         """Rows of angles as the positions that a model of these reads; anything else as it is."""
@@ -327,12 +343,11 @@ class Predictor:
         return self._finite(frames)
 
     def _finite(self, frames: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
-            narrow = frames.astype(np.float32)
-        if len(bad := np.argwhere(~np.isfinite(narrow))):
-            index = tuple(int(i) for i in bad[0])
-            raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite in float32")
-        return narrow
+        low, high = frames.min(), frames.max()
+        if low >= -LARGEST and high <= LARGEST:  # false for NaN, which min and max hand on
+            return frames.astype(np.float32, copy=False)
+        index = tuple(int(i) for i in np.argwhere(~(np.abs(frames) <= LARGEST))[0])
+        raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite, within ±{LARGEST:.0f}")
 
     def check_differences(self, history: np.ndarray) -> None:
         """Raises `UserError`, or warns, where the root of `[B, S, D]` does not hold the steps that it reads."""
@@ -362,7 +377,11 @@ class Predictor:
             warnings.warn(f"history: column {columns[which]} is {found}: {hint}", stacklevel=3)
 
     def _codes(self, action: str | Sequence[str | None] | None, count: int) -> np.ndarray:
-        names = [action] * count if action is None or isinstance(action, str) else list(action)
+        if action is None or isinstance(action, str):
+            return np.repeat(self.space.one_hot(action)[None], count, axis=0)
+        names = list(action) if isinstance(action, Iterable) else [action]
+        if wrong := [name for name in names if not (name is None or isinstance(name, str))]:
+            raise UserError(f"action is {wrong[0]!r}: must be a name, a name for each sequence, or None")
         if len(names) != count:
             raise UserError(f"action names {len(names)} sequences, history holds {count}")
         return np.stack([self.space.one_hot(name) for name in names])

@@ -51,7 +51,8 @@ def names_packed(workdir: str | Path) -> bool:
 def pack(predictor: Predictor, folder: Path | str, readme: str) -> int:
     """Writes a predictor as a packed run, and returns its size in bytes.
 
-    Folders of the maker's machine (`data.root`, `data.cache`) are no part of it.
+    It bears the folder's name. Paths of the maker's machine (`data.root`, `data.cache`, `train.prometheus`) are no
+    part of it.
 
     Args:
         predictor: calibrated, so that what it predicts comes with its radii.
@@ -61,7 +62,9 @@ def pack(predictor: Predictor, folder: Path | str, readme: str) -> int:
     Raises:
         UserError: it is not calibrated, or the folder cannot be written.
     """
+    place = user_path(folder)
     data = dataclasses.replace(predictor.experiment.data, root="", cache="")
-    experiment = dataclasses.replace(predictor.experiment, data=data)
+    train = dataclasses.replace(predictor.experiment.train, prometheus="")
+    experiment = dataclasses.replace(predictor.experiment, name=place.absolute().name, data=data, train=train)
     run = PackedRun(predictor.params, experiment, predictor.space, predictor.step, predictor.calibrated())
-    return write_packed(run, user_path(folder), readme)
+    return write_packed(run, place, readme)

@@ -173,7 +173,8 @@ def motion_sequence(motion: Motion, space: LabelSpace, retargeted: bool = False)
     for warning in motion.warnings:
         logging.warning("%s: %s", motion.source, warning)
     onto = fit_body(body, fit_root(motion, body), retargeted)
-    return rows_sequence(resample(onto, space.fps * space.frame_step).frames, body, motion.source)
+    rows = resample(onto, space.fps * space.frame_step).frames
+    return Sequence(arrays_of_rows(rows, body), (), "", "test", motion.source)
 
 
 def one_body(space: LabelSpace, source: str) -> Skeleton:
@@ -188,11 +189,10 @@ def one_body(space: LabelSpace, source: str) -> Skeleton:
     return space.skeleton.of_angles
 
 
-def rows_sequence(rows: np.ndarray, body: Skeleton, source: str) -> Sequence:
-    """Raw frames `[F, D]` with an absolute root as a sequence; of a root of steps the first is gone."""
+def arrays_of_rows(rows: np.ndarray, body: Skeleton) -> dict[str, np.ndarray]:
+    """The arrays of a sequence of raw frames `[F, D]` with an absolute root; of a root of steps the first is gone."""
     rows = from_absolute(body.root, rows) if len(rows) > 1 else rows
-    arrays = {"positions": to_positions(body, rows), "angles": rows.astype(np.float32)}
-    return Sequence(arrays, (), "", "test", source)
+    return {"positions": to_positions(body, rows), "angles": rows.astype(np.float32)}
 
 
 def load_recogniser(workdir: str | Path, checkpoint: str = "auto") -> Recogniser:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +29,22 @@ def user_path(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # no HOME and no entry in the password database, or no such user
         raise UserError(f"{path}: whose home folder '~' means cannot be told; give the path in full") from None
+
+
+def open_file(path: str | Path) -> io.BufferedReader:
+    """Opens a file of the user's to be read.
+
+    Raises:
+        OSError: it cannot be, or is no file but a pipe or a device: one would wait for ever, the other never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return io.BufferedReader(io.FileIO(descriptor, "rb"))
+    os.close(descriptor)
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
 
 
 def check_writable(path: str | Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, TextIO, cast
 
 from motion_jax.errors import UserError
+from motion_jax.runtime.names import printable
 
 
 def survive_closed_pipes() -> None:
@@ -34,7 +35,10 @@ def flush() -> None:
 
 
 class _Survivor:
-    """A text stream that goes to the null device once writing fails."""
+    """A text stream that goes to the null device once writing fails, and prints names from files as they are.
+
+    What a terminal would obey is written as Python writes it: a file may be called anything.
+    """
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self._stream = stream
@@ -42,7 +46,7 @@ class _Survivor:
 
     def write(self, text: str) -> int:
         try:
-            return self._stream.write(text)
+            return self._stream.write(printable(text))
         except OSError as error:
             return self._give_up(error, len(text))
 

@@ -119,6 +119,8 @@ def read_table(path: Path) -> tuple[RigNames, ...]:
         UserError: the file cannot be read, or a line of it has a fault.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise UserError(f"{path}: cannot be read as a table of joints: it is a pipe, a device or a folder")
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -24,6 +24,7 @@ from absl import logging
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import write_text
 from motion_jax.runtime.memory import memory_in_use
+from motion_jax.runtime.names import CLEAR_LINE
 
 END = "end"
 """The kind of the row that says that a run has ended: for what `reason` (steps, patience), best step, seconds."""
@@ -120,7 +121,7 @@ class Progress:
 
     def _print(self, text: str, end: str, clear: bool = True) -> None:
         if not self._quiet:
-            print(f"\r\x1b[K{text}" if self._live and clear else text, end=end, file=self._stream, flush=True)
+            print(f"{CLEAR_LINE}{text}" if self._live and clear else text, end=end, file=self._stream, flush=True)
 
     def _pace(self, step: int) -> str:
         now = time.monotonic()

@@ -25,7 +25,8 @@ from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
 from motion_jax.models import make
 from motion_jax.pose_space import PoseSpace
-from motion_jax.runtime.files import user_path, write_text, written_atomically
+from motion_jax.runtime.files import sync_folder, sync_tree, user_path
+from motion_jax.runtime.folders import temporary_folder_in
 from motion_jax.train.checkpoint import params_hash
 from motion_jax.types import Params
 
@@ -67,16 +68,29 @@ def find_packed(name: str) -> Path:
 
 
 def write_packed(run: PackedRun, folder: Path, readme: str) -> int:
-    """Writes a packed run, whose files are replaced, and returns its size in bytes. Raises `UserError` if it cannot.
+    """Writes a packed run, whose files are replaced once all are on disk, and returns its size in bytes.
 
-    `readme` is the model card.
+    `readme` is the model card. Raises `UserError` if it cannot be written.
     """
     arrays = {path: np.asarray(leaf) for path, leaf in _leaves(run.params)}
-    folder.mkdir(parents=True, exist_ok=True)
-    with written_atomically(folder / _PARAMS) as draft, draft.open("wb") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary_folder_in(folder, ".packing") as draft:
+            size = _write_files(run, arrays, draft, readme)
+            sync_tree(draft)
+            for name in (_PARAMS, _RADII, _README, _CARD):  # what these take is on disk; the card seals the others
+                (draft / name).replace(folder / name)
+            sync_folder(folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    return size
+
+
+def _write_files(run: PackedRun, arrays: dict[str, np.ndarray], folder: Path, readme: str) -> int:
+    with (folder / _PARAMS).open("wb") as file:
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
-    write_text(folder / _RADII, run.radii.to_json())
-    write_text(folder / _README, readme)
+    (folder / _RADII).write_text(run.radii.to_json(), "utf-8")
+    (folder / _README).write_text(readme, "utf-8")
     card = {
         "version": VERSION,
         "experiment": run.experiment.to_dict(),
@@ -84,7 +98,7 @@ def write_packed(run: PackedRun, folder: Path, readme: str) -> int:
         "step": run.step,
         "sha256": {name: _sha256((folder / name).read_bytes()) for name in (_PARAMS, _RADII)},
     }
-    write_text(folder / _CARD, json.dumps({**card, "seal": _seal(card)}, indent=1))
+    (folder / _CARD).write_text(json.dumps({**card, "seal": _seal(card)}, indent=1), "utf-8")
     return sum((folder / name).stat().st_size for name in (_CARD, _PARAMS, _RADII, _README))
 
 

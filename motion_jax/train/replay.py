@@ -19,7 +19,7 @@ import numpy as np
 
 import motion_jax
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import written_atomically
+from motion_jax.runtime.files import open_file, written_atomically
 from motion_jax.train.step import TrainState, draw
 from motion_jax.train.task import Stream, Task
 from motion_jax.train.workdir import Workdir
@@ -54,7 +54,7 @@ def read_batch(path: Path, task: Task) -> Update:
     data = _data_of(task, raw_key, 0)  # in shape, that of any update
     abstract = jax.eval_shape(lambda *values: _drawn(task, *values), params, raw_key, data, step)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_file(path) as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise UserError(f"--replay={path}: cannot be read: {error.strerror or error}") from None

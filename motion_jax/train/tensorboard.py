@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,27 +40,45 @@ class TensorBoardWriter:
             UserError: tensorboardX is missing, or the folder cannot be written.
         """
         check_tensorboard()
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+        self._folder = folder
         self._frames = tuple(frames)
-        try:
+        self._flushed = time.monotonic()
+        with self._refusals():
             folder.mkdir(parents=True, exist_ok=True)
             for old in folder.glob("events.out.tfevents.*"):
                 old.unlink()
-            self._writer = SummaryWriter(str(folder), purge_step=0, flush_secs=_FLUSH_S)
-        except OSError as error:
-            raise UserError(f"{folder}: TensorBoard's files cannot be written: {error.strerror}") from None
+            # not SummaryWriter: its thread dies of a full disk, and then the next row waits for it for ever
+            self._events = EventsWriter(str(folder / "events"))
+            self._events.write_event(Event(step=0, session_log=SessionLog(status=SessionLog.START)))  # forget old steps
         for row in rows:
             self.write(row["kind"], row["step"], row)
 
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """The numbers of one row; what is not finite is left out."""
-        for tag, value in scalars(kind, values, self._frames):
-            self._writer.add_scalar(tag, value, step)
+        """The numbers of one row; what is not finite is left out. Raises `UserError` when the disk refuses them."""
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        with self._refusals():
+            for tag, value in scalars(kind, values, self._frames):
+                self._events.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
+            if time.monotonic() - self._flushed > _FLUSH_S:
+                self._events.flush()
+                self._flushed = time.monotonic()
 
     def close(self) -> None:
         """Writes what is pending."""
-        self._writer.close()
+        with suppress(OSError):  # of numbers that a full disk refused, which lie in metrics.jsonl too
+            self._events.close()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"{self._folder}: TensorBoard's files cannot be written: {error.strerror}") from None
 
 
 def check_tensorboard() -> None:

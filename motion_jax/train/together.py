@@ -31,7 +31,7 @@ from motion_jax.train.task import Stream, Task
 from motion_jax.train.workdir import flatten
 from motion_jax.types import Array
 
-MAY_DIFFER = ("name", "train.seed")
+MAY_DIFFER = ("name", "train.seed", "train.prometheus")
 _RATE = "optim.learning_rate"  # updates are proportional to it
 
 Together = Callable[[Sequence[TrainState], Any, int], list[tuple[TrainState, StepMetrics]]]
@@ -63,13 +63,17 @@ def train_together(
         quiet: print nothing; else the first run's progress.
 
     Raises:
-        UserError: two experiments differ in what one program cannot have, which is named; or `train.refit`.
+        UserError: two experiments differ in what one program cannot have, which is named; two have the same
+            `train.prometheus`; or `train.refit`.
         Interrupted: SIGTERM or SIGINT; the state of each run was saved.
     """
     first = experiments[0]
     for other in experiments[1:]:
         if field := differing_field(first, other):
             raise UserError(f"{first.name!r} and {other.name!r} differ in {field}: one program cannot train both")
+    written = [experiment.train.prometheus for experiment in experiments if experiment.train.prometheus]
+    if twice := next((path for path in written if written.count(path) > 1), None):
+        raise UserError(f"train.prometheus={twice}: runs that are trained together must each have a file of their own")
     if first.train.refit:
         raise UserError("train.refit=True: runs that are trained together cannot be refitted: each would have its own "
                         "number of steps")  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import subprocess
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, written_atomically
 from motion_jax.visualize.comparison import Comparison, Scene
-from motion_jax.visualize.figures import INK, NOTE, new_figure
+from motion_jax.visualize.figures import INK, NOTE, new_figure, show_names_as_they_are
 from motion_jax.visualize.poses import GHOST, SIDES, PoseLines, add_pose, make_track, project, set_pose
 
 if TYPE_CHECKING:
@@ -74,13 +75,22 @@ def write_animation(comparison: Comparison, path: str | Path) -> None:
     check_animation(path, path.suffix.lower() if path.suffix.lower() in SUFFIXES else SUFFIXES[0])
     scene = comparison.scenes[0]
     stage = _build(comparison, scene)
+    show_names_as_they_are(stage.figure)
     writer = _writer(path.suffix.lower(), comparison.fps)
-    with written_atomically(path) as draft, writer.saving(stage.figure, str(draft), DPI):  # the suffix is the format
-        for frame in range(len(scene.history) + comparison.target_length):
-            _show(stage, comparison, frame)
-            writer.grab_frame()
-        for _ in range(round(HOLD * comparison.fps)):
-            writer.grab_frame()
+    try:
+        with (
+            written_atomically(path) as draft,
+            writer.saving(stage.figure, str(draft), DPI),
+        ):  # the suffix is the format
+            for frame in range(len(scene.history) + comparison.target_length):
+                _show(stage, comparison, frame)
+                writer.grab_frame()
+            for _ in range(round(HOLD * comparison.fps)):
+                writer.grab_frame()
+    except subprocess.CalledProcessError as error:
+        said = str(error.stderr or error.output or "").strip().splitlines()
+        why = said[-1] if said else f"exit status {error.returncode}"
+        raise UserError(f"{path}: cannot be written: ffmpeg: {why}") from None
 
 
 def _writer(suffix: str, fps: float) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import os
 import sys
 import textwrap
@@ -84,8 +85,30 @@ def save(figure: Figure, path: str | Path) -> None:
     """Writes a picture whole or not at all, in the format of the path's suffix. Raises `UserError` if it cannot."""
     check_drawable(path)
     path = Path(path)
+    show_names_as_they_are(figure)
+    picture = io.BytesIO()  # matplotlib's own writer of PDF stumbles over a full disk
+    figure.savefig(picture, format=path.suffix[1:].lower(), facecolor="white")
     with written_atomically(path) as draft:
-        figure.savefig(draft, format=path.suffix[1:].lower(), facecolor="white")
+        draft.write_bytes(picture.getvalue())
+
+
+def show_names_as_they_are(figure: Figure) -> None:
+    """What stands between dollar signs is part of a name and no formula, which might also fail.
+
+    Numbers beside an axis stay as matplotlib writes them.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter, ScalarFormatter
+
+    numbers = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = axis.get_ticklabels(which="both")
+            if isinstance(axis.get_major_formatter(), LogFormatter | ScalarFormatter):
+                numbers.update(labels)
+    for text in figure.findobj(Text):
+        if text not in numbers:
+            text.set_parse_math(False)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def style(number: int) -> tuple[str, str]:

@@ -26,9 +26,9 @@ import numpy as np
 from motion_jax.data.labelled.sequences import LabelledSet, Segment, Sequence
 from motion_jax.commands import visualize
 from tests.labelled_runs import CLASSES, FPS, H36M, motion_rows
-from motion_jax.inference.recogniser import rows_sequence
+from motion_jax.inference.recogniser import arrays_of_rows
 def made(data, labels):  # once the command has chosen its devices
-    arrays = rows_sequence(motion_rows(41), H36M, "made").arrays
+    arrays = arrays_of_rows(motion_rows(41), H36M)
     one = Sequence(arrays, (Segment(0, 20, 1), Segment(20, 40, 0)), "1", "test", "made.bvh")
     return LabelledSet("made", (one,), CLASSES, FPS, "key", H36M)
 visualize.open_labelled = made

@@ -466,6 +466,10 @@ def test_sampling_is_slicing_and_velocities_are_of_preprocessed_places_at_the_re
     dataset = LabelledSet("made", (sequence, sequence), ("wave",), 15.0, "key", KINECT)
     space = label_space(dataset, dataset.sequences, sampled)
     assert space.fps == 7.5
+    windows = [dataclasses.replace(sampled, window=window) for window in (0, 3, 100)]  # of 9 frames in all, 0.6 s
+    np.testing.assert_allclose(
+        [label_space(dataset, dataset.sequences, one).seconds for one in windows], [0.6, 0.4, 0.6]
+    )
     normal = inputs_of(sequence, space, sampled, 15.0)
     np.testing.assert_allclose(np.std(normal[0][:, 5]), 1, rtol=1e-4)
     assert sum(map(len, space.part_columns().values())) == space.width
@@ -487,7 +491,7 @@ def test_a_session_is_made_of_its_segments_and_moves_towards_what_comes():
     pose = session.arrays["angles"][:, 6:]
     gain = []
     for part in session.segments[1:]:
-        apart = [np.linalg.norm(pose[part.start - back] - pose[part.start]) for back in (150, 50, 20)]
+        apart = [np.linalg.norm(pose[part.start - back] - pose[part.start]) for back in (75, 25, 10)]
         gain.append(apart)
     far, near, nearest = np.mean(gain, axis=0)
     assert nearest < near < far

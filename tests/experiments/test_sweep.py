@@ -20,7 +20,7 @@ from motion_jax.errors import UserError
 from motion_jax.evaluation.report import Report, combine, read_json, write_json
 from motion_jax.experiments import sweep
 from motion_jax.experiments.claims import claims
-from motion_jax.experiments.sweep import Shard, Sweep, load_sweep, plan, run_all
+from motion_jax.experiments.sweep import Shard, Sweep, check_together, load_sweep, plan, run_all
 from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
 from motion_jax.runtime.files import sealed
@@ -48,6 +48,15 @@ def test_a_run_for_each_member_and_seed(tmp_path: Path):
         )
         assert run.experiment == expected
     assert [run.experiment.train.seed for run in plan(TWO, {}, 3, tmp_path)] == [0, 1, 2] * 2
+
+
+def test_each_run_has_a_file_for_prometheus_of_its_own(tmp_path: Path):
+    runs = plan(TWO, {"train.prometheus": "told/sweep.prom"}, 2, tmp_path)
+    assert [run.experiment.train.prometheus for run in runs] == [
+        "told/sweep-gru-seed0.prom", "told/sweep-gru-seed1.prom",
+        "told/sweep-lstm-seed0.prom", "told/sweep-lstm-seed1.prom",
+    ]  # fmt: skip
+    check_together(runs, 2)
 
 
 def test_another_model_has_its_own_usual_values_and_what_was_set_or_is_named(tmp_path: Path):

@@ -1,6 +1,6 @@
 """Disturbs small runs in every way that `cases.py` knows, and prints a table: so often tried, so often survived.
 
-    python -m tests.faults [--only=kill,flips] [--kills=50] [--scale=1.0] [--seed=0] [--folder=/tmp/faults]
+    python -m tests.faults [--only=kill,flips] [--kills=50] [--minutes=30] [--scale=1.0] [--seed=0]
 
 Exit status 1 if anything was not survived; each such case is printed. As root it also mounts small file systems.
 """
@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(CASES), help=f"of {', '.join(CASES)}")
     parser.add_argument("--kills", type=int, default=0, help="how many kill -9")
+    parser.add_argument("--minutes", type=float, default=0.0, help="how long memory is watched")
     parser.add_argument("--scale", type=float, default=1.0, help="of all counts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=None)
@@ -43,7 +44,8 @@ def main() -> None:
     print("| fault | tried | survived | s | |\n| --- | ---: | ---: | ---: | --- |", flush=True)
     for name in options.only.split(","):
         case = CASES[name]
-        count = options.kills if name == "kill" and options.kills else max(1, round(options.scale * case.long))
+        given = {"kill": options.kills, "memory": round(60 * options.minutes)}.get(name)
+        count = given or max(1, round(options.scale * case.long))
         where, begun = folder / name, time.monotonic()
         shutil.rmtree(where, ignore_errors=True)
         where.mkdir()

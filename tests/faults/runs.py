@@ -5,10 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging as python_logging
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,16 +27,17 @@ from motion_jax.train.optimizer import make_optimizer
 from motion_jax.train.step import abstract_state
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Clip, Dataset
+from tests.training_server import Server
 
 STEPS = 40
 VARY = ("ms_per_step", "train_seconds")  # of a row, what depends on the clock
 
 
 def _frames(seed: int) -> np.ndarray:
-    """`[300, 99]`: slow sines of random phase; the root stands still, so that its columns are dropped."""
+    """`[400, 99]`: slow sines of random phase; the root stands still, so that its columns are dropped."""
     rng = np.random.default_rng(seed)
     phase, tempo = rng.uniform(0, 2 * np.pi, 99), rng.uniform(0.01, 0.05, 99)
-    frames = 0.3 * np.sin(np.arange(300)[:, None] * tempo + phase)
+    frames = 0.3 * np.sin(np.arange(400)[:, None] * tempo + phase)
     frames[:, :6] = 0
     return frames.astype(np.float32)
 
@@ -63,6 +60,10 @@ class Place(NamedTuple):
     @property
     def config(self) -> Path:
         return self.root / "config.py"
+
+    def flags(self, workdir: Path) -> tuple[str, ...]:
+        """Of `motion-jax train`, for this run there."""
+        return (f"--config={self.config}", f"--workdir={workdir}", "--nocalibrate")
 
 
 def make_place(root: Path) -> Place:
@@ -134,77 +135,6 @@ def heard() -> Iterator[list[str]]:
         logger.handlers, logger.propagate = before, propagate
 
 
-SERVER = """
-import os, sys
-from motion_jax.commands import cli, train
-for line in sys.stdin:
-    log, *arguments = line.split()
-    if child := os.fork():
-        print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-        continue
-    for stream in (1, 2):
-        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
-    sys.argv = ["motion-jax train", *arguments]
-    cli.run(train.main)
-"""
-"""`motion-jax train` once a line, as a copy of one process: loading it takes longest."""
-
-
-class Server:
-    """Starts trainings in processes of their own."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._log = place.root / "log"
-        pipe = subprocess.PIPE
-        environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(Path(__file__).parents[2])}
-        call = [sys.executable, "-c", SERVER]
-        self._process = subprocess.Popen(call, stdin=pipe, stdout=pipe, text=True, env=environment)
-
-    def start(self, workdir: Path, *arguments: str) -> Child:
-        """`motion-jax train` there."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._log.write_text("")
-        flags = [f"--config={self._place.config}", f"--workdir={workdir}", "--nocalibrate", *arguments]
-        self._process.stdin.write(" ".join([str(self._log), *flags]) + "\n")
-        self._process.stdin.flush()
-        return Child(int(self._process.stdout.readline()), self)
-
-    def ended(self) -> int:
-        assert self._process.stdout
-        return int(self._process.stdout.readline())
-
-    def said(self) -> str:
-        return self._log.read_text()
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
-class Child(NamedTuple):
-    """A training."""
-
-    pid: int
-    server: Server
-
-    def wait(self) -> int:
-        """Its exit status, minus the signal's number where one killed it."""
-        return self.server.ended()
-
-    def kill_after(self, seconds: float, number: int) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and self.lives():
-            time.sleep(0.002)
-        self.kill(number)
-
-    def kill(self, number: int) -> None:
-        if self.lives():
-            os.kill(self.pid, number)
-
-    def lives(self) -> bool:
-        try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        except (FileNotFoundError, ProcessLookupError):
-            return False
+def serve(place: Place) -> Server:
+    """Starts trainings as `motion-jax train` does: `server.start(*place.flags(workdir))`."""
+    return Server(place.root / "log", {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(Path(__file__).parents[2])})

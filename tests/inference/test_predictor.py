@@ -21,6 +21,7 @@ from motion_jax.data.formats import Motion, in_unit, read_motion, write_motion
 from motion_jax.data.frame_files import read_frames, write_frames
 from motion_jax.errors import UserError
 from motion_jax.evaluation.evaluate import evaluate, select
+from motion_jax.inference import predictor as module
 from motion_jax.inference.predictor import Predictor, load_predictor, padded_batch
 from motion_jax.models import make
 from motion_jax.models.raw import raw_predict
@@ -183,8 +184,15 @@ WRONG = {
     "complex": (np.zeros((S, 99), complex), "walking", "history is of type complex128: must be real numbers"),
     "nan": (np.where(np.arange(99) == 7, np.nan, np.zeros((S, 99))), "walking", "history[0, 7] is nan: every value"),
     "inf": (np.full((2, S, 99), -np.inf), "walking", "history[0, 0, 0] is -inf: every value must be finite"),
-    "too large": (np.full((S, 99), 1e39), "walking", "history[0, 0] is 1e+39: every value must be finite in float32"),
+    "too large": (np.full((S, 99), 1e39), "walking", "history[0, 0] is 1e+39: every value must be finite, within"),
+    "no motion": (
+        np.where(np.arange(99) == 7, 1e30, np.zeros((S, 99))),
+        "walking",
+        "history[0, 7] is 1e+30: every value",
+    ),
     "action": (np.zeros((S, 99)), "flying", "action 'flying' is unknown: it must be one of walking, eating"),
+    "number": (np.zeros((S, 99)), 3, "action is 3: must be a name, a name for each sequence, or None"),
+    "numbers": (np.zeros((1, S, 99)), [3], "action is 3: must be a name, a name for each sequence, or None"),
     "actions": (np.zeros((2, S, 99)), ["walking"], "action names 1 sequences, history holds 2"),
 }
 
@@ -194,6 +202,28 @@ def test_a_mistake_is_told(predictor: Predictor, case: str):
     history, action, message = WRONG[case]
     with pytest.raises(UserError, match=re.escape(message)):
         predictor(history, action)
+
+
+def test_a_prediction_that_is_not_finite_is_told(predictor: Predictor, space: PoseSpace):
+    spoilt = Predictor(jax.tree.map(lambda leaf: leaf * np.nan, predictor.params), EXPERIMENT, space, 0)
+    with pytest.raises(
+        UserError, match=r"the prediction is not finite, at \[0, \d+\] first: the parameters are damaged"
+    ):
+        spoilt(_frames(S))
+
+
+def test_many_sequences_are_computed_in_parts(predictor: Predictor, space: PoseSpace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_AT_ONCE", 4)
+    history = np.stack([_frames(S, seed) for seed in range(7)])
+    names = ["walking", "eating", None, "walking", None, "eating", "eating"]
+    found, sizes = predictor(history, names), []
+    parted = Predictor(predictor.params, EXPERIMENT, space, 0)
+    compute = parted._predict
+    parted._predict = lambda *given: sizes.append(len(given[1])) or compute(*given)
+    np.testing.assert_array_equal(parted(history, names), found)
+    assert sizes == [4, 4]
+    one_by_one = [predictor(frames, name) for frames, name in zip(history, names, strict=True)]
+    np.testing.assert_allclose(found, one_by_one, rtol=1e-5, atol=1e-6)
 
 
 def test_compiled_once_for_each_batch_shape(predictor: Predictor, space: PoseSpace):
@@ -309,7 +339,9 @@ BAD_FILES = {
     "a.npz": (b"PK\x03\x04", "is not a file of numpy's"),
     "b.npy": (np.zeros((4, 2)), "holds float64 [4, 2]: it must hold real numbers [F, 3]"),
     "c.npy": (np.full((4, 3), "x"), "holds <U1 [4, 3]: it must"),
-    "d.npy": (np.array([[1, 2, 3], [4, np.nan, 6]]), "frame 1, column 1 is nan: it must be finite"),
+    "d.npy": (np.array([[1, 2, 3], [4, np.nan, 6]]), "frame 1, column 1 is nan: must be within"),
+    "g.npy": (np.array([[1, 2, 3], [4, 5, 1e30]]), "frame 1, column 2 is 1e+30: must be within ±16777216"),
+    "h.txt": (b"1,2,3\n4,5,1e30\n", "frame 1, column 2 is 1e+30: must be within ±16777216"),
     "e.npz": ({"other": np.zeros((4, 3))}, "holds no array 'frames'"),
     "f.npy": (None, "cannot be read: No such file or directory"),
 }

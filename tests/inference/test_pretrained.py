@@ -66,6 +66,7 @@ def test_packing_keeps_predictions_bit_for_bit(shipped: Predictor, tmp_path: Pat
     again = open_predictor(tmp_path / "again")
     np.testing.assert_array_equal(again.continue_motion(_walk()).frames, shipped.continue_motion(_walk()).frames)
     np.testing.assert_array_equal(again.radius, shipped.radius)
+    assert (shipped.experiment.name, again.experiment.name) == (DEFAULT, "again")
 
 
 @pytest.mark.parametrize("name", ["params.npz", "radii.json", "card.json"])

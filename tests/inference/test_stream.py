@@ -24,6 +24,7 @@ from motion_jax.geometry.kinematics import differentiate_root, integrate_root
 from motion_jax.inference.joint_angles import joint_angles
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.stream import PoseCounts, StreamingPredictor
+from motion_jax.inference.stream.layout import PoseLayout
 from motion_jax.inference.stream.replay import Feed, Recording, replay
 from motion_jax.inference.stream.ring import Ring
 from motion_jax.models import make
@@ -44,6 +45,7 @@ JOINTS = (
     Joint("RightArm", "Hips", "right_arm", (0, 300, 0)),
     Joint("RightForeArm", "RightArm", "right_arm", (300, 0, 0)),
 )
+TURNING = PoseLayout(3, 3)  # their poses
 EPOCH = 1.7e9  # s, where today's clocks are: stamps have 0.2 microseconds there
 
 
@@ -88,7 +90,7 @@ def test_between_two_poses_the_way_is_straight_and_the_turn_even():
     rng = np.random.default_rng(2)
     stamps = np.cumsum(rng.uniform(0.01, 0.2, 100))
     poses = rng.normal(0, 1, (100, 9))
-    ring = Ring(17, 9, 40)
+    ring = Ring(17, PoseLayout(3, 2), 40)
     for stamp, pose in zip(stamps, poses, strict=True):
         ring.append(stamp, pose)
     np.testing.assert_array_equal(ring.stamps, stamps[-17:])
@@ -107,7 +109,7 @@ def test_between_two_poses_the_way_is_straight_and_the_turn_even():
 
 def test_vectors_keep_their_whole_turns():
     """A vector longer than pi comes back as it is; a moment outside gets the pose at that end."""
-    ring, frames = Ring(4, 12, 3), np.zeros((3, 12))
+    ring, frames = Ring(4, PoseLayout(3, 3), 3), np.zeros((3, 12))
     long = np.array([0, 0, 0, 0.1, 3.0, 4.0, 0, 0, -6.2, 2.0, -3.0, 9.0])
     ring.append(1.0, long)
     ring.append(2.0, long * 1.01)
@@ -308,16 +310,16 @@ def test_a_feed_is_uneven_and_has_holes_as_asked():
 
 def test_a_recording_runs_to_its_end_and_back():
     times = np.arange(11) / 10
-    recording = Recording(_even_motion(times), 10.0)
+    recording = Recording(_even_motion(times), 10.0, TURNING)
     for moment, expected in ((0.25, 0.25), (1.0, 1.0), (1.3, 0.7), (2.0, 0.0), (2.4, 0.4), (-0.1, 0.1)):
         np.testing.assert_allclose(recording.at(moment), _even_motion(np.array([expected]))[0], atol=1e-9)
     with pytest.raises(UserError, match="has 1 frame"):
-        Recording(np.zeros((1, 12)), 10.0)
+        Recording(np.zeros((1, 12)), 10.0, TURNING)
 
 
 def test_a_replay_tells_what_happened(absolute: Predictor):
     stream = StreamingPredictor(absolute)
-    recording = Recording(_even_motion(np.arange(50) / 50), 50.0)
+    recording = Recording(_even_motion(np.arange(50) / 50), 50.0, TURNING)
     told = replay(stream, recording, Feed(100.0, 0.5))
     assert (told.poses, told.counts.taken) == (50, 50)
     assert 1 <= len(told.latency_ms) == len(told.processor_ms) <= 8
@@ -335,7 +337,7 @@ def test_a_replay_that_falls_behind_passes_poses_over():
         return SimpleNamespace(times=np.array([stamp + 0.02]), bridged=np.zeros(6, bool))
 
     slow = SimpleNamespace(push=push, observe=lambda _, stamp: observed.append(stamp), counts=PoseCounts(), reach=0.0)
-    told = replay(slow, Recording(np.zeros((2, 12)), 1.0), Feed(100.0, 1.0))  # type: ignore[arg-type]
+    told = replay(slow, Recording(np.zeros((2, 12)), 1.0, TURNING), Feed(100.0, 1.0))  # type: ignore[arg-type]
     assert told.passed_over == len(observed) == 100 - len(told.latency_ms)
     assert told.late_frame == told.late_pose + 1 == len(told.latency_ms) <= 21  # after the last no pose is due
 

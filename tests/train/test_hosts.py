@@ -38,14 +38,21 @@ class Ended(NamedTuple):
 class Job:
     """`motion-jax train` by processes of a device each, on one machine."""
 
-    def __init__(self, configs: Sequence[Path], workdir: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        configs: Sequence[Path],
+        workdir: Path,
+        environment: dict[str, str],
+        program: Sequence[str] = ("-m", "motion_jax", "train"),
+    ) -> None:
+        """`program`: what Python runs."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
         self.log = workdir / "metrics.jsonl"
         self.processes = []
         for index, config in enumerate(configs):
-            call = [sys.executable, "-m", "motion_jax", "train", f"--config={config}", f"--workdir={workdir}"]
+            call = [sys.executable, *program, f"--config={config}", f"--workdir={workdir}"]
             call += [f"--coordinator={address}", f"--num_processes={len(configs)}", f"--process_id={index}"]
             call += [f"--heartbeat_timeout={HEARTBEAT_S}", "--nocalibrate"]
             with (workdir.parent / f"complaints{index}").open("w") as complaints:
@@ -66,12 +73,28 @@ class Job:
 
     def disturbed(self, index: int, number: int, rows: int = 3) -> list[Ended]:
         """A signal to one of them, once this job has written some rows."""
+        self._wait_for(rows)
+        self.processes[index][0].send_signal(number)
+        return self.ended(SURVIVES_S)
+
+    def frozen(self, index: int, rows: int = 3) -> Ended:
+        """How the other of two ends when one of them stands still, but keeps its connections."""
+        self._wait_for(rows)
+        self.processes[index][0].send_signal(signal.SIGSTOP)
+        begun, (process, complaints) = time.monotonic(), self.processes[1 - index]
+        try:
+            status = process.wait(SURVIVES_S)
+            return Ended(status, complaints.read_text(), time.monotonic() - begun)
+        finally:
+            for each, _ in self.processes:
+                each.kill()
+                each.wait()
+
+    def _wait_for(self, rows: int) -> None:
         before = len(read_metrics(self.log))
         while len(read_metrics(self.log)) < before + rows:
             assert [process.poll() for process, _ in self.processes] == [None] * len(self.processes)
             time.sleep(0.02)
-        self.processes[index][0].send_signal(number)
-        return self.ended(SURVIVES_S)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +148,76 @@ def test_two_processes_stop_die_and_end_as_one_with_two_devices(
     _alone(config, whole, environment, 2)
     assert digest(run) == digest(whole)
     assert _values(run, "loss") == _values(whole, "loss")
+
+
+@pytest.mark.slow
+def test_a_process_that_stands_still_is_given_up_and_the_run_goes_on(
+    config: Path, environment: dict[str, str], tmp_path: Path, digest: Digest
+):
+    run, seconds = tmp_path / "run", []
+    for index in (1, 0):
+        survivor = Job([config] * 2, run, environment).frozen(index)
+        assert survivor.status in (LOST, -signal.SIGABRT), survivor  # JAX's own abort, or a sum that failed before it
+        told = "JAX distributed service", "another process has ended"
+        assert any(words in survivor.complaints for words in told), survivor
+        seconds.append(survivor.seconds)
+    print("seconds from SIGSTOP to the other's end:", seconds)
+    ended = Job([config] * 2, run, environment).ended()
+    assert [each.status for each in ended] == [0, 0], ended
+    assert digest(run)[0] == 600
+    assert _values(run, "grad_norm") == sorted(dict(_values(run, "grad_norm")).items())  # each step once
+
+
+SPOILT = """
+import hashlib, sys
+import jax
+import jax.numpy as jnp
+import numpy as np
+from motion_jax.commands import cli, train
+from motion_jax.runtime.devices import DATA
+from motion_jax.train import loop
+from motion_jax.train.forecasting import Forecasting
+bad = [int(step) for step in sys.argv.pop(1).split(",")]
+sound, log = Forecasting.loss_and_grad, loop._Run._log
+def spoilt(self, params, batch, key, step):
+    loss, grad = sound(self, params, batch, key, step)
+    wrong = (step == jnp.asarray(bad)).any() & (jax.lax.axis_index(DATA) == 1)
+    return loss, jax.tree.map(lambda leaf: jnp.where(wrong, jnp.nan, leaf), grad)
+def told(self, state):
+    pending = bool(self._pending)
+    log(self, state)
+    if pending:
+        leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)]
+        print("told:", self.step, self._skipped, hashlib.sha256(b"".join(leaves)).hexdigest(), file=sys.stderr)
+Forecasting.loss_and_grad, loop._Run._log = spoilt, told
+cli.run(train.main)
+"""
+"""`motion-jax train`, where the second device's gradient is NaN at some steps; tells skipped updates and the state."""
+
+
+@pytest.mark.slow
+def test_two_processes_skip_the_same_updates_and_give_up_together(
+    configure: Configure, config_file: Callable[[Experiment], Path], environment: dict[str, str], tmp_path: Path
+):
+    every = {"log_every": 5, "report_every": 20, "checkpoint_every": 10, "steps_per_dispatch": 5}
+    config = config_file(configure(batch=16, steps=20, max_skipped=6, **every))
+    done = Job([config] * 2, tmp_path / "some", environment, ("-c", SPOILT, "3,11,12")).ended()
+    assert [each.status for each in done] == [0, 0], done
+    told = [[line for line in each.complaints.splitlines() if line.startswith("told:")] for each in done]
+    assert [line.split()[1:3] for line in told[0]] == [["5", "1"], ["10", "1"], ["15", "3"], ["20", "3"]]
+    assert told[0] == told[1]
+    assert _values(tmp_path / "some", "skipped") == [(5, 1), (10, 1), (15, 3), (20, 3)]
+
+    run = tmp_path / "all"
+    done = Job([config] * 2, run, environment, ("-c", SPOILT, ",".join(map(str, range(7, 20))))).ended()
+    assert [each.status for each in done] == [2, 2], done
+    errors = [[line for line in each.complaints.splitlines() if line.startswith("error:")] for each in done]
+    assert [len(lines) for lines in errors] == [1, 1], done
+    assert f"8 updates in a row were skipped, from step 8 on. The checkpoint of step 10 in {run}" in errors[0][0]
+    assert f"The batch is in {run / 'nonfinite-8.npz'}: motion-jax train" in errors[0][0]
+    assert errors[1][0].startswith("error: process 1 of 2: ")
+    assert errors[1][0].endswith("with motion-jax prepare.")
+    assert [path.name for path in run.glob("nonfinite*")] == ["nonfinite-8.npz"]
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ from motion_jax.train.stop import Interrupted
 from motion_jax.train.task import Stream
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Dataset
+from tests.training_server import Server
 
 Configure = Callable[..., Experiment]
 Digest = Callable[[Path], tuple[int, str]]
@@ -278,49 +279,14 @@ def test_a_damaged_best_is_told_and_chosen_anew(
     assert load_predictor(copy).step in (20, 25)
 
 
-SERVER = """
-import os, sys
-from motion_jax.commands import train
-from motion_jax.commands import cli
-for line in sys.stdin:
-    log, *arguments = line.split()
-    if child := os.fork():
-        print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-        continue
-    for stream in (1, 2):
-        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
-    sys.argv = ["train", *arguments]
-    cli.run(train.main)
-"""
-"""Runs `launch.train` once a line, as a copy of one process: loading it takes longest."""
-
-
-class Server:
-    """Starts trainings; `run` tells their exit status."""
-
-    def __init__(self, log: Path, environment: dict[str, str]) -> None:
-        self.log = log
-        pipe = subprocess.PIPE
-        call = [sys.executable, "-c", SERVER]
-        self._process = subprocess.Popen(call, stdin=pipe, stdout=pipe, text=True, env=os.environ | environment)
-
-    def run(self, *arguments: str, until: str = "", then: int = 0) -> int:
-        """Waits for `until` in the output, sends the signal `then`, and returns the exit status."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self.log.write_text("")
-        self._process.stdin.write(" ".join([str(self.log), *arguments]) + "\n")
-        self._process.stdin.flush()
-        child = int(self._process.stdout.readline())
-        if until:
-            while until not in self.log.read_text() and Path(f"/proc/{child}").exists():
-                time.sleep(0.005)
-            os.kill(child, then)
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.communicate()
+def _run(server: Server, *arguments: str, until: str = "", then: int = 0) -> int:
+    """Waits for `until` in the output, sends the signal `then`, and returns the exit status."""
+    child = server.start(*arguments)
+    if until:
+        while until not in server.said() and child.lives():
+            time.sleep(0.005)
+        child.kill(then)
+    return child.wait()
 
 
 @pytest.fixture(scope="module")
@@ -338,9 +304,9 @@ def test_kill_nine(
     """Killed amid the steps and amid the save, a run ends as the one that nothing disturbed."""
     arguments = [f"--config={config_file(configure())}", f"--workdir={tmp_path / 'run'}"]
     for moment in ("step  5/20", "step 15/20"):
-        assert server.run(*arguments, until=moment, then=signal.SIGKILL) == -signal.SIGKILL
-    assert server.run(*arguments) == 0, server.log.read_text()
-    assert "resuming" in server.log.read_text()
+        assert _run(server, *arguments, until=moment, then=signal.SIGKILL) == -signal.SIGKILL
+    assert _run(server, *arguments) == 0, server.said()
+    assert "resuming" in server.said()
     _assert_as_whole(tmp_path / "run", whole, digest)
 
 
@@ -352,8 +318,8 @@ def test_the_command_exits_as_shells_count(
 ):  # fmt: skip
     experiment = configure(steps=100_000, report_every=100_000)
     arguments = [f"--config={config_file(experiment)}", f"--workdir={tmp_path / 'run'}"]
-    assert server.run(*arguments, until="step      5/", then=number) == 128 + number
-    said = server.log.read_text()
+    assert _run(server, *arguments, until="step      5/", then=number) == 128 + number
+    said = server.said()
     step = digest(tmp_path / "run")[0]
     assert f"stopped at step {step}, saved in {tmp_path / 'run'}\n" in said
     assert "Traceback" not in said

@@ -65,6 +65,18 @@ def test_what_is_not_finite_is_left_out(bad: float | None):
     assert list(scalars("train", row, (2, 4))) == [("one_step/srnn_error_rad_frame_02", 0.5)]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_a_full_disk_is_told_and_waited_for_by_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("tensorboardX")
+    board = TensorBoardWriter(tmp_path / "board", [], (2, 4))
+    board._events.close()
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(board._events._py_recordio_writer, "_writer", full)
+        with pytest.raises(UserError, match=r"board: TensorBoard's files cannot be written: No space left on device"):
+            board.write("train", 1, {"loss": 0.5})
+        board.close()
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(UserError, match=r"--tensorboard: needs tensorboardX: pip install 'motion-jax\[tensorboard\]'"):
@@ -99,7 +111,7 @@ def test_a_resumed_run_shows_each_step_once(configure: Callable[..., Experiment]
         told = [(row["step"], pytest.approx(row[name])) for row in rows if row["kind"] == kind]
         assert found[tag] == told
         assert told
-    last = rows[-1]["srnn_error_rad_free_running"]
+    last = [row for row in rows if row["kind"] == "report"][-1]["srnn_error_rad_free_running"]
     assert found["free_running/srnn_error_rad_frame_04"][-1] == (20, pytest.approx(last[1]))
 
 

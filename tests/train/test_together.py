@@ -119,6 +119,10 @@ def test_what_one_program_cannot_have_is_named(experiments: list[Experiment], co
     refit = configure(refit=True)
     with pytest.raises(UserError, match=r"train\.refit=True: runs that are trained together cannot be refitted"):
         train_together(Forecasting.of(refit, dataset), [refit, refit], ["a", "b"])
+    one, two = (experiment.changed({"train.prometheus": "run.prom"}) for experiment in experiments[:2])
+    assert differing_field(one, first) is None
+    with pytest.raises(UserError, match=r"train\.prometheus=run\.prom: runs that are trained together must each have"):
+        train_together(Forecasting.of(one, dataset), [one, two], ["a", "b"])
 
 
 @pytest.mark.slow

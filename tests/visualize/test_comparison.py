@@ -141,7 +141,7 @@ WRONG = {
     "a window": (["ours"], {"first": 8}, "--window=8 --windows=4: walking has windows 0 to 7"),
     "no window": (["ours"], {"count": 0}, "--window=0 --windows=0"),
     "lengths": (["ours", "longer"], {}, r"need one data.target_length, not \[3, 4\]"),
-    "not finite": (["nan"], {"count": 1, "actions": ["walking"]}, "prediction of walking, window 0, is not finite"),
+    "not finite": (["nan"], {"count": 1, "actions": ["walking"]}, "the prediction is not finite"),
 }
 
 

@@ -70,7 +70,7 @@ SESSIONS = DatasetSpec(
     name="synthetic_sessions",
     title="Synthetic sessions of several actions",
     files=LabelledFiles(read=_make_sessions, code=(*_CODE, _SESSIONS), made=True),
-    split="subject S5 and the even ones of S12 to S22 are the test",
+    split="subject S5 and the even ones of S12 to S22 and S114 to S178 are the test",
     validation="S11,S13,S15,S17,S19,S21",
     source="made by this package; these are no recordings",
     terms="none",

@@ -15,6 +15,7 @@ from pathlib import Path
 from motion_jax.data.formats import acclaim, bva, bvh, c3d, htr, joint_positions, npz, text
 from motion_jax.data.formats._plugins import Registry
 from motion_jax.data.formats.format import Format, ReadOptions
+from motion_jax.data.formats.joint_positions import Places
 from motion_jax.data.formats.npz import holds_motion
 from motion_jax.data.formats.unread import why_unread
 from motion_jax.data.motion.motion import Markers, Motion, in_unit, positions
@@ -24,8 +25,9 @@ from motion_jax.errors import UserError
 from motion_jax.runtime.files import written_atomically
 
 __all__ = [
-    "FORMATS", "Format", "Markers", "Motion", "ReadOptions", "check_written", "format_of", "holds_markers",
-    "holds_motion", "in_unit", "positions", "read_markers", "read_motion", "resample", "write_markers", "write_motion",
+    "FORMATS", "Format", "Markers", "Motion", "Places", "ReadOptions", "check_written", "format_of", "holds_markers",
+    "holds_motion", "in_unit", "positions", "read_markers", "read_motion", "read_places", "resample", "write_markers",
+    "write_motion",
 ]  # fmt: skip
 
 FORMATS: Mapping[str, Format] = Registry(
@@ -103,6 +105,18 @@ def read_markers(
     _check_not_empty(path)
     markers = form.read_markers(path, _options(unit_mm, fps, person=person))
     return markers if fps is None else dataclasses.replace(markers, fps=float(fps))
+
+
+def read_places(path: Path | str, fps: float | None = None, person: int | None = None) -> Places | None:
+    """The positions of joints in one file (.npz, .npy), of whatever body; None where it holds something else.
+
+    Arguments and errors are those of `read_motion`.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".npz", ".npy"):
+        return None
+    _check_not_empty(path)
+    return npz.read_places(path, _options(None, fps, person=person))
 
 
 def write_markers(markers: Markers, path: Path | str) -> None:

@@ -23,6 +23,7 @@ from motion_jax.data.formats._parsing.units import LENGTHS_MM
 from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Markers
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import open_file
 
 MAX_BYTES = 1 << 30  # the other instruments take most of it
 MAX_PLACES = 1 << 23  # 14 minutes of 100 markers at 100 Hz
@@ -124,7 +125,7 @@ def read_c3d(path: Path, options: ReadOptions) -> Markers:
             raise UserError(f"{path}: has {size} bytes: it must be at most {MAX_BYTES}")
         if size < 2 * _BLOCK:
             raise UserError(f"{path}: has {size} bytes: C3D has {2 * _BLOCK} or more")
-        with path.open("rb") as opened:  # a file may be large, and its points be a small part of it
+        with open_file(path) as opened:  # a file may be large, and its points be a small part of it
             file = _open(path, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None

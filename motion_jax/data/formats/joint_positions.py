@@ -123,6 +123,32 @@ def as_motion(places: Places) -> Motion:
     )
 
 
+def onto_body(places: Places, body: Skeleton) -> np.ndarray:
+    """Where a body's joints are, `[F, J, 3]` mm on the scale of its bones; NaN where a joint was not seen.
+
+    Joints are found by their names; without names there must be as many as the body has, in its order.
+
+    Raises:
+        UserError: a joint is missing, or there is another number of nameless ones.
+    """
+    if places.names is None:
+        if (found := places.points.shape[1]) != len(body.joints):
+            raise UserError(
+                f"{places.source}: holds positions of {found} joints without names ({', '.join(NAMES)}): the body "
+                f"{body.name!r} has {len(body.joints)}"
+            )
+        return places.points / body.true_scale
+    numbers = {plain_name(name): number for number, name in enumerate(places.names)}
+    lacking = [name for name in body.joints if plain_name(name) not in numbers]
+    if lacking:
+        more = f" and {len(lacking) - _LISTED} more" * (len(lacking) > _LISTED)
+        raise UserError(
+            f"{places.source}: holds positions of {len(places.names)} joints, none called "
+            f"{', '.join(lacking[:_LISTED])}{more}: the body {body.name!r} needs all its {len(body.joints)} joints"
+        )
+    return places.points[:, [numbers[plain_name(name)] for name in body.joints]] / body.true_scale
+
+
 def as_markers(places: Places) -> Markers:
     """The places as markers."""
     names = places.names or tuple(f"joint {number}" for number in range(places.points.shape[1]))

@@ -95,6 +95,17 @@ def read_npz_markers(path: Path, options: ReadOptions) -> Markers:
         )
 
 
+def read_places(path: Path, options: ReadOptions) -> joint_positions.Places | None:
+    """The positions of joints in an .npz or .npy; None where it holds something else. Raises `UserError`."""
+    if path.suffix.lower() == ".npy":
+        return joint_positions.read_npy_places(path, options)
+    with open_archive(path) as archive:
+        name = joint_positions.positions_array(archive)
+        if {"frames", "joints"} <= set(archive.names) or smpl.is_smpl(archive.names) or name is None:
+            return None
+        return joint_positions.read_places(archive, name, options)
+
+
 def holds_motion(path: Path) -> bool:
     """Whether an .npz or .npy holds a motion, by the names and shapes of its arrays; a broken one may."""
     return _holds(path) == "motion"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from motion_jax.data.walk import walk_files
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import open_file
 
 
 def find_files(root: Path, pattern: str) -> list[str]:
@@ -25,7 +26,8 @@ def find_files(root: Path, pattern: str) -> list[str]:
 def read_bytes(path: Path) -> tuple[bytes, str]:
     """The content of a file and its sha256. Raises `UserError` if it cannot be read."""
     try:
-        content = path.read_bytes()
+        with open_file(path) as file:
+            content = file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     return content, hashlib.sha256(content).hexdigest()

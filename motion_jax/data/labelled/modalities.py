@@ -38,7 +38,9 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
     fps = dataset.fps / labels.frame_step
     skeleton = dataset.skeleton if any(name in MODALITIES for name in names) else None
     lengths = [segment.end - segment.start for sequence in training for segment in sequence.segments]
-    seconds = labels.window / fps if labels.window else float(np.median(lengths)) / dataset.fps
+    seconds = float(np.median(lengths)) / dataset.fps
+    if labels.window:
+        seconds = min(seconds, labels.window / fps)  # shorter segments are read whole
     return LabelSpace(
         dataset.classes,
         tuple(modalities),

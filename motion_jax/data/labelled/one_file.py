@@ -63,6 +63,11 @@ def is_one(name: str, path: Path) -> bool:
     return name in _FILES and fnmatch.fnmatchcase(path.name.lower(), _FILES[name].pattern.lower())
 
 
+def data_set_of(path: Path) -> str | None:
+    """The published data set whose files are called like `path`; None: of none."""
+    return next((name for name in _FILES if name != "feature_arrays" and is_one(name, path)), None)
+
+
 def read_one(name: str, path: Path, fps: float) -> Sequence:
     """The sequence in a file of data set `name` at the `fps` of the data set, without segments. What is odd is logged.
 

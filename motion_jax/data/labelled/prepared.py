@@ -13,9 +13,10 @@ from motion_jax.data.findings import Finding
 from motion_jax.data.finite import check_values
 from motion_jax.data.labelled.reading import Reading
 from motion_jax.data.labelled.sequences import Component, LabelledSet, Segment, Sequence
-from motion_jax.data.prepared_folder import Kind, map_rows, write_rows, written_folder
+from motion_jax.data.prepared_folder import Kind, map_rows, write_rows
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.folders import written_folder
 from motion_jax.skeletons.skeleton import Skeleton
 
 FORMAT = 1  # of the folder; raise it when an older reader would misread a newer folder

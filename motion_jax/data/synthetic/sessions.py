@@ -24,12 +24,15 @@ from motion_jax.data.synthetic.style import Style, draw_style
 from motion_jax.errors import UserError
 from motion_jax.skeletons.bodies import H36M
 
-SESSIONS_VERSION = 3  # raise it with every change of what `make_sessions` returns
+SESSIONS_VERSION = 4  # raise it with every change of what `make_sessions` returns
 
 CLASSES = ("walking", "eating", "directions", "greeting", "phoning", "purchases", "sitting", "takingphoto")
-LEARNERS = tuple(f"S{number}" for number in range(25, 113, 2))
+LEARNERS = tuple(f"S{number}" for number in range(25, 213, 2))
 """Of the sessions alone, all of them to train on: from few sessions a network learns these, not what follows what."""
-PEOPLE = (*SUBJECTS, *MORE_SUBJECTS[:12], *LEARNERS)
+TEST_PEOPLE = (TEST_SUBJECT, *(f"S{number}" for number in (*range(12, 24, 2), *range(114, 180, 2))))
+"""As many as tell two or three points in a hundred apart."""
+PEOPLE = (*SUBJECTS, *(name for name in MORE_SUBJECTS[:12] if name not in TEST_PEOPLE), *LEARNERS, *TEST_PEOPLE[1:])
+SESSION_FPS = 25.0  # every other frame of the performances
 SESSIONS = 8  # of a person
 SEGMENTS = 8  # of a session
 
@@ -43,10 +46,10 @@ _PERSONS = 1000  # above the trials of `make_clip`: other numbers, other motion
 
 
 def make_sessions(seed: int) -> LabelledSet:
-    """Makes the set: 504 sessions of "positions" (mm, the root in place) and "angles" (raw frames), at 50 Hz.
+    """Makes the set: 1,168 sessions of "positions" (mm, the root in place) and "angles" (raw frames), at 25 Hz.
 
-    The same seed gives the same set. People: those of `make_synthetic`, twelve more of `make_people`, and `LEARNERS`;
-    subject 5 and the even ones from 12 on are the test split. Raises `UserError` for a negative seed.
+    The same seed gives the same set. People: those of `make_synthetic`, twelve more of `make_people`, `LEARNERS`, and
+    more to test on: `TEST_PEOPLE` are the test split. Raises `UserError` for a negative seed.
     """
     if seed < 0:
         raise UserError(f"data.synthetic_seed={seed}: must be at least 0")
@@ -57,7 +60,7 @@ def make_sessions(seed: int) -> LabelledSet:
             positions = to_positions(H36M, session.arrays["angles"])
             sequences.append(dataclasses.replace(session, arrays={"positions": positions, **session.arrays}))
     key = hashlib.sha256(f"synthetic_sessions {SESSIONS_VERSION} {seed}".encode()).hexdigest()
-    return LabelledSet("synthetic_sessions", tuple(sequences), CLASSES, FPS, key, H36M.of_positions)
+    return LabelledSet("synthetic_sessions", tuple(sequences), CLASSES, SESSION_FPS, key, H36M.of_positions)
 
 
 def make_session(seed: int, subject: str, number: int) -> Sequence:
@@ -75,10 +78,11 @@ def make_session(seed: int, subject: str, number: int) -> Sequence:
         rate = _faded(rate, ahead[1], weight)
         swinging = _faded(swinging, ahead[2], weight[:, None])
     heading = np.concatenate([[0.0], np.cumsum(rate[:-1])])
-    columns = to_columns(angles, heading, swinging).astype(np.float32)
-    is_test = subject == TEST_SUBJECT or (subject in MORE_SUBJECTS and person % 2 == 0)
-    split = "test" if is_test else "train"
-    return Sequence({"angles": columns}, tuple(plan), subject, split, f"synthetic/{subject}_{number + 1}")
+    step = round(FPS / SESSION_FPS)
+    columns = to_columns(angles[::step], heading[::step], swinging[::step]).astype(np.float32)
+    segments = tuple(Segment(-(-part.start // step), -(-part.end // step), part.label) for part in plan)
+    split = "test" if subject in TEST_PEOPLE else "train"
+    return Sequence({"angles": columns}, segments, subject, split, f"synthetic/{subject}_{number + 1}")
 
 
 def draw_order(rng: np.random.Generator, classes: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 FPS = 50.0
-LONGEST = 3072  # frames that a wandering signal is drawn for; a clip uses the first of them
+SPANS = (1024, 3072)  # frames that a wandering signal is drawn for: the least of these that holds the clip
 
 _SILENCE = 1e-3  # what is left above the frequency with this gain is a millionth of the power: not worth drawing
 
@@ -50,14 +50,15 @@ def wander(rng: np.random.Generator, frames: int, channels: int, seconds: float)
     Three Ornstein-Uhlenbeck filters in a row (a Matern 5/2 process), each with a time constant of `seconds`: one alone
     has no velocity, three have a velocity and an acceleration, as limbs do. Drawn in the frequency domain.
     """
-    omega = 2 * np.pi * FPS * np.fft.rfftfreq(LONGEST)
+    span = next(span for span in SPANS if frames <= span)
+    omega = 2 * np.pi * FPS * np.fft.rfftfreq(span)
     gain = (1 + (omega * seconds) ** 2) ** -1.5
     gain = gain[gain > _SILENCE]
     power = 2 * np.sum(gain**2) - gain[0] ** 2  # both halves of the spectrum
     white = rng.standard_normal((2, len(gain), channels))
-    spectrum = (white[0] + 1j * white[1]) * gain[:, None] * (LONGEST / np.sqrt(2 * power))
+    spectrum = (white[0] + 1j * white[1]) * gain[:, None] * (span / np.sqrt(2 * power))
     spectrum[0] *= np.sqrt(2)  # of this one only the real half counts
-    return np.fft.irfft(spectrum, LONGEST, axis=0)[:frames]
+    return np.fft.irfft(spectrum, span, axis=0)[:frames]
 
 
 def phase_of(frequency_hz: np.ndarray, start: float) -> np.ndarray:

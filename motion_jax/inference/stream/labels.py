@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 
 from motion_jax.data.labelled.sequences import Sequence
-from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.errors import UserError
 from motion_jax.inference.anticipator import Coming, TrainedAnticipator
-from motion_jax.inference.recogniser import Recogniser, one_body, rows_sequence
+from motion_jax.inference.recogniser import Recogniser
+from motion_jax.inference.stream.label_poses import LIVE, PoseForm, live_poses, pose_forms
 from motion_jax.inference.stream.live import AnswerT, LiveStream
-from motion_jax.inference.stream.pose_stream import Bridge, PoseStream
-
-LIVE = "live motion"  # the source of its sequences, for messages
+from motion_jax.inference.stream.pose_stream import LiveOptions, PoseStream
 
 
 class Recognition(NamedTuple):
@@ -43,36 +41,29 @@ class LabelStream(LiveStream[AnswerT]):
 
     def __init__(
         self,
-        space: LabelSpace,
+        run: Recogniser | TrainedAnticipator,
         frames: int,
-        *,
-        rate: float,
-        max_gap: float,
-        period: float,
-        bridge: Bridge | None,
-        max_bridge: float,
+        usual_period: float,
+        poses: PoseForm | None,
+        **options: Unpack[LiveOptions],
     ) -> None:
         """Makes room for `frames` of the network, compiles and answers once; numbers as `PoseStream`."""
-        self._body = one_body(space, LIVE)
+        forms = pose_forms(run)
+        if poses is not None and poses not in forms:
+            allowed = " or ".join(map(repr, forms))
+            raise UserError(f"poses={poses!r}: must be {allowed}, as the network's inputs and training data have it")
+        space = run.space
+        self._poses = live_poses(run, poses or forms[0])
         self._step = space.frame_step
         self._frames = frames
         fps = space.fps * space.frame_step
-        rows = (frames - 1) * space.frame_step + 1 + self._body.root_steps  # steps need one before
-        self._stream = PoseStream(
-            np.arange(1 - rows, 1) / fps,
-            self._body.columns,
-            fps,
-            rate=rate,
-            max_gap=max_gap,
-            period=period,
-            bridge=bridge,
-            max_bridge=max_bridge,
-        )
+        rows = (frames - 1) * space.frame_step + 1 + self._poses.lead
+        self._stream = PoseStream(np.arange(1 - rows, 1) / fps, self._poses.layout, fps, usual_period, **options)
         self._answer(0.0)
 
     def _sequence(self) -> Sequence:
         """The rows that were read."""
-        return rows_sequence(self._stream.rows, self._body, LIVE)
+        return Sequence(self._poses.arrays(self._stream.rows), (), "", "test", LIVE)
 
     def _bridged(self) -> np.ndarray:
         """`[T]` bool of the network's frames."""
@@ -82,9 +73,9 @@ class LabelStream(LiveStream[AnswerT]):
 class StreamingRecogniser(LabelStream[Recognition]):
     """A recogniser for live motion: `push(pose, stamp) -> None | Recognition`, over a window up to the newest pose.
 
-    Poses, stamps, gaps and threads are as `StreamingPredictor` takes them: a pose is a raw frame `[D]` of the body that
-    was trained on, its root absolute. Joint positions are computed here, and `labels.preprocess` is applied to each
-    window as to a recording of that length: what comes out is what `Recogniser.label` says of such a recording.
+    Stamps, gaps and threads are as `StreamingPredictor` takes them. A pose `[D]` is of one of `PoseForm`; see
+    `pose_forms` for which a network takes. `labels.preprocess` is applied to each window as to a recording of that
+    length: what comes out is what `Recogniser.label_sequence` says of such a recording.
 
     None is returned until the poses reach back a window, and between two labels. Everything is compiled in the
     constructor; a pose leaves nothing behind, a label its result.
@@ -95,32 +86,24 @@ class StreamingRecogniser(LabelStream[Recognition]):
         recogniser: Recogniser,
         seconds: float | None = None,
         *,
-        rate: float = 120.0,
-        max_gap: float = 0.2,
-        period: float | None = None,
-        bridge: Bridge | None = "extrapolate",
-        max_bridge: float = 0.5,
+        poses: PoseForm | None = None,
+        **options: Unpack[LiveOptions],
     ) -> None:
         """Compiles for one window.
 
         Args:
             recogniser: what `load_recogniser` returns.
             seconds: of the window; None: as long as what was trained on.
-            rate: poses/s that must find room.
-            max_gap: s without a pose that are still even motion; more is a gap.
-            period: s between two labels; None: a quarter of the window; 0: one for every pose.
-            bridge: what stands in for poses that have not come, as of `StreamingPredictor`.
-            max_bridge: s, the longest gap that is bridged.
+            poses: what a pose holds; None: the first of `pose_forms`.
+            options: see `LiveOptions`; `period` None is a quarter of the window.
 
         Raises:
-            UserError: the network reads feature arrays or several people, or a number is out of range.
+            UserError: the network takes no such poses, or angles of several people, or a number is out of range.
         """
         self.recogniser = recogniser
         frames = recogniser.window(seconds)
         self._length = (frames - 1) / recogniser.space.fps
-        period = frames / recogniser.space.fps / 4 if period is None else period
-        super().__init__(recogniser.space, frames, rate=rate, max_gap=max_gap, period=period, bridge=bridge,
-                         max_bridge=max_bridge)  # fmt: skip
+        super().__init__(recogniser, frames, frames / recogniser.space.fps / 4, poses, **options)
 
     def _answer(self, at: float) -> Recognition:
         probabilities = self.recogniser(self.recogniser.inputs(self._sequence())[None])[0]
@@ -140,34 +123,26 @@ class StreamingAnticipator(LabelStream[Anticipation]):
         self,
         anticipator: TrainedAnticipator,
         *,
-        rate: float = 120.0,
-        max_gap: float = 0.2,
-        period: float | None = None,
-        bridge: Bridge | None = "extrapolate",
-        max_bridge: float = 0.5,
+        poses: PoseForm | None = None,
+        **options: Unpack[LiveOptions],
     ) -> None:
         """Compiles.
 
         Args:
             anticipator: what `load_anticipator` returns.
-            rate: poses/s that must find room.
-            max_gap: s without a pose that are still even motion; more is a gap.
-            period: s between two answers; None: a step of the network's clock; 0: one for every pose.
-            bridge: what stands in for poses that have not come, as of `StreamingPredictor`.
-            max_bridge: s, the longest gap that is bridged.
+            poses: what a pose holds; None: the first of `pose_forms`.
+            options: see `LiveOptions`; `period` None is a step of the network's clock.
 
         Raises:
-            UserError: the network recognises early, reads feature arrays or several people, or a number is out of
-                range.
+            UserError: the network recognises early, takes no such poses, or angles of several people, or a number is
+                out of range.
         """
         clock = anticipator.clock
         if clock.within:
             raise UserError("model.mode='early_recognition': tells what is being done, not what comes")
         self.anticipator = anticipator
         frames = math.floor((clock.steps - 1) * clock.alpha * anticipator.space.fps + 1e-6) + 1
-        period = clock.alpha if period is None else period
-        super().__init__(anticipator.space, frames, rate=rate, max_gap=max_gap, period=period, bridge=bridge,
-                         max_bridge=max_bridge)  # fmt: skip
+        super().__init__(anticipator, frames, clock.alpha, poses, **options)
 
     def _answer(self, at: float) -> Anticipation:
         coming = tuple(self.anticipator.anticipate_sequence(self._sequence()))

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from motion_jax.inference.stream.layout import PoseLayout
 from motion_jax.inference.stream.pose_stream import PoseStream
 from motion_jax.inference.stream.stamps import PoseCounts
 
@@ -17,6 +18,11 @@ class LiveStream(ABC, Generic[AnswerT]):
     """Poses in, an answer out whenever one is due."""
 
     _stream: PoseStream
+
+    @property
+    def layout(self) -> PoseLayout:
+        """Of the poses that it takes."""
+        return self._stream.layout
 
     @property
     def reach(self) -> float:

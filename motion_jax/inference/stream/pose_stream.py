@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from numbers import Real
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from motion_jax.data.motion.rotations_np import (
 )
 from motion_jax.data.motion.unwrap import unwrap_rotations
 from motion_jax.errors import UserError
+from motion_jax.inference.stream.layout import PoseLayout
 from motion_jax.inference.stream.ring import Ring
 from motion_jax.inference.stream.stamps import PoseCounts, StampFilter
 
@@ -25,10 +27,22 @@ _EARLY = 0.45  # of a period: by how much an answer may come before it is due, a
 Bridge = Literal["hold", "extrapolate"]
 
 
+class LiveOptions(TypedDict, total=False):
+    """What every stream may be told, by keyword: when poses come, and when answers are wanted."""
+
+    rate: float  # poses/s that must find room; 120
+    max_gap: float  # s without a pose that are still even motion, 0.2; more is a gap
+    period: float | None  # s between two answers; None: as each stream says; 0: one for every pose
+    bridge: Bridge | None
+    """What stands in for poses that have not come, where an answer is asked for all the same: "extrapolate", the newest
+    pose goes on at the speed of the last 1/fps s; "hold", it stays. None: gaps are not bridged at all."""
+    max_bridge: float  # s, the longest gap that is bridged; 0.5
+
+
 class PoseStream:
     """The poses of a stream, of which R moments up to the newest are read at once.
 
-    What becomes of each pose, by its stamp and content, is told in the table of `StreamingPredictor`. Translations go
+    What becomes of each pose, by its stamp and content, is told in the table of `StreamingPredictor`. Lengths go
     straight from one pose to the next, rotations by slerp. The store has a fixed size: a pose allocates nothing that
     stays, and neither does a reading, which is found in `rows`, `times` and `bridged`.
     """
@@ -36,30 +50,33 @@ class PoseStream:
     def __init__(
         self,
         offsets: np.ndarray,
-        columns: int,
+        layout: PoseLayout,
         fps: float,
+        usual_period: float,
         *,
-        rate: float,
-        max_gap: float,
-        period: float,
-        bridge: Bridge | None,
-        max_bridge: float,
+        rate: float = 120.0,
+        max_gap: float = 0.2,
+        period: float | None = None,
+        bridge: Bridge | None = "extrapolate",
+        max_bridge: float = 0.5,
     ) -> None:
         """Makes room.
 
         Args:
             offsets: `[R]` s of the moments from the newest stamp, ascending, the last 0.
-            columns: D of a pose.
+            layout: of a pose.
             fps: frames/s of whoever reads: how finely poses are extrapolated, and what counts as rounding.
-            rate: poses/s that must find room.
-            max_gap: s without a pose that are still even motion; more is a gap.
-            period: s between two answers; 0: one for every pose.
-            bridge: how poses that have not come are stood in for, see `StreamingPredictor`.
-            max_bridge: s, the longest gap that is bridged.
+            usual_period: s between two answers where `period` is None.
+            rate: this and the others: see `LiveOptions`.
+            max_gap: likewise.
+            period: likewise.
+            bridge: likewise.
+            max_bridge: likewise.
 
         Raises:
             UserError: a number is out of range.
         """
+        period = usual_period if period is None else period
         if not 0 <= period < math.inf:
             raise UserError(f"period={period}: must be 0 or a finite number of seconds")
         if bridge not in ("hold", "extrapolate", None):
@@ -72,7 +89,8 @@ class PoseStream:
         self._rounding = _ROUNDING / fps
         self._offsets = offsets
         filled = math.ceil(self._stamps.max_bridge * fps) + 1  # rows that stand for poses that have not come
-        self._ring = Ring(math.ceil(self.reach / self._stamps.closest) + 3 + filled, columns, len(offsets))
+        self._ring = Ring(math.ceil(self.reach / self._stamps.closest) + 3 + filled, layout, len(offsets))
+        self.layout, columns = layout, layout.columns
         self._pose, self._held = np.zeros((2, columns))
         self._narrow = np.zeros(columns, np.float32)
         self._finite = np.zeros(columns, bool)
@@ -161,27 +179,46 @@ class PoseStream:
         self.times.fill(newest - span)
         self._ring.read(self.times, self.rows)
         before, share = self.rows[0], (at - newest) / (count * span)
-        step = share * (last[:3] - before[:3])
-        old, pose = (quaternion_from_rotvec(one[3:].reshape(-1, 3)) for one in (before, last))
-        turn = quaternion_from_rotvec(
-            share * rotvec_from_quaternion(quaternion_multiply(pose, quaternion_conjugate(old)))
-        )
-        for number in range(1, count + 1):
-            pose = quaternion_multiply(turn, pose)
-            row = np.concatenate([last[:3] + step, rotvec_from_quaternion(pose).reshape(-1)])
-            last = unwrap_rotations(row[None], near=last)[0]
-            self._ring.append(newest + number / count * (at - newest), last)
+        for number, row in enumerate(_extrapolate(before, last, share, count, self.layout), 1):
+            self._ring.append(newest + number / count * (at - newest), row)
         return count
 
     def _is_sound(self, pose: np.ndarray) -> bool:
-        """Whether a pose is finite in float32."""
+        """Whether a pose is finite in float32; of joint places, whether anybody is in it."""
         pose = np.asarray(pose)
         if pose.shape != self._pose.shape or pose.dtype.kind not in "fiu":
             raise UserError(f"pose is {pose.dtype} {list(pose.shape)}: it must be real numbers [{len(self._pose)}]")
         with np.errstate(over="ignore"):
             np.copyto(self._narrow, pose, casting="unsafe")
         np.isfinite(self._narrow, out=self._finite)
-        return bool(self._finite.all())
+        return bool(self._finite.all()) and (not self.layout.people or bool(self._narrow.any()))
+
+
+def _extrapolate(
+    before: np.ndarray, last: np.ndarray, share: float, count: int, layout: PoseLayout
+) -> Iterator[np.ndarray]:
+    """The `count` poses `[D]` after `last`, of which each goes on by `share` of what lies between `before` and it.
+
+    The array is the same each time.
+    """
+    straight = layout.straight
+    step = share * (last - before)[:straight]
+    if layout.people > 1:  # who has just come or left has no speed
+        gone, absent = (~pose[:straight].reshape(layout.people, -1).any(axis=1) for pose in (before, last))
+        step.reshape(layout.people, -1)[gone | absent] = 0.0
+    old, turned = (quaternion_from_rotvec(pose[straight:].reshape(-1, 3)) for pose in (before, last))
+    turn = quaternion_from_rotvec(
+        share * rotvec_from_quaternion(quaternion_multiply(turned, quaternion_conjugate(old)))
+    )
+    last = last.copy()
+    for _ in range(count):
+        last[:straight] += step
+        if layout.turns:
+            turned = quaternion_multiply(turn, turned)
+            frame = np.concatenate([np.zeros(3), rotvec_from_quaternion(turned).reshape(-1)])
+            near = np.concatenate([np.zeros(3), last[straight:]])
+            last[straight:] = unwrap_rotations(frame[None], near=near)[0, 3:]
+        yield last
 
 
 def _seconds(stamp: float) -> float:

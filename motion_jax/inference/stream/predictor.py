@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import jax
 import numpy as np
 
 from motion_jax.data.motion.root_forms import from_absolute, to_absolute
-from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
+from motion_jax.geometry.fit_rotations import find_hips, root_in_place
 from motion_jax.inference.predictor import Predictor
+from motion_jax.inference.stream.layout import PoseLayout
 from motion_jax.inference.stream.live import LiveStream
-from motion_jax.inference.stream.pose_stream import Bridge, PoseStream
-from motion_jax.skeletons.skeleton import Root
+from motion_jax.inference.stream.pose_stream import LiveOptions, PoseStream
+from motion_jax.skeletons.skeleton import Root, Skeleton
 
 
 class Prediction(NamedTuple):
     """What comes after the newest pose; the arrays are the caller's own."""
 
     times: np.ndarray  # [T] s, on the clock of the stamps: the newest stamp + 1/fps, + 2/fps, ...
-    poses: np.ndarray  # [T, D] float32, in the form of the poses that were pushed: root absolute
+    poses: np.ndarray  # [T, D] float32, in the form of the poses that were pushed: root absolute, or joint places
     bridged: np.ndarray  # [S] bool, which of the frames that were read lie where no pose came for too long
     radii: Radii | None = None  # mm around the joints at each frame, of this prediction; None: not calibrated
 
@@ -37,10 +38,16 @@ class StreamingPredictor(LiveStream[Prediction]):
     formed here over one recorded row, 1 / (fps x data.stride) s, for which the poses must reach back as much further;
     predicted steps are added up from the newest pose, each as often as there are recorded rows in a frame.
 
+    A pose of a model of positions (`skeleton.positions`) is the places `[3 J]` of its joints, mm on the scale of its
+    body's bones. The body may be anywhere and turned anyhow: where the
+    model knows it in place (as of all data whose frames hold rotations), place and turn of the root are taken out
+    here, and predicted places are seen from the newest root; see `geometry.fit_rotations.root_in_place`.
+
     | a pose that is | becomes |
     | --- | --- |
     | not `[D]`, or not real numbers; its stamp no number | `UserError` |
     | NaN, infinite or beyond float32, or its stamp is | left out; counted `invalid` |
+    | of positions, zero in every column: nobody is there | the same |
     | at the newest stamp | left out: the first counts; `duplicate` |
     | before the newest stamp, by up to `max_gap` | left out, as what came after it has been used; `late` |
     | less than 1 / (2 `rate`) s after the newest | left out: the store would not reach back; `crowded` |
@@ -65,49 +72,28 @@ class StreamingPredictor(LiveStream[Prediction]):
         self,
         predictor: Predictor,
         action: str | None = None,
-        *,
-        rate: float = 120.0,
-        max_gap: float = 0.2,
-        period: float | None = None,
-        bridge: Bridge | None = "extrapolate",
-        max_bridge: float = 0.5,
+        **options: Unpack[LiveOptions],
     ) -> None:
         """Compiles for one sequence.
 
         Args:
             predictor: what `load_predictor` returns.
             action: what is being done, as in a call of the predictor; None if not known.
-            rate: poses/s that must find room.
-            max_gap: s without a pose that are still even motion; more is a gap.
-            period: s between two predictions; None: a frame of the model, 1/fps; 0: one for every pose.
-            bridge: what stands in `predict(stamp)` for poses that have not come: "hold", the newest pose stays;
-                "extrapolate", it goes on at the speed of the last 1/fps s. None: gaps are not bridged at all.
-            max_bridge: s, the longest gap that is bridged.
+            options: see `LiveOptions`; `period` None is a frame of the model, 1/fps.
 
         Raises:
-            UserError: the action is unknown, or a number is out of range.
+            UserError: the action is unknown, a number is out of range, or the body has no hips to tell its turn by.
         """
         space = predictor.space
-        if space.skeleton.positions:
-            raise UserError(
-                "data.representation='positions': poses of a stream hold rotations, which this model does not predict"
-            )
         self.predictor = predictor
-        self._root: Root = space.skeleton.root
+        body = space.skeleton
+        self._root: Root = "absolute" if body.positions else body.root
+        self._in_place = body.positions and _is_in_place(body, space.raw.kept)
         self._stride = predictor.experiment.data.stride
         self._future = jax.device_put(np.zeros((1, predictor.target_length, space.columns), np.float32))
         self._codes = jax.device_put(space.one_hot(action)[None])
         self._ahead = np.arange(1, predictor.target_length + 1) / space.fps
-        self._stream = PoseStream(
-            self._moments(),
-            self._columns,
-            space.fps,
-            rate=rate,
-            max_gap=max_gap,
-            period=1 / space.fps if period is None else period,
-            bridge=bridge,
-            max_bridge=max_bridge,
-        )
+        self._stream = PoseStream(self._moments(), PoseLayout.of_body(self._body), space.fps, 1 / space.fps, **options)
         self._history = np.zeros((1, predictor.source_length, space.columns), np.float32)
         predictor.compile(1)
         self._poses()
@@ -125,9 +111,9 @@ class StreamingPredictor(LiveStream[Prediction]):
         return Prediction(self._ahead + at, poses, bridged, radii)
 
     @property
-    def _columns(self) -> int:
-        """D of a pose."""
-        return self.predictor.space.columns
+    def _body(self) -> Skeleton:
+        """Whose frames the poses are."""
+        return self.predictor.space.skeleton
 
     def _moments(self) -> np.ndarray:
         """`[R]` s from the newest stamp, ascending: the model's frames; of steps, each after its predecessor."""
@@ -143,6 +129,12 @@ class StreamingPredictor(LiveStream[Prediction]):
 
     def _follow(self, rows: np.ndarray) -> np.ndarray:
         """`[T, D]` after `rows` `[R, D]` of the model's body, root absolute."""
+        if self._in_place:
+            body = self.predictor.space.skeleton
+            placed = root_in_place(body, rows.reshape(len(rows), -1, 3))
+            self._history[0] = placed.places.reshape(len(rows), -1)
+            places = self._model().astype(np.float64).reshape(-1, len(body.joints), 3)
+            return placed.back(places).reshape(len(places), -1).astype(np.float32)
         if self._root == "absolute":
             self._history[0] = rows
             return self._model()
@@ -155,3 +147,10 @@ class StreamingPredictor(LiveStream[Prediction]):
     def _model(self) -> np.ndarray:
         """`[T, D]` after `_history`."""
         return np.array(self.predictor.predict_raw(self._history, self._future, self._codes, "free_running"))[0]
+
+
+def _is_in_place(body: Skeleton, moving: tuple[int, ...]) -> bool:
+    """Whether root and hips stayed where they are in all frames of training, by the columns that moved."""
+    if any(column in moving for column in range(3)):
+        return False
+    return not any(3 * hip + axis in moving for hip in find_hips(body) for axis in range(3))

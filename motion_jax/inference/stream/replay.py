@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from motion_jax.errors import UserError
+from motion_jax.inference.stream.layout import PoseLayout
 from motion_jax.inference.stream.ring import Ring
 from motion_jax.inference.stream.stamps import PoseCounts
 
@@ -93,12 +94,12 @@ class Replay(NamedTuple):
 class Recording:
     """A recorded motion at any moment: to its end, back to its beginning, and again."""
 
-    def __init__(self, frames: np.ndarray, fps: float) -> None:
-        """Takes frames `[F, D]` with an absolute root, F >= 2. Raises `UserError` where there are fewer."""
+    def __init__(self, frames: np.ndarray, fps: float, layout: PoseLayout) -> None:
+        """Takes frames `[F, D]` of a stream's layout, F >= 2. Raises `UserError` where there are fewer."""
         if len(frames) < 2:
             raise UserError(f"the motion has {len(frames)} frame: it must have at least 2")
         self.seconds = (len(frames) - 1) / fps
-        self._ring = Ring(len(frames), frames.shape[1], 1)
+        self._ring = Ring(len(frames), layout, 1)
         for number, frame in enumerate(np.asarray(frames, np.float64)):
             self._ring.append(number / fps, frame)
         self._time, self._frames = np.zeros(1), np.zeros((1, frames.shape[1]))

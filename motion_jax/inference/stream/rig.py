@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from absl import logging
@@ -14,7 +15,7 @@ from motion_jax.data.motion.rig import Rig, find_rig, from_canonical, to_canonic
 from motion_jax.data.motion.root_forms import unwrap_rows
 from motion_jax.errors import UserError
 from motion_jax.inference.predictor import Predictor
-from motion_jax.inference.stream.pose_stream import Bridge
+from motion_jax.inference.stream.pose_stream import LiveOptions
 from motion_jax.inference.stream.predictor import StreamingPredictor
 from motion_jax.skeletons.canonical import BODY22
 from motion_jax.skeletons.joint_map import map_joints
@@ -38,11 +39,7 @@ class StreamingRigPredictor(StreamingPredictor):
         action: str | None = None,
         *,
         joint_map: Path | None = None,
-        rate: float = 120.0,
-        max_gap: float = 0.2,
-        period: float | None = None,
-        bridge: Bridge | None = "extrapolate",
-        max_bridge: float = 0.5,
+        **options: Unpack[LiveOptions],
     ) -> None:
         """Finds the rig and compiles for one sequence.
 
@@ -51,11 +48,7 @@ class StreamingRigPredictor(StreamingPredictor):
             sample: a recording of the rig, some seconds in which it moves; not necessarily of the same person.
             action: as of `StreamingPredictor`.
             joint_map: a table of joints' names that comes before the shipped one.
-            rate: as of `StreamingPredictor`, and so are those that follow.
-            max_gap: likewise.
-            period: likewise.
-            bridge: likewise.
-            max_bridge: likewise.
+            options: as of `StreamingPredictor`.
 
         Raises:
             UserError: the model is of another body, the rig cannot be mapped, or as of `StreamingPredictor`.
@@ -71,9 +64,7 @@ class StreamingRigPredictor(StreamingPredictor):
             logging.info("%s: %s", sample.source, note)
         places = None if merged.places is None else np.median(merged.places, axis=0)
         self._sample, self._places = merged, places
-        super().__init__(
-            predictor, action, rate=rate, max_gap=max_gap, period=period, bridge=bridge, max_bridge=max_bridge
-        )
+        super().__init__(predictor, action, **options)
 
     @property
     def skeleton(self) -> Skeleton:
@@ -81,8 +72,8 @@ class StreamingRigPredictor(StreamingPredictor):
         return self._sample.skeleton
 
     @property
-    def _columns(self) -> int:
-        return self.skeleton.columns
+    def _body(self) -> Skeleton:
+        return self.skeleton
 
     def _poses(self) -> np.ndarray:
         given = self._motion(self._stream.rows)

@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from motion_jax.inference.stream.layout import PoseLayout
+
 _TURN = 2 * np.pi
 _AT_POSE = 1e-3  # of the time between two poses: a moment this near to one is that pose's
 _TINY = 1e-12  # rad; below it a sine is its angle, and what is divided by it is smaller still
 
 
 class Ring:
-    """The last C poses `[D]`, a translation and J rotation vectors each, and R moments read from them at once.
+    """The last C poses `[D]` of one layout, of J rotation vectors each, and R moments read from them at once.
 
     Row i is kept twice, at i and C + i, so that the last n rows lie together wherever the ring closes.
     """
 
-    def __init__(self, capacity: int, columns: int, reads: int) -> None:
-        twice, joints = 2 * capacity, columns // 3 - 1
+    def __init__(self, capacity: int, layout: PoseLayout, reads: int) -> None:
+        twice, joints = 2 * capacity, layout.turns
         self.capacity = capacity
+        self.layout = layout
         self.count = 0
         self._next = 0  # row of the next pose, 0..C-1
         self._stamps = np.zeros(twice)  # s
-        self._places = np.zeros((3, twice))
+        self._straight = np.zeros((twice, layout.straight))
         self._vectors = np.zeros((3, twice, joints))  # rotation vectors as they were given, rad
         self._turns = np.zeros((4, twice, joints))  # unit quaternions wxyz, each on the side of the one before
         self._arcs = np.zeros((1, twice, joints))  # angle in the space of quaternions from the one before, rad
@@ -34,7 +37,7 @@ class Ring:
         self.bridged = np.zeros(reads, bool)  # of the moments read last, which lie in such a gap
         self._pair = np.zeros((2, 4, joints))  # two rows at work
         self._length = np.zeros((2, joints))
-        self._work = _Reads(reads, joints)
+        self._work = _Reads(reads, layout)
 
     @property
     def stamps(self) -> np.ndarray:
@@ -53,7 +56,7 @@ class Ring:
     def last(self) -> np.ndarray:
         """The newest pose `[D]`, a new array."""
         row = self._next - 1 + self.capacity
-        return np.concatenate([self._places[:, row], self._vectors[:, row].T.reshape(-1)])
+        return np.concatenate([self._straight[row], self._vectors[:, row].T.reshape(-1)])
 
     def append(self, stamp: float, pose: np.ndarray, bridged: bool = False) -> None:
         """Takes in a pose `[D]` later than the last; rotation vectors in rad, of any length.
@@ -61,25 +64,26 @@ class Ring:
         `bridged`: the time from the last one to this is a gap that is bridged.
         """
         row, before = self._next, self._next - 1 + self.capacity
-        self._stamps[row] = stamp
-        self._places[:, row] = pose[:3]
-        self._vectors[:, row] = pose[3:].reshape(-1, 3).T
-        self._turn(row)
-        if self.count:
-            self._join(row, before)
-        self._stamps[row + self.capacity] = stamp
+        self._stamps[row] = self._stamps[row + self.capacity] = stamp
         self._bridged[row] = self._bridged[row + self.capacity] = bridged
-        for column in (self._places, self._vectors, self._turns, self._arcs):
-            column[:, row + self.capacity] = column[:, row]
+        self._straight[row] = self._straight[row + self.capacity] = pose[: self.layout.straight]
+        if self.layout.turns:
+            self._vectors[:, row] = pose[self.layout.straight :].reshape(-1, 3).T
+            self._turn(row)
+            if self.count:
+                self._join(row, before)
+            for column in (self._vectors, self._turns, self._arcs):
+                column[:, row + self.capacity] = column[:, row]
         self._next = (row + 1) % self.capacity
         self.count = min(self.count + 1, self.capacity)
 
     def read(self, times: np.ndarray, frames: np.ndarray) -> None:
         """Poses at `times` `[R]`, written into `frames` `[R, D]`.
 
-        Translations go straight from one neighbour to the next, rotations along the shortest arc at even speed (slerp).
-        A moment outside what is kept gets the pose at that end. Needs at least two poses. `bridged` tells of each
-        moment whether it lies within a gap that is bridged.
+        Straight columns go straight from one neighbour to the next, rotations along the shortest arc at even speed
+        (slerp). A person of several who is in one of the two neighbours alone is as in the nearer one. A moment outside
+        what is kept gets the pose at that end. Needs at least two poses. `bridged` tells of each moment whether it lies
+        within a gap that is bridged.
         """
         window, work = self._window(), self._work
         stamps = self._stamps[window]
@@ -95,16 +99,32 @@ class Ring:
         np.clip(work.share, 0, 1, out=work.share)
         np.take(self._bridged[window], work.high, out=self.bridged, mode="clip")
         self.bridged &= (work.share > _AT_POSE) & (work.share < 1 - _AT_POSE)
-        for axis in range(3):
-            frames[:, axis] = np.interp(times, stamps, self._places[axis, window])
-        self._read_turns(window)
-        self._read_vectors(window)
-        frames[:, 3:].reshape(len(frames), -1, 3)[:] = work.turn[1:].transpose(1, 2, 0)
+        self._read_straight(window)
+        frames[:, : self.layout.straight] = work.straight
+        if self.layout.turns:
+            self._read_turns(window)
+            self._read_vectors(window)
+            frames[:, self.layout.straight :].reshape(len(frames), -1, 3)[:] = work.turn[1:].transpose(1, 2, 0)
 
     def _window(self) -> slice:
         """Where the last `count` rows lie together."""
         end = self._next + self.capacity
         return slice(end - self.count, end)
+
+    def _read_straight(self, window: slice) -> None:
+        """(1 - u) a + u b, into `work.straight`."""
+        work, stored = self._work, self._straight[window]
+        np.take(stored, work.high, axis=0, out=work.straight, mode="clip")
+        np.take(stored, work.low, axis=0, out=work.start, mode="clip")
+        share = work.share[:, None]
+        if self.layout.people > 1:
+            by_person = (len(share), self.layout.people, -1)
+            before, after = (array.reshape(by_person).any(axis=-1) for array in (work.start, work.straight))
+            share = np.where(before & after, share, np.rint(share))  # [R, people]
+            share = np.repeat(share, self.layout.straight // self.layout.people, axis=1)
+        work.straight -= work.start
+        work.straight *= share
+        work.straight += work.start
 
     def _turn(self, row: int) -> None:
         """The quaternion of a row's vectors: cos(t/2), sin(t/2) r/t."""
@@ -181,13 +201,15 @@ class Ring:
 
 
 class _Reads:
-    """Room for R moments of J joints."""
+    """Room for R moments."""
 
-    def __init__(self, reads: int, joints: int) -> None:
+    def __init__(self, reads: int, layout: PoseLayout) -> None:
+        joints = layout.turns
         self.low = np.zeros(reads, np.intp)  # the neighbour before
         self.high = np.zeros(reads, np.intp)
         self.begin = np.zeros(reads)
         self.share = np.zeros(reads)  # u, how far from the neighbour before to the one after, 0..1
+        self.start, self.straight = np.zeros((2, reads, layout.straight))
         self.turn = np.zeros((4, reads, joints))
         self.other = np.zeros((4, reads, joints))
         self.arc, self.near, self.far = np.zeros((3, reads, joints))

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, NamedTuple
 
 import numpy as np
 
 from motion_jax.data.formats._parsing.pickles import object_advice
 from motion_jax.errors import UserError
+from motion_jax.runtime.files import open_file
 
 MAX_BYTES = 9 << 24  # of all arrays together: as many numbers as text may hold, and what describes them
 MAX_ARRAYS = 64
@@ -98,8 +101,10 @@ def open_archive(path: Path, content: bytes | None = None, most: int | None = No
     """Opens an .npz, or what was read of it; of its arrays `most` bytes are read at most. Raises `UserError`."""
     with _named_errors(path):
         _check_not_empty(path)
-        file = zipfile.ZipFile(path if content is None else io.BytesIO(content))
-    with file:
+        opened = open_file(path) if content is None else io.BytesIO(content)
+    with opened:
+        with _named_errors(path):
+            file = zipfile.ZipFile(opened)
         yield Archive(path, file, MAX_BYTES if most is None else most)
 
 
@@ -111,7 +116,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def read_array_header(path: Path) -> Header:
     """What the array of an .npy file claims to be. Raises `UserError`."""
-    with _named_errors(path), path.open("rb") as file:
+    with _named_errors(path), open_file(path) as file:
         return _checked_header(file, path.name, path.stat().st_size, path)
 
 
@@ -122,7 +127,7 @@ def read_array(path: Path) -> np.ndarray:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise UserError(f"{path}: has {size} bytes: it must be at most {MAX_BYTES}")
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return _array(file, _checked_header(file, path.name, size, path), path.name, path)
 
 
@@ -143,8 +148,9 @@ def _found(members: list[zipfile.ZipInfo]) -> str:
 
 
 def _check_not_empty(path: Path) -> None:
-    if not path.stat().st_size:
-        raise UserError(f"{path}: the file is empty")
+    with open_file(path) as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise UserError(f"{path}: the file is empty")
 
 
 def _checked_header(file: IO[bytes], name: str, most: int, path: Path) -> Header:
@@ -177,6 +183,6 @@ def _header(file: IO[bytes], name: str) -> Header:
         if read is None:
             raise ValueError(f"version {version} of an array's header")
         shape, fortran, dtype = read(file, max_header_size=4096)
-    except (ValueError, SyntaxError, TypeError, KeyError) as error:
+    except (ValueError, SyntaxError, TypeError, KeyError, TokenError) as error:
         raise ValueError(f"array {name[:64]!r}: {error}") from None
     return Header(shape, dtype, fortran)

@@ -10,6 +10,8 @@ import re
 import zlib
 from pathlib import Path
 
+from motion_jax.runtime.files import open_file
+
 SUFFIXES = (".pkl", ".pickle", ".p", ".pt", ".pth", ".joblib")
 
 _ZLIB = b"x"  # how what zlib has compressed begins, and no pickle
@@ -75,7 +77,7 @@ def why_no_pickle(path: Path) -> str:
 def _head(path: Path) -> bytes:
     """A file's first bytes, unpacked where joblib has compressed them; none where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(_SEARCHED)
         return zlib.decompressobj().decompress(head, _SEARCHED) if head[:1] == _ZLIB else head
     except (OSError, zlib.error):

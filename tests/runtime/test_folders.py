@@ -1,0 +1,66 @@
+"""Folders appear whole or not at all; the next process removes what a killed one left, never what a live one makes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from motion_jax.errors import UserError
+from motion_jax.runtime.folders import temporary_folder_in, written_folder
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from motion_jax.runtime.folders import written_folder
+with written_folder(Path(sys.argv[1])) as draft:
+    (draft / "half").write_text("of it")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_live_one_makes_stays(tmp_path: Path):
+    folder = tmp_path / "data"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", KILLED, str(folder)], env=environment)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".data.")
+    other_machine = tmp_path / f".data.{'0' * 32}"
+    for foreign in (other_machine, tmp_path / ".data.mine"):
+        foreign.mkdir()
+    with written_folder(folder) as live:
+        assert not left.exists()
+        with written_folder(folder) as second:
+            (second / "text").write_text("second")
+        assert live.is_dir()
+        (live / "text").write_text("live")
+    assert (folder / "text").read_text() == "live"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other_machine.name, ".data.mine", "data"]
+
+
+def test_a_folder_that_fails_leaves_what_was_there(tmp_path: Path):
+    folder = tmp_path / "data"
+    with written_folder(folder) as draft:
+        (draft / "text").write_text("first")
+    with pytest.raises(UserError, match=r"data: cannot be written: No space left on device"):
+        _write(folder, lambda draft: OSError(28, "No space left on device"))
+    with pytest.raises(UserError, match=rf"^{folder}/text: 3 columns$"):
+        _write(folder, lambda draft: UserError(f"{draft}/text: 3 columns"))
+    with pytest.raises(UserError, match=r"data: cannot be written: Directory not empty"), written_folder(folder, False):
+        pass
+    assert (folder / "text").read_text() == "first"
+    with temporary_folder_in(tmp_path, ".parts") as parts:
+        assert parts.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def _write(folder: Path, fail: Callable[[Path], Exception]) -> None:
+    with written_folder(folder) as draft:
+        (draft / "text").write_text("second")
+        raise fail(draft)
