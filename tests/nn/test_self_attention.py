@@ -43,29 +43,40 @@ def attend_in_numpy(x, known, seen) -> np.ndarray:
     return out
 
 
-def test_attention_is_that_of_the_paper():
+@jax.jit
+def attend(x, known, mask):
     weights = heads_weights(PARAMS, DEFAULT)
+    return attend_heads(weights, x, project_keys(weights, known), mask)
+
+
+@jax.jit
+def attend_piece(piece, cache, start):
+    weights = heads_weights(PARAMS, DEFAULT)
+    cache = write_cache(cache, project_keys(weights, piece), start)
+    return attend_heads(weights, piece, cache, causal_mask(len(piece), L + 2, start)), cache
+
+
+def test_attention_is_that_of_the_paper():
     known = RNG.normal(size=(4, B, C)).astype(np.float32)
-    across = attend_heads(weights, jnp.asarray(X), project_keys(weights, jnp.asarray(known)), mask=None)
+    across = attend(X, known, None)
     np.testing.assert_allclose(across, attend_in_numpy(X, known, lambda at, s: True), rtol=1e-4, atol=1e-5)
-    causal = attend_heads(weights, jnp.asarray(X), project_keys(weights, jnp.asarray(X)), causal_mask(L, L, 0))
+    causal = attend(X, X, causal_mask(L, L, 0))
     np.testing.assert_allclose(causal, attend_in_numpy(X, X, lambda at, s: s <= at), rtol=1e-4, atol=1e-5)
 
 
 def test_a_cache_that_is_filled_piece_by_piece_finds_the_same():
-    weights = heads_weights(PARAMS, DEFAULT)
-    whole = attend_heads(weights, jnp.asarray(X), project_keys(weights, jnp.asarray(X)), causal_mask(L, L, 0))
+    whole = attend(X, X, causal_mask(L, L, 0))
     cache, start, found = empty_cache(L + 2, B, HEADS, C), 0, []
     for piece in (X[:2], X[2:3], X[3:]):
-        cache = write_cache(cache, project_keys(weights, jnp.asarray(piece)), start)
-        found.append(attend_heads(weights, jnp.asarray(piece), cache, causal_mask(len(piece), L + 2, start)))
+        seen, cache = attend_piece(piece, cache, start)
+        found.append(seen)
         start += len(piece)
     np.testing.assert_allclose(np.concatenate(found), whole, rtol=1e-5, atol=1e-6)
 
 
 def test_positions_are_those_of_the_paper():
     width = 7
-    found = sinusoidal_positions(jnp.arange(3, 60), width)
+    found = np.asarray(sinusoidal_positions(jnp.arange(3, 60), width))
     for row, feature in np.ndindex(57, width):
         angle = (row + 3) / 10_000 ** (2 * (feature // 2) / width)
         right = math.cos(angle) if feature % 2 else math.sin(angle)

@@ -75,20 +75,20 @@ def test_the_compiled_updates_are_the_plain_ones(
     losses, norms = [], []
 
     @jax.jit
-    def loss_and_gradient(params, batch, forced):
-        return jax.value_and_grad(
-            lambda p: mse(task.model.apply(p, batch.history, batch.future, forced), batch.future)
-        )(params)
-
-    for step in range(3):
+    def plain_step(params, opt_state, step):
         draw_key, coin_key = jax.random.split(jax.random.fold_in(key, step))
         batch = sample_windows(packed, draw_key, config.batch, task.space, data)
-        forced = sample_forcing(config, coin_key, jnp.asarray(step), config.batch, data.target_length)
-        loss, gradient = loss_and_gradient(params, batch, forced)
+        forced = sample_forcing(config, coin_key, step, config.batch, data.target_length)
+        loss, gradient = jax.value_and_grad(
+            lambda p: mse(task.model.apply(p, batch.history, batch.future, forced), batch.future)
+        )(params)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
-        params = optax.apply_updates(params, updates)
+        return optax.apply_updates(params, updates), opt_state, loss, gradient
+
+    for step in range(3):
+        params, opt_state, loss, gradient = plain_step(params, opt_state, jnp.asarray(step))
         losses.append(loss)
-        norms.append(np.sqrt(sum(float((leaf**2).sum()) for leaf in jax.tree.leaves(gradient))))
+        norms.append(np.sqrt(sum((np.asarray(leaf) ** 2).sum() for leaf in jax.tree.leaves(gradient))))
     state, metrics = three
     np.testing.assert_allclose(metrics.loss, losses, rtol=1e-5)
     np.testing.assert_allclose(metrics.grad_norm, norms, rtol=1e-4)
