@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import importlib.metadata
 import json
 import os
@@ -23,7 +22,7 @@ ROOT = Path(__file__).absolute().parents[1]
 # is XLA compiling, so it optimises little here. Whoever sets XLA_FLAGS chooses: `make test-all` compiles as users do.
 _QUICK = ["--xla_cpu_multi_thread_eigen=false", "--xla_backend_optimization_level=0"]
 if importlib.metadata.version("jaxlib") < "0.11":  # a compiler that does not know a flag ends the process
-    # A program is not cut into 32 pieces that are compiled apart: that costs as much again as compiling it.
+    # A program is not cut into 32 pieces that are compiled apart: that costs two thirds more.
     _QUICK += ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"]
 os.environ.setdefault("XLA_FLAGS", " ".join(_QUICK))
 
@@ -31,13 +30,6 @@ os.environ.setdefault("XLA_FLAGS", " ".join(_QUICK))
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled-")
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
-
-
-def pytest_collection_finish() -> None:
-    """What is imported and collected stays: the garbage collector does not look through all of it again and again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
