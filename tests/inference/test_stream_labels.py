@@ -143,7 +143,7 @@ def test_the_command_prints_labels_as_they_come(tmp_path: Path, forked: Forked):
     classes = "|".join(CLASSES)
     assert (labels.status, labels.complaints) == (0, "")
     first, *rest = labels.out.splitlines()
-    assert first.endswith("walk.txt: 50 poses/s for 0.78 s to a model of 25 frames/s")
+    assert first.endswith("walk.txt: 50 poses/s for 0.8 s to a model of 25 frames/s")
     assert re.fullmatch(rf" +\d\.\d\d +\d\.\d\d s  ({classes})  \d\.\d{{3}}", rest[0])
     assert re.search(r"^\d+ labels, 0 of them from bridged gaps$", labels.out, re.MULTILINE)
     assert re.search(r"^latency ms: p50 \S+  p99 \S+  max \S+$", labels.out, re.MULTILINE)
