@@ -20,6 +20,7 @@ from pathlib import Path
 from absl import flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_outputs, tables_of
 from motion_jax.data.formats import FORMATS, read_motion
 from motion_jax.data.input_files import find_inputs
 from motion_jax.data.labelled.one_file import is_one, read_one, suffixes
@@ -27,7 +28,7 @@ from motion_jax.data.labelled.sequences import Sequence
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Label, Recogniser, load_recogniser
-from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.files import write_text
 from motion_jax.runtime.names import csv_text
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
@@ -50,13 +51,13 @@ READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
 def main(_: list[str]) -> None:
     """Checks the paths, loads, labels each file, writes."""
     check_rate(_INPUT_FPS.value, "--input_fps")
-    for flag in (_JSON, _CSV):
-        if flag.value:
-            check_writable(flag.value)
+    outputs = {flag.name: flag.value for flag in (_JSON, _CSV)}
+    check_outputs(outputs)
     recogniser = load_recogniser(_WORKDIR.value, _CHECKPOINT.value)
     recogniser.hop(recogniser.window(_SECONDS.value), _HOP.value)  # refused before anything is read
     name = recogniser.experiment.data.name
     inputs = find_inputs(_INPUT.value, tuple(dict.fromkeys((*suffixes(name), *READABLE))))
+    check_outputs(outputs, [*inputs.files, *tables_of(recogniser.experiment.labels.table)])
     found: dict[Path, list[Label]] = {}
     failed = 0
     for path in inputs.files:
