@@ -173,8 +173,8 @@ class LabelsConfig:
 class ModelConfig:
     """Which network. The fields of each are those of a subclass, declared beside its `make`.
 
-    A subclass overrides `check` for what depends on the data, and names in `UNREAD` the fields of other groups that its
-    training does not read: an experiment that sets one of them is refused.
+    A subclass overrides `check` and `check_run` for what depends on other groups, and names in `UNREAD` the fields of
+    other groups that its training does not read: an experiment that sets one of them is refused.
     """
 
     name: str  # a key of `models.REGISTRY`
@@ -194,6 +194,9 @@ class ModelConfig:
 
     def check(self, data: DataConfig) -> None:
         """Raises `UserError` where the model cannot serve windows of `data`."""
+
+    def check_run(self, labels: LabelsConfig, train: TrainConfig) -> None:
+        """Raises `UserError` where the model cannot read such inputs, or cannot be trained so."""
 
 
 MODEL_CONFIGS: dict[str, type[ModelConfig]] = {}
@@ -420,6 +423,7 @@ class Experiment:
             if frame > self.data.target_length:
                 raise UserError(f"eval.frames asks for frame {frame}, but data.target_length={self.data.target_length}")
         self.model.check(self.data)
+        self.model.check_run(self.labels, self.train)
         self._check_unread()
         one_of("train.loss", self.train.loss, LOSSES[self.model.TASK])
         for field, loss in _READ_BY_LOSS.items():

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from motion_jax.anticipation.anticipator import Anticipator
-from motion_jax.config import Experiment, ModelConfig, at_least, one_of, positive
+from motion_jax.config import Experiment, LabelsConfig, ModelConfig, TrainConfig, at_least, one_of, positive
 from motion_jax.data.labelled.observations import Clock
 from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.errors import UserError
@@ -106,6 +106,25 @@ class RuLstmConfig(ModelConfig):
                 if (value := getattr(self, field)) not in (0, getattr(RuLstmConfig, field)):
                     raise UserError(f"model.{field}={value}: early recognition, which divides the action, reads none")
 
+    def check_run(self, labels: LabelsConfig, train: TrainConfig) -> None:
+        """Raises `UserError`: a fusion of one modality, none of several, or stages that training does not end."""
+        several = len(labels.input_names) > 1
+        if several and self.fusion == "none":
+            allowed = ", ".join(FUSIONS[1:])
+            raise UserError(f"labels.inputs={labels.inputs!r}: several modalities need model.fusion={allowed}")
+        if not several and self.fusion != "none":
+            raise UserError(f"model.fusion={self.fusion!r}: labels.inputs={labels.inputs!r} names one modality only")
+        if self.stages >= train.steps:
+            raise UserError(
+                f"train.steps={train.steps}: must be more than model.pretrain_steps + model.branch_steps="
+                f"{self.stages}, which come before the network as a whole is trained"
+            )
+
+    @property
+    def stages(self) -> int:
+        """Updates before the network as a whole is trained."""
+        return self.pretrain_steps + self.branch_steps
+
     @property
     def clock(self) -> Clock:
         """When it observes."""
@@ -114,22 +133,7 @@ class RuLstmConfig(ModelConfig):
 
 
 def make(config: RuLstmConfig, experiment: Experiment, space: LabelSpace) -> Anticipator:
-    """The network of the given sizes.
-
-    Raises:
-        UserError: a fusion of one modality, none of several, or stages that training does not reach the end of.
-    """
-    names = experiment.labels.inputs
-    if len(space.modalities) > 1 and config.fusion == "none":
-        raise UserError(f"labels.inputs={names!r}: several modalities need model.fusion={', '.join(FUSIONS[1:])}")
-    if len(space.modalities) == 1 and config.fusion != "none":
-        raise UserError(f"model.fusion={config.fusion!r}: labels.inputs={names!r} names one modality only")
-    stages = config.pretrain_steps + config.branch_steps
-    if stages >= experiment.train.steps:
-        raise UserError(
-            f"train.steps={experiment.train.steps}: must be more than model.pretrain_steps + model.branch_steps="
-            f"{stages}, which come before the network as a whole is trained"
-        )
+    """The network of the given sizes."""
     widths = (space.width,) if config.fusion == "early" else space.widths
     network = _Network(config, compute_of(experiment.compute))
     return Anticipator(
@@ -138,7 +142,7 @@ def make(config: RuLstmConfig, experiment: Experiment, space: LabelSpace) -> Ant
         train_scores=network.train_scores,
         clock=config.clock,
         shifts=config.shifts,
-        last_stage=stages,
+        last_stage=config.stages,
         weights=network.weights if config.fusion == "matt" else None,
     )
 

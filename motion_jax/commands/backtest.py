@@ -15,11 +15,12 @@ import json
 from absl import flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_outputs
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.evaluation.conformal import parse_levels
 from motion_jax.experiments.backtest import backtest, backtest_table, read_recordings
 from motion_jax.inference.pretrained import open_predictor
-from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.files import write_text
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _INPUT = cli.define_path("input", None, "Folder of recordings, in any format that is read.", required=True)
@@ -37,8 +38,7 @@ _JSON = cli.define_path("json", "", "Write what was found here, in full.")
 def main(_: list[str]) -> None:
     """Checks the flags, reads, predicts, prints."""
     check_rate(_INPUT_FPS.value, "--input_fps")
-    if _JSON.value:
-        check_writable(_JSON.value)
+    check_outputs({"json": _JSON.value})
     levels = None if _LEVELS.value is None else parse_levels(_LEVELS.value)
     predictor = open_predictor(_WORKDIR.value, _CHECKPOINT.value)
     recordings = read_recordings(

@@ -24,11 +24,12 @@ from motion_jax.benchmark.growth import growths
 from motion_jax.benchmark.page import page
 from motion_jax.benchmark.run import measure
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_outputs
 from motion_jax.errors import UserError
 from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
 from motion_jax.runtime import devices, timing
-from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.files import write_text
 
 _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by commas.") for name, default, text in (
     ("batch", "16", "Batch sizes"), ("hidden", "256", "Hidden widths"), ("source", "50", "Observed frames"),
@@ -65,8 +66,7 @@ def main(_: list[str]) -> None:
         named["model"] = [config.DEFAULT_MODEL]  # of cases, which are not measured
     single = {"bidirectional": _BIDIRECTIONAL, "cuda_graphs": _CUDA_GRAPHS, "micro_batch": _MICRO_BATCH}
     cases = sweep.cases(named | values | {name: [flag.value] for name, flag in single.items()})
-    for path in filter(None, (_JSON.value, _MARKDOWN.value)):
-        check_writable(path)
+    check_outputs({flag.name: flag.value for flag in (_JSON, _MARKDOWN)})
     if _PLOT.value:
         plots.check_plots(_PLOT.value)
     if _THREADS.value:

@@ -248,6 +248,7 @@ def _parse(argv: list[str]) -> list[str]:
     try:
         if CONFIG in flags.FLAGS:
             _check_overrides(argv)
+            sys.argv = argv = _config_first(argv)  # ml_collections reads sys.argv
         rest = flags.FLAGS(argv)
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # at INFO, libraries report every file they write
@@ -286,6 +287,14 @@ def _overrides(argv: list[str]) -> Iterator[tuple[str, str]]:
         name = name.removeprefix("no")
         if name.startswith(f"{CONFIG}."):
             yield name.removeprefix(f"{CONFIG}."), text
+
+
+def _config_first(argv: list[str]) -> list[str]:
+    """Flags may stand in any order; ml_collections wants the configuration before what changes it."""
+    if "--" in argv:
+        return argv
+    named = [argument for argument in argv[1:] if argument.lstrip("-").startswith(f"{CONFIG}=")]
+    return [argv[0], *named, *(argument for argument in argv[1:] if argument not in named)]
 
 
 def _check_overrides(argv: list[str]) -> None:

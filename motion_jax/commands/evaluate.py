@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from absl import flags, logging
 
 from motion_jax.commands import cli
 from motion_jax.commands.labelled import LABELLED_TASKS
+from motion_jax.commands.outputs import check_outputs, tables_of
 from motion_jax.config import MODES, DataConfig, Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.labelled.open import open_labelled
@@ -50,7 +52,7 @@ from motion_jax.experiments.runs import is_named, open_runs, tasks_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
 from motion_jax.runtime.distributed import is_first, on_first
-from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
@@ -91,7 +93,7 @@ def main(_: list[str]) -> None:
 
     outputs = [(write_json, _JSON), (report.write_csv, _CSV), (tables.write_markdown, _MARKDOWN)]
     chosen = [(write, flag.value) for write, flag in outputs if flag.value]
-    on_first(lambda: _check_outputs([path for _, path in chosen]))
+    on_first(_check_outputs)
     folders = _paths(_WORKDIR.value)
     if (names := tasks_of(folders)) - {"forecasting"}:
         _evaluate_labelled(folders, names, pages)
@@ -127,13 +129,11 @@ def main(_: list[str]) -> None:
         print(f"wrote {path}")
 
 
-def _check_outputs(paths: list[str]) -> None:
-    for path in paths:
-        check_writable(path)
+def _check_outputs(read: Iterable[Path] = ()) -> None:
+    check_outputs({flag.name: flag.value for flag in (_JSON, _CSV, _MARKDOWN, _PLOT, _INDEX)}, read)
     if _PLOT.value:
         check_drawable(_PLOT.value)
     if _INDEX.value:
-        check_writable(_INDEX.value)
         read_index(_INDEX.value)  # a broken one is refused before anything is computed
 
 
@@ -150,6 +150,7 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
     if _PLOT.value and task.draw is None:
         raise UserError(f"--plot={_PLOT.value}: there is no picture of {name}")
     runs = open_runs(folders, _CHECKPOINT.value, task.load)
+    on_first(lambda: _check_outputs([path for run in runs for path in tables_of(run.experiment.labels.table)]))
     leave_out = not _INDEX.value and not all(is_named(folder) for folder in folders)
     groups: dict[str, list[Any]] = {}
     sets: dict[str, LabelledSet] = {}

@@ -35,8 +35,9 @@ from motion_jax.data.datasets import (
 )
 from motion_jax.data.findings import Finding, raise_errors, sort_findings
 from motion_jax.data.folder import read_folder
-from motion_jax.data.labelled.open import chosen, hold_out, read_source, with_classes
+from motion_jax.data.labelled.open import check_classes, chosen, hold_out, read_source, with_classes
 from motion_jax.data.labelled.prepared import check_labelled_target, is_prepared_labelled, write_labelled
+from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.labelled.summary import describe_labelled
 from motion_jax.data.layouts import Layout
 from motion_jax.data.motion.rates import check_rate
@@ -115,6 +116,15 @@ def main(_: list[str]) -> None:
     _print_written(spec, out)
 
 
+def _untrainable(dataset: LabelledSet, config: DataConfig) -> list[Finding]:
+    """What training would refuse, as it stands; other settings may do."""
+    try:
+        check_classes(dataset, config)
+    except UserError as error:
+        return [Finding("warning", _TABLE.value or _SOURCE.value, None, f"training would refuse this: {error}")]
+    return []
+
+
 def _prepare_labelled(spec: DatasetSpec, config: DataConfig, out: Path) -> None:
     labels = LabelsConfig(table=_TABLE.value)
     described = dataclasses.replace(spec, files=_described(spec.files)) if isinstance(spec.files, MotionFiles) else spec
@@ -124,7 +134,8 @@ def _prepare_labelled(spec: DatasetSpec, config: DataConfig, out: Path) -> None:
     except UserError as error:
         flagged = re.sub(r"^data\.(root|actions)=", _flag_of_field, str(error))
         raise UserError(re.sub(r"^labels\.table=", "--table=", flagged)) from None
-    print(describe_labelled(shown, reading, spec.split or reading.split))
+    findings = sort_findings([*reading.findings, *_untrainable(shown, config)])
+    print(describe_labelled(shown, reading._replace(findings=findings), spec.split or reading.split))
     raise_errors(reading.findings, _SOURCE.value)
     if _AUDIT_ONLY.value:
         return
@@ -132,6 +143,15 @@ def _prepare_labelled(spec: DatasetSpec, config: DataConfig, out: Path) -> None:
     kept = with_classes(reading.dataset, shown.classes) if chosen_alone else reading.dataset
     write_labelled(reading._replace(dataset=kept), out)
     _print_written(spec, out)
+
+
+def _untrainable(dataset: LabelledSet, config: DataConfig) -> list[Finding]:
+    """What training would refuse, as it stands; other settings may do."""
+    try:
+        check_classes(dataset, config)
+    except UserError as error:
+        return [Finding("warning", _TABLE.value or _SOURCE.value, None, f"training would refuse this: {error}")]
+    return []
 
 
 def _print_written(spec: DatasetSpec, out: Path) -> None:

@@ -7,8 +7,8 @@ motion-jax recognise --workdir=runs/hbrnn --input='recordings/*.bvh' --seconds=2
 Motion files (.bvh .amc .htr .bva, and .npz that convert wrote) may have any rate. A network that was trained on MSR
 Action3D, NTU, SBU or feature arrays also reads files that are called like those of its data set, and one that takes
 joint positions .npz and .npy of them. Without --seconds a file is read whole up to the longest that training read whole
-(labels.window; where that is 0 up to the median segment), and a longer one in windows of that. Of several files, one that cannot be used is named and
-passed over, and the exit status is then 2.
+(labels.window; where that is 0 up to the median segment), and a longer one in windows of that. Of several files, one
+that cannot be used is named and passed over, and the exit status is then 2.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from absl import flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_outputs, tables_of
 from motion_jax.data.datasets import find_dataset
 from motion_jax.data.formats import FORMATS
 from motion_jax.data.input_files import find_inputs
@@ -29,7 +30,7 @@ from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Label, Recogniser, load_recogniser
 from motion_jax.inference.recordings import read_sequence
-from motion_jax.runtime.files import check_writable, write_text
+from motion_jax.runtime.files import write_text
 from motion_jax.runtime.names import csv_text
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
@@ -52,14 +53,14 @@ READABLE = tuple(suffix for suffix, form in FORMATS.items() if form.read)
 def main(_: list[str]) -> None:
     """Checks the paths, loads, labels each file, writes."""
     check_rate(_INPUT_FPS.value, "--input_fps")
-    for flag in (_JSON, _CSV):
-        if flag.value:
-            check_writable(flag.value)
+    outputs = {flag.name: flag.value for flag in (_JSON, _CSV)}
+    check_outputs(outputs)
     recogniser = load_recogniser(_WORKDIR.value, _CHECKPOINT.value)
     size = recogniser.window(_SECONDS.value, "--seconds")  # refused before anything is read
     recogniser.hop(size, _HOP.value, "--hop")
     name = recogniser.experiment.data.name
     inputs = find_inputs(_INPUT.value, tuple(dict.fromkeys((*suffixes(name), *READABLE))))
+    check_outputs(outputs, [*inputs.files, *tables_of(recogniser.experiment.labels.table)])
     _check_read(recogniser, inputs.files)
     found: dict[Path, list[Label]] = {}
     failed = 0

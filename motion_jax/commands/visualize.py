@@ -17,6 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_outputs
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.labelled.open import open_labelled
 from motion_jax.errors import UserError
@@ -25,7 +26,7 @@ from motion_jax.experiments.runs import find_runs, is_run, open_runs
 from motion_jax.inference.load import Trained, load_run, task_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.recogniser import Recogniser
-from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.attention import attention_map, check_attention
@@ -81,11 +82,11 @@ def main(_: list[str]) -> None:
 def _check_outputs(paths: Mapping[str, Path]) -> None:
     if not paths:
         raise UserError("nothing to write: give --output=page.html, or a picture or animation (see --help)")
+    check_outputs(paths)
     for name, path in paths.items():
         if name == "output":
             if path.suffix.lower() not in (".html", ".htm"):
                 raise UserError(f"--output={path}: a page's suffix must be .html")
-            check_writable(path)
         elif name in ("gif", "mp4"):
             check_animation(path, f".{name}")
         else:

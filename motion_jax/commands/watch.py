@@ -21,11 +21,12 @@ from pathlib import Path
 from absl import flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_outputs
 from motion_jax.data.formats import read_motion
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.pretrained import open_predictor
-from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.files import user_path
 from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.comparison import Comparison
 from motion_jax.visualize.figures import check_drawable
@@ -83,7 +84,7 @@ def _page() -> Path:
     path = Path(_OUTPUT.value)
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--output={path}: a page's suffix must be .html")
-    check_writable(path)
+    check_outputs({"output": path})
     return path
 
 

@@ -154,7 +154,7 @@ def test_what_the_flags_say_is_what_is_done(program: Path, forked: Forked):
     ]
     lines = [
         ["--config=none.py"],
-        ["--config=good.py", *fields, "--folder=~/runs"],
+        [*fields, "--config=good.py", "--folder=~/runs"],
         ["--config=configs/zero_velocity.py"],
         ["--fail=interrupt"],
         ["--fail=bug"],

@@ -80,6 +80,7 @@ def test_mistakes_cost_one_line(folder: Path, forked: Forked):
     mistakes = {
         (*known, "--seconds=0.01"): "seconds=0.01: a window must hold two frames, 0.08 s, or more",
         (*known, "--hop=0"): "hop=0: must be a frame, 0.04 s, or more",
+        (*known, "--csv=" + known[1].partition("=")[2]): "long.txt: is read by this command: give another name",
         (
             f"--workdir={folder / 'anticipation'}",
             known[1],

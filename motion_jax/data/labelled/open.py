@@ -165,7 +165,10 @@ def check_classes(dataset: LabelledSet, data: DataConfig) -> None:
     trained = {part.label for sequence in dataset.split("train") for part in sequence.segments}
     lacking = [name for number, name in enumerate(dataset.classes) if number not in trained]
     if not trained:
-        raise UserError(f"data set {dataset.name!r} has no training clips (data.actions={data.actions!r})")
+        raise UserError(
+            f"data set {dataset.name!r} has no training clips (data.actions={data.actions!r}): where a table has the "
+            f"column split, some of its rows must say train"
+        )
     if lacking:
         s = "class" if len(lacking) == 1 else "classes"
         raise UserError(
