@@ -60,6 +60,18 @@ def test_a_live_label_is_that_of_a_recording_of_its_window(recogniser: Recognise
     assert len(seen) > 3  # windows differ
 
 
+def test_without_seconds_a_recording_is_cut_as_in_training_and_a_stream_waits_for_a_median_segment():
+    """Whole up to `labels.window`; where that is 0, up to the median segment."""
+    run = make_run("recognition", ABSOLUTE, inputs="positions", preprocess="center")
+    run.space = dataclasses.replace(run.space, seconds=3 * STEP / FPS)
+    assert [len(run.label(motion(motion_rows(frames)))) for frames in (2 * STEP, WINDOW * STEP)] == [1, 1]
+    longer = run.label(motion(motion_rows(2 * WINDOW * STEP)))
+    assert {round((one.end_s - one.start_s) * run.space.fps) for one in longer} == {WINDOW}
+    assert StreamingRecogniser(run).reach == pytest.approx(2 * STEP / FPS)
+    run.experiment = experiment("recognition", inputs="positions", window=0)
+    assert run.window() == 3
+
+
 def test_what_is_done_frame_by_frame_is_the_same_in_the_whole_recording():
     run = make_run("recognition", ABSOLUTE, inputs="positions,angles", preprocess="center")
     rows = motion_rows(40)
