@@ -20,7 +20,7 @@ from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Recogniser, motion_sequence
 from motion_jax.inference.stream import PoseCounts, StreamingAnticipator, StreamingRecogniser
 from motion_jax.skeletons.bodies import H36M
-from tests.labelled_runs import CLASSES, FPS, STEP, WINDOW, make_run, motion_rows, write_run
+from tests.labelled_runs import CLASSES, FPS, STEP, WINDOW, experiment, make_run, motion_rows, write_run
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 1.7e9  # s, where today's clocks are
