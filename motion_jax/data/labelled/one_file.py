@@ -104,7 +104,7 @@ def read_unnamed(name: str, path: Path, fps: float | None = None, person: int | 
         if name not in _PUBLISHED or not own or not path.is_file() or not path.stat().st_size:
             raise
         title, pattern = find_dataset(name).title, _FILES[name].pattern
-        reason = str(error).replace("\n", "; ").removeprefix(f"{path}: ")
+        reason = str(error).replace("\n", "; ").removeprefix(f"{path}: ").replace(f"{path}:", "line ")
         raise UserError(
             f"{path}: is no motion file ({reason[:_SHOWN]}{'...' * (len(reason) > _SHOWN)}), and not called like a "
             f"file of {title}: these are read by their names, {pattern}"
