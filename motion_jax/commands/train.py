@@ -105,7 +105,7 @@ def _replayed(experiment: Experiment, path: Path) -> list[str]:
         task = maker(experiment, open_labelled(experiment.data, experiment.labels))
     else:
         task = Forecasting.of(experiment, open_dataset(experiment.data))
-    return replay(read_batch(path, task), task, _DEBUG_NANS.value)
+    return replay(read_batch(path, task, Workdir(_WORKDIR.value).run_key()), task, _DEBUG_NANS.value)
 
 
 def _accept_environment() -> None:

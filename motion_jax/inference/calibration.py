@@ -24,7 +24,7 @@ from motion_jax.evaluation.conformal import (
     radii_of,
 )
 from motion_jax.evaluation.evaluate import Selection, predict_windows, through_space
-from motion_jax.runtime.files import write_text
+from motion_jax.runtime.files import read_file, write_text
 from motion_jax.train.checkpoint import params_hash
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Clip, Dataset
@@ -159,7 +159,7 @@ def read_radii(folder: Workdir, weights: str) -> Radii:
     """
     how = HOW.format(folder.path)
     try:
-        text = folder.radii.read_text(encoding="utf-8")
+        text = read_file(folder.radii).decode()
     except FileNotFoundError:
         raise UserError(f"--workdir={folder.path}: has no radii: {how}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -70,11 +70,12 @@ def restore_params(folder: Workdir, model: Any, experiment: Experiment, checkpoi
     check_checkpoint(checkpoint)
     sources = {"auto": (folder.best, folder.last), "best": (folder.best,), "last": (folder.last,)}
     abstract = abstract_state(model, make_optimizer(experiment), ema=experiment.train.ema > 0)
+    run = folder.run_key()
     for source in filter(Path.is_dir, sources[checkpoint]):
         try:
-            restored = _newest(source, abstract)
+            restored = _newest(source, abstract, run)
         except UserError as error:
-            if source == folder.best and _is_readable(folder.last, abstract):
+            if source == folder.best and _is_readable(folder.last, abstract, run):
                 raise UserError(f"{error} The last checkpoint is sound: --checkpoint=last reads it.") from None
             raise
         if restored:
@@ -83,17 +84,17 @@ def restore_params(folder: Workdir, model: Any, experiment: Experiment, checkpoi
     raise UserError(f"--workdir={folder.path}: holds no finished checkpoint ({checkpoint}); has the run saved one yet?")
 
 
-def _newest(source: Path, abstract: Any) -> tuple[int, Any] | None:
+def _newest(source: Path, abstract: Any, run: str) -> tuple[int, Any] | None:
     """Raises `UserError` where a checkpoint's folder is there and empty: a save never leaves it so."""
     for step in source.iterdir():
         if step.name.isdigit() and step.is_dir() and not any(step.iterdir()):
             raise UserError(f"{step}: damaged: the checkpoint's folder is empty.")
-    with closing(Checkpoints(source)) as checkpoints:
+    with closing(Checkpoints(source, run=run)) as checkpoints:
         return checkpoints.restore(abstract)
 
 
-def _is_readable(source: Path, abstract: Any) -> bool:
+def _is_readable(source: Path, abstract: Any, run: str) -> bool:
     try:
-        return source.is_dir() and _newest(source, abstract) is not None
+        return source.is_dir() and _newest(source, abstract, run) is not None
     except UserError:
         return False

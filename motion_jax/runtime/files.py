@@ -47,6 +47,12 @@ def open_file(path: str | Path) -> io.BufferedReader:
     raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
 
 
+def read_file(path: str | Path) -> bytes:
+    """The whole content. Raises `OSError` as `open_file`."""
+    with open_file(path) as file:
+        return file.read()
+
+
 def check_writable(path: str | Path) -> None:
     """Makes the path's folder where missing; to be called before hours of work.
 

@@ -27,7 +27,7 @@ from absl import logging
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.distributed import joined
-from motion_jax.runtime.files import sealed, sync_folder, sync_tree, unsealed
+from motion_jax.runtime.files import read_file, sealed, sync_folder, sync_tree, unsealed
 
 COMMIT_MARK = "commit_success.txt"
 ATOMICITY = ocp.options.AtomicityOptions(mode=ocp.options.AtomicityMode.COMMIT_FILE)
@@ -51,9 +51,9 @@ def _retried(read: Callable[[], Any]) -> Any:
 
 
 class Checkpoints:
-    """The checkpoints of one folder, the newest `keep` of them."""
+    """The checkpoints of one folder, the newest `keep` of them; with `run` (`Workdir.run_key`) of that run alone."""
 
-    def __init__(self, folder: Path, keep: int = 1) -> None:
+    def __init__(self, folder: Path, keep: int = 1, run: str = "") -> None:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=None,
             create=False,
@@ -62,6 +62,7 @@ class Checkpoints:
             multiprocessing_options=_on_its_own(),
         )
         self._keep = keep
+        self._run = run
         self._folder = folder.resolve()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ class Checkpoints:
             return  # a resumed run is bitwise the same run: what lies there is what would be written
         if joined():
             state = jax.device_get(state)  # of several processes Orbax writes no array that one of them has alone
-        record = json.loads(sealed({"leaves": _digest(state), "host": dict(host)}))
+        record = json.loads(sealed({"leaves": _digest(state), "host": dict(host), "run": self._run}))
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(record))
         try:
             saved = self._manager.save(step, args=items, force=True)
@@ -184,8 +185,8 @@ class Checkpoints:
             return found
         if damaged := [step for step in failed if step in finished]:
             raise UserError(
-                f"{self._folder}: no usable checkpoint; steps {', '.join(map(str, damaged))} are damaged or belong to "
-                f"another model ({failed[damaged[0]]}). They were left as they are; to begin anew, choose another "
+                f"{self._folder}: no usable checkpoint; steps {', '.join(map(str, damaged))} are damaged or of another "
+                f"run or model ({failed[damaged[0]]}). They were left as they are; to begin anew, choose another "
                 f"workdir."
             )
         return None
@@ -217,12 +218,15 @@ class Checkpoints:
 
     def _record(self, step: int) -> dict[str, Any]:
         path = self._folder / str(step) / "digest" / "metadata"
-        return unsealed(path.read_text("utf-8"), str(path), "the checksums of a checkpoint")
+        return unsealed(read_file(path).decode(), str(path), "the checksums of a checkpoint")
 
     def _read(self, step: int, target: Any) -> Any:
         """The state under `step`. The handler reads what the manager would refuse to, a folder without its mark."""
         folder = self._folder / str(step)
-        expected = self._record(step)["leaves"]
+        record = self._record(step)
+        expected = record["leaves"]
+        if self._run and record.get("run") != self._run:
+            raise ValueError("it is a checkpoint of another run")
         if wrong := _damaged_files(folder):
             raise ValueError(f"{', '.join(wrong[:3])}: not what was written")
         with closing(ocp.StandardCheckpointHandler(multiprocessing_options=_on_its_own())) as handler:
@@ -242,7 +246,7 @@ def is_sound(folder: Path) -> bool:
     if (wrong := _damaged_files(folder)) is not None:
         return not wrong
     try:
-        record = unsealed((folder / "digest" / "metadata").read_text("utf-8"), str(folder), "checksums")
+        record = unsealed(read_file(folder / "digest" / "metadata").decode(), str(folder), "checksums")
         with closing(ocp.PyTreeCheckpointHandler()) as handler:
             tree = handler.metadata(folder / "state").tree  # pyright: ignore[reportArgumentType]
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree, is_leaf=_has_shape)
@@ -262,7 +266,7 @@ def _file_digests(folder: Path) -> dict[str, str]:
 def _damaged_files(folder: Path) -> list[str] | None:
     """Paths of files that are missing or not what was written; None where that is not known: arrays have checksums."""
     try:
-        expected = unsealed((folder / FILES).read_text("utf-8"), str(folder / FILES), "checksums")
+        expected = unsealed(read_file(folder / FILES).decode(), str(folder / FILES), "checksums")
     except (OSError, UnicodeDecodeError, UserError):
         return None
     found = _file_digests(folder)

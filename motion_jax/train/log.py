@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from absl import logging
 
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import write_text
+from motion_jax.runtime.files import read_file, write_text
 from motion_jax.runtime.memory import memory_in_use
 from motion_jax.runtime.names import CLEAR_LINE
 
@@ -178,7 +178,7 @@ def set_aside(path: Path) -> Path:
 def _read(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
     """The rows, and which lines are none, from 1."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_file(path).split(b"\n")
     except FileNotFoundError:
         return [], []
     except OSError as error:

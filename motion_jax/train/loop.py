@@ -220,9 +220,10 @@ class _Run:
         self._open.close()
 
     def _open_folder(self) -> None:
-        self._last = self._open.enter_context(closing(Checkpoints(self._folder.last, self._config.keep_last)))
+        run = self._folder.run_key()
+        self._last = self._open.enter_context(closing(Checkpoints(self._folder.last, self._config.keep_last, run)))
         if self._config.keep_best and self._task.validates:
-            self._best = self._open.enter_context(closing(Checkpoints(self._folder.best)))
+            self._best = self._open.enter_context(closing(Checkpoints(self._folder.best, run=run)))
         status = Status(self._experiment.name, self._config.steps)
         self._status = StatusFile(self._folder, status, self._config.prometheus)
 

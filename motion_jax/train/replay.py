@@ -25,6 +25,8 @@ from motion_jax.train.task import Stream, Task
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Array, Params
 
+RUN = "run"  # the array that names the run
+
 
 class Update(NamedTuple):
     """All that a loss and its gradient are computed from."""
@@ -42,12 +44,16 @@ def write_batch(folder: Workdir, task: Task, state: TrainState, step: int) -> Pa
     path = folder.path / f"nonfinite-{step + 1}.npz"
     with written_atomically(path) as draft, draft.open("wb") as file:
         arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(update)}
+        arrays[RUN] = np.array(folder.run_key())
         np.savez(file, **arrays)
     return path
 
 
-def read_batch(path: Path, task: Task) -> Update:
-    """What `write_batch` wrote. Raises `UserError` where it is damaged, or of another run."""
+def read_batch(path: Path, task: Task, run: str = "") -> Update:
+    """What `write_batch` wrote.
+
+    Raises `UserError` where it is damaged or of another run: than `run` (`Workdir.run_key`), where that is told.
+    """
     raw_key = np.asarray(jax.random.key_data(jax.random.key(0)))
     step = jax.ShapeDtypeStruct((), jnp.int32)
     params = jax.eval_shape(task.init, jax.random.key(0))
@@ -60,6 +66,8 @@ def read_batch(path: Path, task: Task) -> Update:
         raise UserError(f"--replay={path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError) as error:
         raise UserError(f"--replay={path}: damaged: not the batch of a run: {error}") from None
+    if run and str(arrays.get(RUN)) != run:
+        raise UserError(f"--replay={path}: of another run than --workdir's")
     leaves = []
     for name, known in _named(abstract):
         found = arrays.get(name)

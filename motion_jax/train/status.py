@@ -18,7 +18,7 @@ from typing import Any
 from absl import logging
 
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import sealed, unsealed, user_path, write_text
+from motion_jax.runtime.files import read_file, sealed, unsealed, user_path, write_text
 from motion_jax.runtime.memory import memory_in_use
 from motion_jax.train.checkpoint import COMMIT_MARK, is_sound
 from motion_jax.train.log import end_of, read_metrics, told_bytes, told_time
@@ -205,7 +205,7 @@ def read_status(workdir: str | Path, verify: bool = True) -> Watched:
         phase=phase,
         alive=alive,
         status=status,
-        checkpoints=tuple(_checkpoints(folder, verify)),
+        checkpoints=tuple(_checkpoints(folder, verify, alive is True)),
         set_aside=tuple(sorted(
             f"{kind.name}/{path.name}" for kind in (folder.last, folder.best) if kind.is_dir()
             for path in kind.iterdir() if path.name.startswith(("damaged-", "unfinished-"))
@@ -255,7 +255,7 @@ def describe(watched: Watched) -> str:
 
 def _said(folder: Workdir) -> Status | None:
     try:
-        fields = unsealed(folder.status.read_text("utf-8"), str(folder.status), "the status of a run")
+        fields = unsealed(read_file(folder.status).decode(), str(folder.status), "the status of a run")
         return Status(**fields)
     except FileNotFoundError:
         return None
@@ -264,7 +264,7 @@ def _said(folder: Workdir) -> Status | None:
         return None
 
 
-def _checkpoints(folder: Workdir, verify: bool) -> Iterator[SavedState]:
+def _checkpoints(folder: Workdir, verify: bool, alive: bool) -> Iterator[SavedState]:
     for place in (folder.last, folder.best):
         steps = sorted(int(path.name) for path in place.iterdir() if path.name.isdigit()) if place.is_dir() else []
         for step in steps:
@@ -274,7 +274,10 @@ def _checkpoints(folder: Workdir, verify: bool) -> Iterator[SavedState]:
                 finished = (path / COMMIT_MARK).exists()
             except OSError:  # replaced by a newer one just now
                 continue
-            sound = (is_sound(path) if verify else True) if finished else None
+            if finished:
+                sound = is_sound(path) if verify else True
+            else:  # of a save that goes on, or one that was cut off, unless a copy has lost the mark
+                sound = True if verify and not alive and is_sound(path) else None
             if path.exists():
                 yield SavedState(place.name, step, sound, at)
 

@@ -20,7 +20,7 @@ from absl import logging
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.pose_space import PoseSpace
-from motion_jax.runtime.files import sealed, unsealed, write_text
+from motion_jax.runtime.files import read_file, sealed, unsealed, write_text
 from motion_jax.train.environment import ACCEPT, differences
 
 try:
@@ -123,6 +123,15 @@ class Workdir:
             write_text(self.path / name, text)
         write_text(self.config, sealed(record, indent=2))
 
+    def run_key(self) -> str:
+        """Names the run, by its data and what of its config may not change; "" where the folder holds no record."""
+        if not self.config.exists():
+            return ""
+        record = self._record()
+        fixed = {key: value for key, value in flatten(record["experiment"]).items()
+                 if key not in MAY_CHANGE and not key.startswith("eval.")}  # fmt: skip
+        return _sha256(json.dumps([fixed, record.get("data_key")], sort_keys=True))
+
     def accept_environment(self, now: Mapping[str, Any]) -> None:
         """Lets the run go on in another environment: its record then says what is given here, and a warning says so."""
         record = self._record()
@@ -211,7 +220,7 @@ class Workdir:
             path = self.path / name
             if record["records"].get(name) != _sha256(text):
                 logging.warning("%s: comes out otherwise here, by rounding: it is written anew", path)
-            elif not path.exists() or path.read_bytes() != text.encode():
+            elif not path.exists() or read_file(path) != text.encode():
                 logging.warning("%s: was missing, damaged or edited: it is written anew", path)
 
     def _record(self) -> dict[str, Any]:
@@ -249,7 +258,7 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _read(path: Path, folder: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_file(path).decode()
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"--workdir={folder}: holds no trained run ({path.name} is missing)") from None
     except OSError as error:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -255,12 +255,21 @@ def test_when_all_are_damaged_nothing_is_touched(sound: Path, tmp_path: Path):
 @pytest.mark.parametrize("other", [{"w": (40, 51)}, {"w": (40, 50), "more": (1,)}])
 def test_another_shape_is_refused(sound: Path, other: dict[str, tuple[int, ...]]):
     shapes = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in other.items()}
-    with _opened(sound) as checkpoints, pytest.raises(UserError, match="damaged or belong to another model"):
+    with _opened(sound) as checkpoints, pytest.raises(UserError, match="damaged or of another run or model"):
         checkpoints.restore({**ABSTRACT, **shapes})
 
 
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
+    with closing(Checkpoints(tmp_path / "last", run="one")) as checkpoints:
+        checkpoints.save(10, _state(10))
+        assert checkpoints.restore(ABSTRACT)
+    other = closing(Checkpoints(tmp_path / "last", run="two"))
+    with other as checkpoints, pytest.raises(UserError, match="it is a checkpoint of another run"):
+        checkpoints.restore(ABSTRACT)
+
+
 def test_another_dtype_is_not_cast(sound: Path):
-    with _opened(sound) as checkpoints, pytest.raises(UserError, match="damaged or belong to another model"):
+    with _opened(sound) as checkpoints, pytest.raises(UserError, match="damaged or of another run or model"):
         checkpoints.restore({**ABSTRACT, "w": jax.ShapeDtypeStruct((40, 50), jnp.bfloat16)})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from motion_jax.config import Experiment
 from motion_jax.errors import UserError
-from motion_jax.train.checkpoint import Checkpoints
+from motion_jax.train.checkpoint import COMMIT_MARK, Checkpoints
 from motion_jax.train.log import MetricsLog
 from motion_jax.train.status import TRAINING, Status, StatusFile, describe, prometheus_text, read_status
 from motion_jax.train.workdir import Workdir
@@ -55,6 +57,20 @@ def test_a_damaged_checkpoint_is_told(folder: Workdir):
     assert [saved.sound for saved in read_status(folder.path).checkpoints] == [True, False]
     (folder.last / "20" / "files.json").unlink()  # then the arrays' own checksums tell
     assert "last/20: DAMAGED" in describe(read_status(folder.path))
+
+
+def test_a_checkpoint_that_has_lost_its_mark_is_sound_and_a_pipe_is_passed_over(folder: Workdir):
+    (folder.last / "20" / COMMIT_MARK).unlink()
+    (folder.last / "10" / COMMIT_MARK).unlink()
+    (folder.last / "10" / "files.json").unlink()
+    os.mkfifo(folder.last / "10" / "files.json")
+    shutil.rmtree(folder.last / "10" / "state")
+    os.mkfifo(folder.status)
+    assert [saved.sound for saved in read_status(folder.path).checkpoints] == [None, True]
+    folder.metrics.unlink()
+    folder.metrics.symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="it is a pipe or a device"):
+        read_status(folder.path)
 
 
 def test_no_run_is_told(tmp_path: Path):

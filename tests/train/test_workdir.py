@@ -83,6 +83,24 @@ RECORDS = {
 }
 
 
+def test_a_run_is_named_by_what_may_not_change(tmp_path: Path):
+    keys = []
+    for number, (steps, seed, data) in enumerate([(10, 0, "key"), (20, 0, "key"), (10, 1, "key"), (10, 0, "other")]):
+        folder = Workdir(tmp_path / str(number))
+        assert folder.run_key() == ""
+        with folder.locked():
+            folder.begin(Experiment().changed({"train.steps": steps, "train.seed": seed}), {}, data)
+        keys.append(folder.run_key())
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
+def test_a_pipe_in_the_records_place_is_told(tmp_path: Path):
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(UserError, match="cannot be read: it is a pipe or a device, not a file"):
+        Workdir(tmp_path).read_experiment()
+
+
 @pytest.mark.parametrize("text", RECORDS)
 def test_a_damaged_record_is_told(tmp_path: Path, text: str):
     _begin(tmp_path)
