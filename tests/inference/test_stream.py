@@ -350,7 +350,7 @@ def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = init_state(make(predictor.experiment, predictor.space), make_optimizer(predictor.experiment), 0)
     with folder.locked():
         folder.begin(predictor.experiment, {"space.json": predictor.space.to_json()}, "key")
-        checkpoints = Checkpoints(folder.last)
+        checkpoints = Checkpoints(folder.last, run=folder.run_key())
         checkpoints.save(1, state)
         checkpoints.close()
     steps = np.random.default_rng(6).normal(0, 0.01, (60, 99))
