@@ -438,9 +438,13 @@ class Experiment:
             group, _, field = path.partition(".")
             record = getattr(self, group)
             for name in [field] if field else [field.name for field in dataclasses.fields(record)]:
-                if (value := getattr(record, name)) != getattr(type(record), name):  # the class holds the default
+                default = getattr(type(record), name)  # the class holds it
+                if (value := getattr(record, name)) != default:
                     path = f"{group}.{name}"
-                    raise UserError(f"{path}={value!r}: model {self.model.name!r} does not read it: leave it out")
+                    raise UserError(
+                        f"{path}={value!r}: model {self.model.name!r} does not read it: leave it out, or where it is "
+                        f"the configuration's own give --config.{path}={default}"
+                    )
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, for JSON and for comparison, without what the model does not read."""

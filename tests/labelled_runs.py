@@ -74,7 +74,7 @@ def write_run(folder: Path, task: str, **made: Any) -> Path:
     with workdir.locked():
         workdir.begin(run.experiment, {"space.json": run.space.to_json()}, "key")
         state = init_state(module.make(run.experiment, run.space), make_optimizer(run.experiment), 0)
-        checkpoints = Checkpoints(workdir.last)
+        checkpoints = Checkpoints(workdir.last, run=workdir.run_key())
         checkpoints.save(run.step, state.replace(params=run.params))
         checkpoints.close()
     return workdir.path

@@ -1,33 +1,35 @@
 """Labels recordings: what is being done in them, over sliding windows.
 
 motion-jax recognise --workdir=runs/hbrnn --input=walk.bvh
-motion-jax recognise --workdir=runs/hbrnn --input=recordings --csv=labels.csv --json=labels.json
+motion-jax recognise --workdir=runs/hbrnn --input=recordings --csv=found.csv --json=found.json
 motion-jax recognise --workdir=runs/hbrnn --input='recordings/*.bvh' --seconds=2 --hop=0.5 --retarget
 
 Motion files (.bvh .amc .htr .bva, and .npz that convert wrote) may have any rate. A network that was trained on MSR
-Action3D, NTU, SBU or feature arrays also reads files that are called like those of its data set. Without --seconds a
-window is as long as what the network was trained on. Of several files, one that cannot be used is named and passed
-over, and the exit status is then 2.
+Action3D, NTU, SBU or feature arrays also reads files that are called like those of its data set, and one that takes
+joint positions .npz and .npy of them. Without --seconds a file is read whole up to the longest that training read whole
+(labels.window; where that is 0 up to the median segment), and a longer one in windows of that. Of several files, one
+that cannot be used is named and passed over, and the exit status is then 2.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from absl import flags
 
 from motion_jax.commands import cli
 from motion_jax.commands.outputs import check_outputs, tables_of
-from motion_jax.data.formats import FORMATS, read_motion
+from motion_jax.data.datasets import find_dataset
+from motion_jax.data.formats import FORMATS
 from motion_jax.data.input_files import find_inputs
-from motion_jax.data.labelled.one_file import is_one, read_one, suffixes
-from motion_jax.data.labelled.sequences import Sequence
+from motion_jax.data.labelled.one_file import is_one, suffixes
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Label, Recogniser, load_recogniser
+from motion_jax.inference.recordings import read_sequence
 from motion_jax.runtime.files import write_text
 from motion_jax.runtime.names import csv_text
 
@@ -37,7 +39,7 @@ _INPUT = flags.DEFINE_string(
 )
 _JSON = cli.define_path("json", "", "Write the labels here, with the probability of every class.")
 _CSV = cli.define_path("csv", "", "Write one line a window here.")
-_SECONDS = flags.DEFINE_float("seconds", None, "s of a window; none: as long as what was trained on.")
+_SECONDS = flags.DEFINE_float("seconds", None, "s of a window; none: labels.window of training, or a median segment.")
 _HOP = flags.DEFINE_float("hop", None, "s between the beginnings of two windows; none: half a window.")
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the motion files, where they do not say them.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
@@ -54,15 +56,17 @@ def main(_: list[str]) -> None:
     outputs = {flag.name: flag.value for flag in (_JSON, _CSV)}
     check_outputs(outputs)
     recogniser = load_recogniser(_WORKDIR.value, _CHECKPOINT.value)
-    recogniser.hop(recogniser.window(_SECONDS.value), _HOP.value)  # refused before anything is read
+    size = recogniser.window(_SECONDS.value, "--seconds")  # refused before anything is read
+    recogniser.hop(size, _HOP.value, "--hop")
     name = recogniser.experiment.data.name
     inputs = find_inputs(_INPUT.value, tuple(dict.fromkeys((*suffixes(name), *READABLE))))
     check_outputs(outputs, [*inputs.files, *tables_of(recogniser.experiment.labels.table)])
+    _check_read(recogniser, inputs.files)
     found: dict[Path, list[Label]] = {}
     failed = 0
     for path in inputs.files:
         try:
-            sequence = _read(path, recogniser)
+            sequence = read_sequence(path, recogniser, _INPUT_FPS.value, _RETARGET.value)
             found[path] = recogniser.label_sequence(sequence, _SECONDS.value, _HOP.value)
         except UserError as error:
             if _STRICT.value or not inputs.several:
@@ -83,11 +87,13 @@ def main(_: list[str]) -> None:
         raise UserError(f"--input={_INPUT.value}: {failed} of {len(inputs.files)} files failed, named above")
 
 
-def _read(path: Path, recogniser: Recogniser) -> Sequence:
+def _check_read(recogniser: Recogniser, files: Iterable[Path]) -> None:
+    """Raises `UserError` where a flag is given that is read of none of the files."""
     name = recogniser.experiment.data.name
-    if is_one(name, path):
-        return read_one(name, path, recogniser.recorded_fps)
-    return recogniser.sequence(read_motion(path, fps=_INPUT_FPS.value), _RETARGET.value)
+    given = [f"--input_fps={_INPUT_FPS.value:g}"] if _INPUT_FPS.value is not None else []
+    given += ["--retarget"] if _RETARGET.value else []
+    if given and all(is_one(name, path) for path in files):
+        raise UserError(f"{given[0]}: nothing reads it: all files are called like files of {find_dataset(name).title}")
 
 
 def _csv(found: Mapping[Path, list[Label]]) -> str:

@@ -13,6 +13,8 @@ The motion keeps its speed at any rate. Where it ends, it runs back to its begin
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -32,13 +34,17 @@ from motion_jax.inference.stream import (
     StreamingRecogniser,
     StreamingRigPredictor,
 )
+from motion_jax.inference.stream.label_poses import live_poses
 from motion_jax.inference.stream.live import LiveStream
 from motion_jax.inference.stream.pose_stream import Bridge, LiveOptions
 from motion_jax.inference.stream.replay import PREDICTIONS, Answers, Feed, Recording, replay
 from motion_jax.inference.stream.source import Source, read_source
+from motion_jax.inference.stream.stamps import MAX_BRIDGE, MAX_RATE
 from motion_jax.runtime.files import user_path
 
 BRIDGES: dict[str, Bridge | None] = {"hold": "hold", "extrapolate": "extrapolate", "none": None}
+_MOST_POSES = 20_000_000  # of a replay, whose moments are held in memory: 46 hours at 120 a second
+_LEAST_ROOM = 120.0  # poses/s that a stream has room for
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _INPUT = flags.DEFINE_string("input", None, "A motion file, or one of what the model reads.", required=True)
@@ -46,13 +52,13 @@ _PERSON = flags.DEFINE_integer("person", None, "Which of several people in a fil
 _ACTION = flags.DEFINE_string("action", None, "What is being done, of forecasting; none: not known.")
 _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names, where a model of the canonical body lacks them.")
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the file, where it does not say them.")
-_RATE = flags.DEFINE_float("rate", None, "Poses a second; none: the file's own.", lower_bound=0.0)
-_SECONDS = flags.DEFINE_float("seconds", None, "How long; none: once through the file.", lower_bound=0.0)
+_RATE = flags.DEFINE_float("rate", None, "Poses a second, above 0; none: the file's own.")
+_SECONDS = flags.DEFINE_float("seconds", None, "How long, above 0; none: once through the file.")
 _WINDOW = flags.DEFINE_float(
     "window", None, "s of a window of recognition; none: as in training, or the whole file where that is shorter."
 )
-_JITTER_MS = flags.DEFINE_float("jitter_ms", 0.0, "Standard deviation of the poses' times.", lower_bound=0.0)
-_DROP = flags.DEFINE_float("drop", 0.0, "Share of the poses that never come.", lower_bound=0.0, upper_bound=1.0)
+_JITTER_MS = flags.DEFINE_float("jitter_ms", 0.0, "Standard deviation of the poses' times.")
+_DROP = flags.DEFINE_float("drop", 0.0, "Share of the poses that never come, from 0 to less than 1.")
 _PERIOD = flags.DEFINE_float(
     "period",
     None,
@@ -61,33 +67,65 @@ _PERIOD = flags.DEFINE_float(
 )
 _MAX_GAP = flags.DEFINE_float("max_gap", 0.2, "s without a pose that are still even motion; more is a gap.")
 _BRIDGE = flags.DEFINE_enum("bridge", "extrapolate", list(BRIDGES), "How gaps are bridged, or not.")
-_MAX_BRIDGE = flags.DEFINE_float("max_bridge", 0.5, "s, the longest gap that is bridged.", lower_bound=0.0)
+_MAX_BRIDGE = flags.DEFINE_float("max_bridge", 0.5, "s, the longest gap that is bridged.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of the run.")
 
 
 def main(_: list[str]) -> None:
     """Reads, compiles, feeds, prints."""
-    check_rate(_INPUT_FPS.value, "--input_fps")
+    _check_flags()
     trained = load_run(_WORKDIR.value, _CHECKPOINT.value)
     source = read_source(user_path(_INPUT.value), trained, _INPUT_FPS.value, _PERSON.value)
     if len(source.frames) < 2:
         raise UserError(f"{_INPUT.value}: has {len(source.frames)} frame: a stream needs 2 or more")
     rate = source.fps if _RATE.value is None else _RATE.value
-    seconds = _SECONDS.value or (len(source.frames) - 1) / source.fps
-    feed = Feed(rate, seconds, _JITTER_MS.value / 1000, _DROP.value)
-    stream, answers, show = _make_stream(trained, rate, source)
+    once = _once(source, rate)
+    feed = once if _SECONDS.value is None else once._replace(seconds=_SECONDS.value)
+    if not len(once.stamps()) or not len(feed.stamps()):
+        raise UserError(f"--drop={_DROP.value:g}: leaves none of the poses of {feed.seconds:g} s")
+    stream, answers, show = _make_stream(trained, feed, source)
     recording = Recording(source.frames, source.fps, stream.layout)
     fps = trained.space.fps
     print(f"{_INPUT.value}: {rate:g} poses/s for {feed.seconds:g} s to a model of {fps:g} frames/s", flush=True)
     print(replay(stream, recording, feed, answers, show))
 
 
+def _check_flags() -> None:
+    """Raises `UserError` that names a number which is out of range, before anything is read."""
+    check_rate(_INPUT_FPS.value, "--input_fps")
+    above_0, least_0 = math.nextafter(0.0, 1.0), 0.0
+    for flag, least, most, allowed in (
+        (_RATE, above_0, MAX_RATE, f"above 0 and at most {MAX_RATE:g} poses a second"),
+        (_SECONDS, above_0, sys.float_info.max, "a finite number above 0"),
+        (_WINDOW, above_0, sys.float_info.max, "a finite number above 0"),
+        (_JITTER_MS, least_0, sys.float_info.max, "a finite number, 0 or above"),
+        (_DROP, least_0, math.nextafter(1.0, 0.0), "0 or above, and less than 1"),
+        (_PERIOD, least_0, sys.float_info.max, "a finite number, 0 or above"),
+        (_MAX_GAP, above_0, sys.float_info.max, "a finite number above 0"),
+        (_MAX_BRIDGE, least_0, MAX_BRIDGE, f"from 0 to {MAX_BRIDGE:g} s"),
+    ):
+        if flag.value is not None and not least <= flag.value <= most:  # not of NaN
+            raise UserError(f"--{flag.name}={flag.value:g}: must be {allowed}")
+
+
+def _once(source: Source, rate: float) -> Feed:
+    """The poses of once through a file, first and last frame among them."""
+    poses = math.floor((len(source.frames) - 1) / source.fps * rate + 1e-6) + 1
+    most = _MOST_POSES / rate
+    if _SECONDS.value is not None and _SECONDS.value > most:
+        raise UserError(f"--seconds={_SECONDS.value:g}: must be at most {most:g} at {rate:g} poses a second")
+    least = 0.5 / max(_LEAST_ROOM, rate)
+    if not _MAX_GAP.value > least:
+        raise UserError(f"--max_gap={_MAX_GAP.value:g}: must be longer than half a pose, {least:g} s")
+    return Feed(rate, poses / rate, _JITTER_MS.value / 1000, _DROP.value)
+
+
 def _make_stream(
-    trained: Trained, rate: float, source: Source
+    trained: Trained, feed: Feed, source: Source
 ) -> tuple[LiveStream[Any], Answers, Callable[[Any], None] | None]:
     """The stream of a run's task, what its answers are, and what prints them."""
     options: LiveOptions = {
-        "rate": max(120.0, rate),
+        "rate": max(_LEAST_ROOM, feed.rate),
         "max_gap": _MAX_GAP.value,
         "period": _PERIOD.value,
         "bridge": BRIDGES[_BRIDGE.value],
@@ -95,6 +133,12 @@ def _make_stream(
     }
     if _WINDOW.value is not None and not isinstance(trained, Recogniser):
         raise UserError(f"--window={_WINDOW.value:g}: only runs of recognition have a window")
+    rigged = isinstance(trained, Predictor) and source.motion is not None
+    if _JOINT_MAP.value is not None and not rigged:
+        raise UserError(
+            f"--joint_map={_JOINT_MAP.value}: nothing reads it: joints are mapped where a model of the canonical body "
+            f"is fed with a motion file"
+        )
     if isinstance(trained, Predictor) and source.motion is not None:
         table = None if _JOINT_MAP.value is None else user_path(_JOINT_MAP.value)
         rig = StreamingRigPredictor(trained, source.motion, _ACTION.value, joint_map=table, **options)
@@ -104,27 +148,37 @@ def _make_stream(
     if _ACTION.value is not None:
         raise UserError(f"--action={_ACTION.value}: only runs of forecasting are told what is being done")
     if isinstance(trained, Recogniser):
-        labels = StreamingRecogniser(trained, _window(trained, source, rate), poses=source.form, **options)
-        return labels, Answers("labels", "the next was due", lambda found: found.end + labels.period), _print_label
+        labels = StreamingRecogniser(trained, _window(trained, source, feed), poses=source.form, **options)
+        answers = Answers("labels", "the next was due", lambda found: found.end + labels.period)
+        return labels, answers, lambda found: _print_label(found, 1 / trained.space.fps)
     answers = Answers("answers", "the first moment that they tell of", lambda found: found.times.min())
     return StreamingAnticipator(trained, poses=source.form, **options), answers, _print_coming
 
 
-def _window(recogniser: Recogniser, source: Source, rate: float) -> float:
-    """s of a window: as long as what was trained on, but no longer than once through the file fills.
+def _window(recogniser: Recogniser, source: Source, feed: Feed) -> float:
+    """s of a window: the usual one, or all frames of a file that is shorter.
 
-    The last pose comes a pose before the file's end, and a root of steps takes one recorded frame before the window.
+    A network reads every `labels.frame_step`-th frame, and a root of steps one recorded frame before the window.
     """
+    fps = recogniser.space.fps
     if _WINDOW.value is not None:
+        frames = recogniser.window(_WINDOW.value, "--window")
+        if (frames - 1) / fps > feed.seconds:
+            raise UserError(f"--window={_WINDOW.value:g}: must be at most {feed.seconds:g} s, in which the poses come")
         return _WINDOW.value
-    frame = 1 / recogniser.space.fps
-    filled = (len(source.frames) - 1) / source.fps - 1 / rate - 1 / recogniser.recorded_fps
-    return min(recogniser.space.seconds, max(frame, filled) + frame)
+    stamps = _once(source, feed.rate).stamps()
+    lead = live_poses(recogniser, source.form).lead / recogniser.recorded_fps
+    filled = math.floor((stamps.max() - stamps[0] - lead) * fps + 1e-6) + 1
+    if filled < 2:
+        raise UserError(f"--input={_INPUT.value}: its {len(source.frames)} frames are too few for a window of two")
+    return min(recogniser.space.seconds, filled / fps)
 
 
-def _print_label(found: Recognition) -> None:
+def _print_label(found: Recognition, frame: float) -> None:
+    """The last frame of a window lasts until the next would come: spans are as `recognise` says them."""
     bridged = "  (bridged)" if found.bridged.any() else ""
-    print(f"{found.start:8.2f} {found.end:8.2f} s  {found.label}  {found.probability:.3f}{bridged}", flush=True)
+    span = f"{found.start:8.2f} {found.end + frame:8.2f} s"
+    print(f"{span}  {found.label}  {found.probability:.3f}{bridged}", flush=True)
 
 
 def _print_coming(found: Anticipation) -> None:

@@ -11,7 +11,7 @@ from absl import logging
 
 from motion_jax.config import Experiment
 from motion_jax.data.formats import Motion
-from motion_jax.data.labelled.modalities import inputs_of
+from motion_jax.data.labelled.modalities import inputs_of, kind_of
 from motion_jax.data.labelled.sequences import Sequence
 from motion_jax.data.labelled.space import LabelSpace
 from motion_jax.data.motion.merge_root import fit_root
@@ -70,19 +70,23 @@ class Recogniser:
         """The frame rate of the recordings that it was trained on."""
         return self.space.fps * self.space.frame_step
 
-    def window(self, seconds: float | None = None) -> int:
-        """Frames of the network in a window of `seconds`; None: as long as what it was trained on.
+    def window(self, seconds: float | None = None, name: str = "seconds") -> int:
+        """Frames of the network in a window of `seconds`, which `name` calls in messages.
+
+        None: the longest that was read whole in training, `labels.window`; where that is 0, the median segment.
 
         Raises:
             UserError: the window would hold less than two frames.
         """
+        if seconds is None and (longest := self.experiment.labels.window):
+            return longest
         seconds = self.space.seconds if seconds is None else seconds
         frames = round(seconds * self.space.fps) if np.isfinite(seconds) else 0
         if frames < 2:
-            raise UserError(f"seconds={seconds:g}: a window must hold two frames, {2 / self.space.fps:g} s, or more")
+            raise UserError(f"{name}={seconds:g}: a window must hold two frames, {2 / self.space.fps:g} s, or more")
         return frames
 
-    def hop(self, size: int, seconds: float | None = None) -> int:
+    def hop(self, size: int, seconds: float | None = None, name: str = "hop") -> int:
         """Frames between the beginnings of two windows of `size` frames; None: half a window.
 
         Raises:
@@ -92,7 +96,7 @@ class Recogniser:
             return max(1, size // 2)
         frames = round(seconds * self.space.fps) if np.isfinite(seconds) else 0
         if frames < 1:
-            raise UserError(f"hop={seconds:g}: must be a frame, {1 / self.space.fps:g} s, or more")
+            raise UserError(f"{name}={seconds:g}: must be a frame, {1 / self.space.fps:g} s, or more")
         return frames
 
     def __call__(self, frames: np.ndarray | Array, mask: np.ndarray | Array | None = None) -> np.ndarray:
@@ -134,7 +138,8 @@ class Recogniser:
 
         Args:
             motion: of the body that was trained on; at any rate.
-            seconds: of a window; None: as long as what was trained on. A recording that is shorter is one window.
+            seconds: of a window; None: `labels.window` of training, or the median segment where that is 0. A recording
+                that is shorter is one window, read whole.
             hop: s between the beginnings of two windows; None: half a window.
             retargeted: put another body on the model's by the names of its joints.
 
@@ -169,6 +174,11 @@ def motion_sequence(motion: Motion, space: LabelSpace, retargeted: bool = False)
     Raises:
         UserError: the network reads feature arrays or several people, or the body does not fit.
     """
+    if not isinstance(motion, Motion):
+        raise UserError(
+            f"{kind_of(motion)} is no motion: it must be what read_motion returns; a network's own inputs are for its "
+            f"call, and arrays by name for label_sequence and anticipate_sequence"
+        )
     body = one_body(space, motion.source)
     for warning in motion.warnings:
         logging.warning("%s: %s", motion.source, warning)

@@ -180,9 +180,10 @@ def test_a_run_sees_signs_where_there_are_any(tmp_path):
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({"model.alpha": 0.1}, "model.alpha=0.1: is less than a frame of 5 frames a second"),
-    ({"model.encoding": 900}, r"no segment can be observed, 361.2 s before it begins: 120 segments in 12 sequences"),
+    ({"model.encoding": 900}, r"^model.alpha=0.4, model.encoding=900, model.anticipation=3: need 361.2 s before a "
+     r"segment begins: the longest that lies before any of 120 segments in 12 sequences is \d+(\.\d)? s$"),
     ({"train.score": "top3"}, "train.score='top3': must be one of auto, top1, top5, mean_top5_recall"),
-    ({"labels.window": 20}, "labels.window=20: model 'ru_lstm' does not read it"),
+    ({"labels.window": 20}, "labels.window=20: model 'ru_lstm' does not read it: .* --config.labels.window=0$"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused(changes, said):
     with pytest.raises(UserError, match=said):

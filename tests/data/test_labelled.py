@@ -300,7 +300,9 @@ BAD = {
     "dora/kitchen_1,0,9,cut": ":6: file 'dora/kitchen_1' is not among the recordings: there are anna/kitchen_1.bvh",
     "kitchen_1,0,9,cut": ":6: file 'kitchen_1' may be anna/kitchen_1.bvh or bert/kitchen_1.bvh",
     "cleo/kitchen_1,9,9,cut": ":6: start 9, end 9: 0 <= start < end must hold",
-    "cleo/kitchen_1,0.5,9,cut": ":6: start '0.5': must be a whole number of frames",
+    "cleo/kitchen_1,0.5,9,cut": ":6: start '0.5': must be a whole number of frames from 0 to 1e12; seconds",
+    "cleo/kitchen_1,-5,9,cut": ":6: start '-5': must be a whole number of frames from 0 to 1e12; seconds",
+    "cleo/kitchen_1,1,1e13,cut": ":6: end '1e13': must be a whole number of frames from 0 to 1e12; seconds",
     "cleo/kitchen_1,0,9,": ":6: label is empty",
     "cleo/kitchen_1,0,9": ":6: has 3 columns: there must be 4, file,start,end,label",
 }
@@ -325,6 +327,9 @@ def test_an_empty_a_missing_or_a_nameless_table_and_an_unseen_class_are_refused(
         ("", "is empty"),
         ("file,start,end,label\n", "holds no segment"),
         ("a,b\n1,2\n", ":1: the first line"),
+        ("file,start,start_s,end,label\na,1,1,2,cut\n", ":1: lacks end_s: the columns must be"),
+        ("file,end_s\na,1\n", ":1: lacks start_s, label: the columns must be"),
+        ("file,start,start_s,end,end_s,label\na,1,1,2,2,cut\n", ":1: names a column twice, or mixes frames"),
     ):
         table.write_text(text)
         with pytest.raises(UserError, match=said):
@@ -332,6 +337,8 @@ def test_an_empty_a_missing_or_a_nameless_table_and_an_unseen_class_are_refused(
     table.write_text(LABELS.replace("60,cut", "60,wave"))
     with pytest.raises(UserError, match=r"^class wave of 'folder': no training clip shows it"):
         opened("folder", recordings, tmp_path, labels)
+    with pytest.raises(UserError, match=r"^data\.root='.*labels\.csv': is a file: name its folder, "):
+        opened("msr_action3d", table, tmp_path, LabelsConfig())
     with pytest.raises(UserError, match=r"data.actions='fly': unknown action 'fly'"):
         opened("folder", recordings, tmp_path, labels, actions="fly")
 

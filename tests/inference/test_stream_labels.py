@@ -20,7 +20,7 @@ from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Recogniser, motion_sequence
 from motion_jax.inference.stream import PoseCounts, StreamingAnticipator, StreamingRecogniser
 from motion_jax.skeletons.bodies import H36M
-from tests.labelled_runs import CLASSES, FPS, STEP, WINDOW, make_run, motion_rows, write_run
+from tests.labelled_runs import CLASSES, FPS, STEP, WINDOW, experiment, make_run, motion_rows, write_run
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 1.7e9  # s, where today's clocks are
@@ -58,6 +58,18 @@ def test_a_live_label_is_that_of_a_recording_of_its_window(recogniser: Recognise
         assert found[number].end - found[number].start == pytest.approx((WINDOW - 1) * STEP / FPS, abs=1e-6)
         seen.add(round(float(label.probability), 3))
     assert len(seen) > 3  # windows differ
+
+
+def test_without_seconds_a_recording_is_cut_as_in_training_and_a_stream_waits_for_a_median_segment():
+    """Whole up to `labels.window`; where that is 0, up to the median segment."""
+    run = make_run("recognition", ABSOLUTE, inputs="positions", preprocess="center")
+    run.space = dataclasses.replace(run.space, seconds=3 * STEP / FPS)
+    assert [len(run.label(motion(motion_rows(frames)))) for frames in (2 * STEP, WINDOW * STEP)] == [1, 1]
+    longer = run.label(motion(motion_rows(2 * WINDOW * STEP)))
+    assert {round((one.end_s - one.start_s) * run.space.fps) for one in longer} == {WINDOW}
+    assert StreamingRecogniser(run).reach == pytest.approx(2 * STEP / FPS)
+    run.experiment = experiment("recognition", inputs="positions", window=0)
+    assert run.window() == 3
 
 
 def test_what_is_done_frame_by_frame_is_the_same_in_the_whole_recording():
@@ -143,7 +155,7 @@ def test_the_command_prints_labels_as_they_come(tmp_path: Path, forked: Forked):
     classes = "|".join(CLASSES)
     assert (labels.status, labels.complaints) == (0, "")
     first, *rest = labels.out.splitlines()
-    assert first.endswith("walk.txt: 50 poses/s for 0.78 s to a model of 25 frames/s")
+    assert first.endswith("walk.txt: 50 poses/s for 0.8 s to a model of 25 frames/s")
     assert re.fullmatch(rf" +\d\.\d\d +\d\.\d\d s  ({classes})  \d\.\d{{3}}", rest[0])
     assert re.search(r"^\d+ labels, 0 of them from bridged gaps$", labels.out, re.MULTILINE)
     assert re.search(r"^latency ms: p50 \S+  p99 \S+  max \S+$", labels.out, re.MULTILINE)

@@ -23,6 +23,7 @@ from motion_jax.errors import UserError
 from motion_jax.geometry.fit_rotations import root_in_place
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.recogniser import Recogniser
+from motion_jax.inference.recordings import read_sequence
 from motion_jax.inference.stream import PoseCounts, StreamingAnticipator, StreamingPredictor, StreamingRecogniser
 from motion_jax.inference.stream.layout import PoseLayout
 from motion_jax.inference.stream.replay import Recording
@@ -336,18 +337,106 @@ def test_a_motion_is_fed_to_a_model_of_positions(predictor: Predictor, tmp_path:
     np.testing.assert_allclose(pose, source.frames[:2].mean(axis=0), atol=1e-6)
 
 
+def test_arrays_of_other_columns_are_named_wherever_they_come_in(tmp_path: Path):
+    run = untrained(None, "feature_arrays", inputs="rgb,obj", preprocess="")
+    rows = np.ones((9, 3), np.float32)
+    np.savez(tmp_path / "clip.npz", rgb=rows[:, :2], obj=rows, fps=FPS)
+    said = r"array 'obj' is \[9, 3\]: must be \[F, 2\], as what was trained on"
+    for take in (run.inputs, run.label_sequence, lambda _: read_source(tmp_path / "clip.npz", run)):
+        with pytest.raises(UserError, match=said):
+            take(read_one("feature_arrays", tmp_path / "clip.npz", FPS))
+    turned = untrained(MSR, "msr_action3d", inputs="positions,velocities")
+    with pytest.raises(UserError, match=r"made: array 'positions' is \[9, 3\]: must be \[F, 60\]"):
+        turned.inputs(seen(rows))
+    for wrong in (turned.label, turned.label_sequence, make_run("anticipation").anticipate):
+        with pytest.raises(UserError, match=r"^ndarray \[9, 3\] is no (motion|Sequence): "):
+            wrong(rows)
+
+
+def test_places_of_the_runs_body_are_labelled_as_a_stream_takes_them(tmp_path: Path):
+    """At another rate, with a frame in which nobody is."""
+    run = untrained(MSR, "msr_action3d", inputs="positions")
+    given = camera(41)
+    given[7] = 0
+    np.save(tmp_path / "j20.npy", given.reshape(41, 20, 3))
+    found = read_sequence(tmp_path / "j20.npy", run, 2 * FPS).arrays["positions"]
+    assert found.shape == (21, 60)
+    np.testing.assert_allclose(found, given[::2], rtol=1e-6)  # the 7th is between
+    kinds = {"rest": (0.0, "nobody is in any of its 9 frames"), "torn": (np.nan, "none of its 9 frames has a place")}
+    for name, (value, said) in kinds.items():
+        np.save(tmp_path / f"{name}.npy", np.full((9, 20, 3), value))
+        for take in (read_source, read_sequence):
+            with pytest.raises(UserError, match=rf"{name}\.npy: {said}"):
+                take(tmp_path / f"{name}.npy", run, FPS)
+
+
+@pytest.mark.parametrize(("body", "data", "people", "name", "pattern"), [
+    (MSR, "msr_action3d", 1, "wave.txt", "a??_s??_e??_skeleton*.txt"),
+    (ntu.SKELETON, "ntu", 2, "wave.skeleton", "s???c???p???r???a???.skeleton"),
+    (sbu.SKELETON, "sbu", 2, "wave.txt", "skeleton_pos.txt"),
+])  # fmt: skip
+def test_a_file_of_another_name_is_told_what_it_must_be_called(body, data, people, name, pattern, tmp_path: Path):
+    run = untrained(body, data, people, inputs="positions")
+    (tmp_path / name).write_text("1 2 3 1\n" * 40)
+    for take in (read_source, read_sequence):
+        with pytest.raises(UserError) as error:
+            take(tmp_path / name, run)
+        assert str(error.value).endswith(f": these are read by their names, {pattern}")
+        assert "\n" not in str(error.value)
+
+
+STREAM = "from motion_jax.commands import stream\ncli.run(stream.main)"
+RECOGNISE = "from motion_jax.commands import recognise\ncli.run(recognise.main)"
+
+
 def test_the_command_labels_msr_files_and_names_what_does_not_fit(tmp_path: Path, forked: Forked):
     run, path = write_run(tmp_path / "run", "recognition", **MSR_RUN), msr_file(tmp_path)
-    np.save(tmp_path / "few.npy", np.random.default_rng(7).normal(0, 500, (9, 19, 3)))
-    code = "from motion_jax.commands import stream\ncli.run(stream.main)"
-    inputs = [path, msr_file(tmp_path, 10), tmp_path / "few.npy"]
-    lines = [[f"--workdir={run}", f"--input={file}", "--input_fps=15"] for file in inputs]
-    labels, short, refused = forked(code, lines, ROOT)
+    few, brief = tmp_path / "few.npy", msr_file(tmp_path, 10)
+    np.save(few, np.random.default_rng(7).normal(0, 500, (9, 19, 3)))
+    inputs = [(path,), (brief,), (few, "--input_fps=15")]
+    lines = [[f"--workdir={run}", f"--input={file}", *more] for file, *more in inputs]
+    labels, short, refused = forked(STREAM, lines, ROOT)
     assert (labels.status, labels.complaints) == (0, "")
-    assert labels.out.splitlines()[0].endswith("skeleton3D.txt: 50 poses/s for 0.58 s to a model of 25 frames/s")
+    assert labels.out.splitlines()[0].endswith("skeleton3D.txt: 50 poses/s for 0.6 s to a model of 25 frames/s")
     assert re.search(r"^latency ms: p50 \S+  p99 \S+  max \S+$", labels.out, re.MULTILINE)
-    assert "\n1 labels, 0 of them" in short.out  # shorter than the windows of training: one of most of it
+    assert "\n1 labels, 0 of them" in short.out  # shorter than the windows of training: all of it
+    (whole,) = forked(RECOGNISE, [lines[1]], ROOT)
+    assert whole.out.removeprefix(str(brief)).strip() == short.out.splitlines()[1].strip()
     assert (refused.status, refused.out) == (2, "")
     assert re.fullmatch(
         r"error: \S+few\.npy: holds positions of 19 joints without names .* has 20\n", refused.complaints
     )
+
+
+MISTAKES = {
+    "--rate=0": "must be above 0 and at most 10000 poses a second",
+    "--rate=nan": "must be above 0 and at most 10000 poses a second",
+    "--seconds=nan": "must be a finite number above 0",
+    "--seconds=0": "must be a finite number above 0",
+    "--seconds=1e+09": "must be at most 400000 at 50 poses a second",
+    "--window=nan": "must be a finite number above 0",
+    "--window=0.01": "a window must hold two frames, 0.08 s, or more",
+    "--window=100": "must be at most 0.6 s, in which the poses come",
+    "--drop=1": "must be 0 or above, and less than 1",
+    "--drop=0.999999": "leaves none of the poses of 0.6 s",
+    "--jitter_ms=inf": "must be a finite number, 0 or above",
+    "--period=nan": "must be a finite number, 0 or above",
+    "--max_gap=0.001": "must be longer than half a pose, 0.00416667 s",
+    "--max_bridge=nan": "must be from 0 to 10 s",
+    "--person=5": "nothing reads it: ",
+    "--input_fps=30": "nothing reads it: ",
+    "--joint_map=missing.csv": "nothing reads it: ",
+}
+
+
+def test_a_flag_that_is_out_of_range_or_that_nothing_reads_is_refused(tmp_path: Path, forked: Forked):
+    known = [f"--workdir={write_run(tmp_path / 'run', 'recognition', **MSR_RUN)}", f"--input={msr_file(tmp_path)}"]
+    for done, (flag, said) in zip(
+        forked(STREAM, [[*known, flag] for flag in MISTAKES], ROOT), MISTAKES.items(), strict=True
+    ):
+        assert (done.status, done.out, done.complaints.count("\n")) == (2, "", 1), done
+        assert done.complaints.startswith(f"error: {flag}: {said}"), done.complaints
+    flags = ("--seconds=0", "--hop=0", "--input_fps=30", "--retarget")
+    for done, flag in zip(forked(RECOGNISE, [[*known, flag] for flag in flags], ROOT), flags, strict=True):
+        assert (done.status, done.complaints.count("\n")) == (2, 1)
+        assert done.complaints.startswith(f"error: {flag}: "), done.complaints

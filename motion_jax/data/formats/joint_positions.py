@@ -236,12 +236,20 @@ def _places(
 
 def _unit(points: np.ndarray, path: Path) -> tuple[float, str]:
     """mm to the unit in which a body has a human's size. Raises `UserError` where there is none."""
+    give = "give --unit_mm where a command has it, or unit_mm in an .npz"
     whole = points[np.isfinite(points).all(axis=(1, 2))]
-    size = float(np.median(np.ptp(whole, axis=1).max(axis=-1))) if len(whole) else 0.0
+    if not len(whole):
+        raise UserError(
+            f"{path}: none of its {len(points)} frames has a place of every joint, which its unit is told by: {give}"
+        )
+    whole = whole[whole.any(axis=(1, 2))]
+    if not len(whole):
+        raise UserError(f"{path}: nobody is in any of its {len(points)} frames: all places are zero")
+    size = float(np.median(np.ptp(whole, axis=1).max(axis=-1)))
     for unit, word in _UNITS:
         if _HUMAN[0] <= size * unit <= _HUMAN[1]:
             return unit, word
-    raise UserError(f"{path}: the body is {size:g} long, which is no human's size in m, cm or mm: give --unit_mm")
+    raise UserError(f"{path}: the body is {size:g} long, which is no human's size in m, cm or mm: {give}")
 
 
 def _body(places: Places) -> tuple[Skeleton | None, list[int], str]:

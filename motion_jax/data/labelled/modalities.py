@@ -26,8 +26,10 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
         raise UserError(f"data set {dataset.name!r} has no training segments")
     names = labels.input_names
     totals: list[tuple[int, np.ndarray, np.ndarray]] = []  # of each modality: rows, mean, sum of squares about it
+    widths: tuple[int, ...] | None = None
     for sequence in training:
-        arrays = raw_inputs(sequence, labels, dataset.fps, dataset.skeleton, dataset.bodies)
+        arrays = raw_inputs(sequence, labels, dataset.fps, dataset.skeleton, dataset.bodies, widths)
+        widths = tuple(array.shape[1] for array in arrays)
         parts = [(len(rows), rows.mean(axis=0, dtype=np.float64), _squares(rows)) for rows in arrays]
         totals = [_joined(one, two) for one, two in zip(totals, parts, strict=True)] if totals else parts
     modalities = []
@@ -75,26 +77,36 @@ def inputs_of(sequence: Sequence, space: LabelSpace, labels: LabelsConfig, fps: 
         space: of the run.
         labels: as the run was trained with.
         fps: of the sequence.
+
+    Raises:
+        UserError: as `raw_inputs`.
     """
-    arrays = raw_inputs(sequence, labels, fps, space.skeleton, space.bodies)
+    arrays = raw_inputs(sequence, labels, fps, space.skeleton, space.bodies, space.widths)
     return tuple((array - m.mean) / m.std for array, m in zip(arrays, space.modalities, strict=True))
 
 
 def raw_inputs(
-    sequence: Sequence, labels: LabelsConfig, fps: float, skeleton: Skeleton | None, bodies: int = 1
+    sequence: Sequence,
+    labels: LabelsConfig,
+    fps: float,
+    skeleton: Skeleton | None,
+    bodies: int = 1,
+    widths: Several[int] | None = None,
 ) -> list[np.ndarray]:
     """The same before it is normalised.
 
     Positions are preprocessed (`labels.preprocess`); velocities are differences of those, mm/s; angles and features are
     as they are.
+
+    Raises:
+        UserError: an array is missing, or has not the columns that `widths` says of each modality, in the order of
+            `labels.inputs`; None: that of positions must fit the body, any other may have any.
     """
+    check_arrays(sequence, labels.input_names, _widths(labels, skeleton, bodies) if widths is None else widths)
     found = []
     places: np.ndarray | None = None
     for name in labels.input_names:
         source = "positions" if name == "velocities" else name
-        if source not in sequence.arrays:
-            there = ", ".join(sequence.arrays)
-            raise UserError(f"labels.inputs={labels.inputs!r}: {sequence.source} has no {source!r}; it has {there}")
         array = sequence.arrays[source]
         if source == "positions" and skeleton is not None:
             places = preprocess(array, skeleton, bodies, labels) if places is None else places
@@ -103,3 +115,43 @@ def raw_inputs(
             array = np.gradient(array, axis=0) * fps if len(array) > 1 else np.zeros_like(array)
         found.append(np.ascontiguousarray(array[:: labels.frame_step], np.float32))
     return found
+
+
+def check_arrays(sequence: Sequence, names: Several[str], widths: Several[int | None]) -> None:
+    """Checks that a sequence has what modalities are made of.
+
+    Args:
+        sequence: whose arrays are looked at.
+        names: of the modalities.
+        widths: columns of each; None: any.
+
+    Raises:
+        UserError: it is no `Sequence`, or an array is missing, is not `[F, D]`, or has other columns or fewer frames.
+    """
+    if not isinstance(sequence, Sequence):
+        raise UserError(f"{kind_of(sequence)} is no Sequence: one holds arrays [F, D] by the names {', '.join(names)}")
+    for name, width in zip(names, widths, strict=True):
+        source = "positions" if name == "velocities" else name
+        if source not in sequence.arrays:
+            wanted, there = ",".join(names), ", ".join(sequence.arrays)
+            raise UserError(f"labels.inputs={wanted!r}: {sequence.source} has no {source!r}; it has {there}")
+        shape = list(np.shape(sequence.arrays[source]))
+        if len(shape) != 2 or not shape[0] or width not in (None, shape[1]):
+            columns = "D" if width is None else width
+            raise UserError(
+                f"{sequence.source}: array {source!r} is {shape}: must be [F, {columns}], as what was trained on"
+            )
+        if shape[0] != sequence.frames:
+            raise UserError(f"{sequence.source}: array {source!r} has {shape[0]} frames, others {sequence.frames}")
+
+
+def _widths(labels: LabelsConfig, skeleton: Skeleton | None, bodies: int) -> list[int | None]:
+    """Columns that are known before anything was trained on."""
+    places = None if skeleton is None else 3 * len(skeleton.joints) * bodies
+    return [places if name in ("positions", "velocities") else None for name in labels.input_names]
+
+
+def kind_of(value: object) -> str:
+    """What a caller has given, for a message."""
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else f"{type(value).__name__} {list(shape)}"

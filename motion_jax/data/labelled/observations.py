@@ -98,8 +98,15 @@ def observe(
                 numbers.append(segment.label)
                 currents.append([_last_begun(earlier, frame, len(space.classes)) for frame in frames[clock.encoding :]])
     if not found:
-        needed = f", {clock.alpha * clock.steps:g} s before it begins" * (not clock.within)
-        raise UserError(f"no segment can be observed{needed}: {left_out} segments in {len(sequences)} sequences")
+        starts = [segment.start for sequence in sequences for segment in sequence.segments]
+        if clock.within or not starts:
+            raise UserError(f"no segment can be observed: {left_out} segments in {len(sequences)} sequences")
+        needed = clock.alpha * (clock.steps + 0.5 - 0.5 / shifts)
+        raise UserError(
+            f"model.alpha={clock.alpha:g}, model.encoding={clock.encoding}, model.anticipation={clock.anticipation}: "
+            f"need {needed:g} s before a segment begins: the longest that lies before any of {left_out} segments in "
+            f"{len(sequences)} sequences is {max(starts) / fps:g} s"
+        )
     inputs = tuple(np.stack(arrays).astype(np.float32) for arrays in zip(*found, strict=True))
     return Observations(inputs, np.array(numbers, np.int32), np.array(currents, np.int32), left_out)
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
+from motion_jax.data.datasets import find_dataset
+from motion_jax.data.formats import Motion, format_of, read_motion
 from motion_jax.data.labelled import feature_arrays, msr_action3d, ntu, sbu
 from motion_jax.data.labelled.files import read_bytes
 from motion_jax.data.labelled.sequences import Sequence
@@ -51,6 +53,8 @@ _FILES = {
     "sbu": _Files(sbu.FILES.pattern, _sbu),
     "feature_arrays": _Files("*.npz", _feature_arrays),
 }
+_PUBLISHED = tuple(name for name in _FILES if name != "feature_arrays")
+_SHOWN = 100  # characters of why a file is no motion
 
 
 def suffixes(name: str) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ def is_one(name: str, path: Path) -> bool:
 
 def data_set_of(path: Path) -> str | None:
     """The published data set whose files are called like `path`; None: of none."""
-    return next((name for name in _FILES if name != "feature_arrays" and is_one(name, path)), None)
+    return next((name for name in _PUBLISHED if is_one(name, path)), None)
 
 
 def read_one(name: str, path: Path, fps: float) -> Sequence:
@@ -85,6 +89,26 @@ def read_one(name: str, path: Path, fps: float) -> Sequence:
     for remark in odd:
         logging.warning("%s: %s", path, remark)
     return Sequence(arrays, (), "", "test", str(path))
+
+
+def read_unnamed(name: str, path: Path, fps: float | None = None, person: int | None = None) -> Motion:
+    """A file that is not called like those of data set `name`, as a motion.
+
+    Raises:
+        UserError: it cannot be read as one; where its suffix is theirs, or none of a motion's, how theirs are called.
+    """
+    try:
+        return read_motion(path, fps=fps, person=person)
+    except UserError as error:
+        own = path.suffix.lower() in suffixes(name) or format_of(path) is None
+        if name not in _PUBLISHED or not own or not path.is_file() or not path.stat().st_size:
+            raise
+        title, pattern = find_dataset(name).title, _FILES[name].pattern
+        reason = str(error).replace("\n", "; ").removeprefix(f"{path}: ").replace(f"{path}:", "line ")
+        raise UserError(
+            f"{path}: is no motion file ({reason[:_SHOWN]}{'...' * (len(reason) > _SHOWN)}), and not called like a "
+            f"file of {title}: these are read by their names, {pattern}"
+        ) from None
 
 
 def _text(content: bytes) -> str:

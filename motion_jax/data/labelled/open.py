@@ -82,7 +82,8 @@ def read_source(spec: DatasetSpec, data: DataConfig, labels: LabelsConfig, stric
     if data.root and is_prepared(root):
         raise UserError(f"data.root={data.root!r} is a prepared data set of clips, not of {spec.name!r}")
     if data.root and not root.is_dir():
-        raise UserError(f"data.root={data.root!r}: no such folder")
+        why = f"is a file: name its folder, {str(root.parent)!r}" if root.is_file() else "no such folder"
+        raise UserError(f"data.root={data.root!r}: {why}")
     if files.made and data.root:
         raise UserError(f"data.root={data.root!r} holds no prepared data set; {spec.name!r} is made, not read")
     if strict or not (files.made or files.pattern):

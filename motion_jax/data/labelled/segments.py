@@ -177,9 +177,12 @@ def _columns(path: Path, filled: list[tuple[int, list[str]]]) -> tuple[tuple[str
         )
     start = [name for name in ("start", "start_s") if name in known]
     end = [name for name in ("end", "end_s") if name in known]
-    lacking = [*([] if len(start) == 1 else ["start"]), *([] if len(end) == 1 else ["end"])]
+    named = [*start, *end]
+    partners = {"start": "end", "start_s": "end_s", "end": "start", "end_s": "start_s"}
+    lacking = [partners[name] for name in named if partners[name] not in named]
+    lacking += ["start", "end"] if not named else []
     lacking += [] if "label" in known else ["label"]
-    if lacking or len(set(known)) != len(known) or start[0].endswith("_s") != end[0].endswith("_s"):
+    if lacking or len(set(known)) != len(known) or len(named) > 2:
         fault = f"lacks {', '.join(lacking)}" if lacking else "names a column twice, or mixes frames with seconds"
         raise UserError(f"{path}:{filled[0][0]}: {fault}: the columns must be file,start,end,label (or start_s,end_s)")
     return tuple(known), filled[1:]
@@ -219,9 +222,9 @@ def _number(where: str, name: str, cell: str) -> float:
         number = float("nan")
     if not 0 <= number < 1e12 or (not name.endswith("_s") and number != int(number)):
         kind = (
-            "a number of seconds"
+            "a number of seconds from 0 to 1e12"
             if name.endswith("_s")
-            else "a whole number of frames; seconds have columns start_s, end_s"
+            else "a whole number of frames from 0 to 1e12; seconds have columns start_s, end_s"
         )
         raise UserError(f"{where}: {name} {cell!r}: must be {kind}")
     return number

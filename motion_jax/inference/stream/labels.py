@@ -93,7 +93,7 @@ class StreamingRecogniser(LabelStream[Recognition]):
 
         Args:
             recogniser: what `load_recogniser` returns.
-            seconds: of the window; None: as long as what was trained on.
+            seconds: of the window; None: the median segment of training, or `labels.window` where that is shorter.
             poses: what a pose holds; None: the first of `pose_forms`.
             options: see `LiveOptions`; `period` None is a quarter of the window.
 
@@ -101,7 +101,7 @@ class StreamingRecogniser(LabelStream[Recognition]):
             UserError: the network takes no such poses, or angles of several people, or a number is out of range.
         """
         self.recogniser = recogniser
-        frames = recogniser.window(seconds)
+        frames = recogniser.window(recogniser.space.seconds if seconds is None else seconds)
         self._length = (frames - 1) / recogniser.space.fps
         super().__init__(recogniser, frames, frames / recogniser.space.fps / 4, poses, **options)
 

@@ -50,7 +50,19 @@ class Feed(NamedTuple):
     seed: int = 0
 
     def stamps(self) -> np.ndarray:
-        """`[M]` s from the first pose, in the order in which they come; with jitter, not always ascending."""
+        """`[M]` s from the first pose, in the order in which they come; with jitter, not always ascending.
+
+        Raises:
+            UserError: a number is out of range.
+        """
+        for name, value, good, allowed in (
+            ("rate", self.rate, 0 < self.rate < np.inf, "a finite number above 0"),
+            ("seconds", self.seconds, 0 < self.seconds < np.inf, "a finite number above 0"),
+            ("jitter_s", self.jitter_s, 0 <= self.jitter_s < np.inf, "a finite number, 0 or above"),
+            ("drop", self.drop, 0 <= self.drop <= 1, "0 to 1"),
+        ):
+            if not good:
+                raise UserError(f"{name}={value:g}: must be {allowed}")
         rng = np.random.default_rng(self.seed)
         even = np.arange(max(1, round(self.seconds * self.rate))) / self.rate
         stamps = even + self.jitter_s * rng.standard_normal(len(even))
@@ -131,6 +143,8 @@ def replay(
         UserError: no answer came about, so that there is nothing to tell.
     """
     stamps = feed.stamps()
+    if not len(stamps):
+        raise UserError(f"drop={feed.drop:g}: leaves none of the poses of {feed.seconds:g} s")
     taken = np.zeros((len(stamps), 5))  # s, of each prediction: see `_push`
     resident, passed_over, count = [], 0, 0
     begin = time.perf_counter() + _LEAD_S
@@ -148,7 +162,7 @@ def replay(
                 resident.append(resident_mb())
     if not count:
         reach = f"the poses must reach back {stream.reach:g} s"
-        raise UserError(f"no {answers.name.removesuffix('s')} in {feed.seconds:g} s: {reach}; {stream.counts}")
+        raise UserError(f"no {answers.name.removesuffix('s')} in {feed.seconds:g} s: {reach}; {_told(stream.counts)}")
     latency, processor, after_frame, after_pose, bridged = taken[:count].T
     return Replay(
         poses=len(stamps),
@@ -193,6 +207,11 @@ def _push(
     late_frame, late_pose = ready - answers.wanted(answer), ready - following
     taken[:] = ready - stamp, time.process_time() - processor, late_frame, late_pose, answer.bridged.any()
     return answer
+
+
+def _told(counts: PoseCounts) -> str:
+    """What became of the poses, without what did not occur."""
+    return ", ".join(f"{count} {name}" for name, count in counts._asdict().items() if count) or "no pose was taken"
 
 
 def _percentiles(values: np.ndarray) -> str:

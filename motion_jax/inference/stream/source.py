@@ -9,9 +9,10 @@ import numpy as np
 from absl import logging
 
 from motion_jax.data.datasets import find_dataset
-from motion_jax.data.formats import Motion, holds_markers, positions, read_motion, read_places
+from motion_jax.data.formats import Motion, holds_markers, positions, read_places
 from motion_jax.data.formats.joint_positions import onto_body
-from motion_jax.data.labelled.one_file import data_set_of, is_one, read_one
+from motion_jax.data.labelled.modalities import check_arrays
+from motion_jax.data.labelled.one_file import data_set_of, is_one, read_one, read_unnamed
 from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.rates import nominal_rate
 from motion_jax.data.positions import to_positions
@@ -49,6 +50,10 @@ def read_source(path: Path, trained: Trained, fps: float | None = None, person: 
     """
     name = trained.experiment.data.name
     if not isinstance(trained, Predictor) and is_one(name, path):
+        for flag, value in (("input_fps", fps), ("person", person)):
+            if value is not None:
+                title = find_dataset(name).title
+                raise UserError(f"--{flag}={value:g}: nothing reads it: {path} is called like a file of {title}")
         return _of_data_set(path, trained)
     if (other := data_set_of(path)) is not None:
         raise UserError(f"{path}: called like a file of {find_dataset(other).title}: the model was trained on {name!r}")
@@ -69,7 +74,7 @@ def read_source(path: Path, trained: Trained, fps: float | None = None, person: 
         raise UserError(
             f"{path}: holds joint positions of a body that is not known: the model reads rotations of joints"
         )
-    motion = read_motion(path, fps=fps, person=person)
+    motion = read_unnamed(name, path, fps, person)
     if isinstance(trained, Predictor) and trained.takes_any_body:
         motion = fit_root(motion)
         return Source(motion.frames, nominal_rate(motion.fps), "rotations", motion)
@@ -84,9 +89,8 @@ def _of_data_set(path: Path, trained: Trained) -> Source:
     """A file of the data set that was trained on."""
     assert not isinstance(trained, Predictor)
     sequence, form = read_one(trained.experiment.data.name, path, trained.recorded_fps), pose_forms(trained)[0]
+    check_arrays(sequence, [modality.name for modality in trained.space.modalities], trained.space.widths)
     names = dict.fromkeys("positions" if m.name == "velocities" else m.name for m in trained.space.modalities)
-    for lacking in (name for name in names if name not in sequence.arrays):
-        raise UserError(f"{path}: has no {lacking!r}, which the network reads; it has {', '.join(sequence.arrays)}")
     frames = np.concatenate([sequence.arrays[name] for name in names], axis=1).astype(np.float64)
     return Source(frames, trained.recorded_fps, form)
 

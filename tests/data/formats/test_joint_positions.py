@@ -82,7 +82,7 @@ def test_joints_of_an_unknown_body_are_markers(walker, tmp_path):
         (lambda places: places.astype(object), "is object: it must be numbers or text; objects are a pickle"),
         (lambda places: places[..., :2], r"holds float64 \[7, 22, 2\]: it must be joint positions"),
         (lambda places: places * 1e7, "the body is .* long, which is no human's size in m, cm or mm: give --unit_mm"),
-        (lambda places: np.where(np.arange(22)[:, None] == 4, np.nan, places), "which is no human's size"),
+        (lambda places: np.where(np.arange(22)[:, None] == 4, np.nan, places), "none of its 7 frames has a place"),
         (lambda places: np.stack([places, places]), "holds 2 people: choose one with --person=1 to 2"),
         (lambda places: places[:0], r"its array is \[0, 22, 3\]: it must be frames"),
     ],
