@@ -145,15 +145,6 @@ def _prepare_labelled(spec: DatasetSpec, config: DataConfig, out: Path) -> None:
     _print_written(spec, out)
 
 
-def _untrainable(dataset: LabelledSet, config: DataConfig) -> list[Finding]:
-    """What training would refuse, as it stands; other settings may do."""
-    try:
-        check_classes(dataset, config)
-    except UserError as error:
-        return [Finding("warning", _TABLE.value or _SOURCE.value, None, f"training would refuse this: {error}")]
-    return []
-
-
 def _print_written(spec: DatasetSpec, out: Path) -> None:
     found = "" if _OUT.value else f": --config.data.name={spec.name} finds it there"
     print(f"wrote {out.absolute()}{found}")

@@ -225,7 +225,7 @@ class Checkpoints:
         folder = self._folder / str(step)
         record = self._record(step)
         expected = record["leaves"]
-        if self._run and record.get("run") != self._run:
+        if self._run and record.get("run", "") not in ("", self._run):
             raise ValueError("it is a checkpoint of another run")
         if wrong := _damaged_files(folder):
             raise ValueError(f"{', '.join(wrong[:3])}: not what was written")
