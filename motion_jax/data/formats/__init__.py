@@ -93,6 +93,7 @@ def write_motion(motion: Motion, path: Path | str) -> None:
     check_written(path)
     path, write = Path(path), _form(Path(path)).write
     assert write is not None
+    check_values(motion.frames, str(path))  # what is written can be read
     with _draft_of(path) as draft:
         write(motion, draft)
 
