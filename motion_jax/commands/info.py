@@ -69,12 +69,16 @@ def _caches() -> list[tuple[str, str]]:
         data, ours = cache_folder(), compiled_folder()
     except UserError as error:
         return [("none", str(error))]
-    chosen = jax.config.values["jax_compilation_cache_dir"]
-    compiled = Path(chosen) if chosen else ours.parent
+    used = jax.config.values["jax_compilation_cache_dir"]  # None where `keep_compiled` warned that it cannot be
+    elsewhere = used and Path(used) != ours
+    compiled = Path(used) if elsewhere else ours.parent
     in_data = _size(ours.parent)
-    limit = f"; what was used longest ago is removed above {_megabytes(MAX_BYTES)}"
+    if not used or not jax.config.values["jax_enable_compilation_cache"]:
+        state = "; not in use: each run compiles anew"
+    else:
+        state = "" if elsewhere else f"; what was used longest ago is removed above {_megabytes(MAX_BYTES)}"
     return [("parsed data", f"{data}, {_megabytes(_size(data) - in_data)}"),
-            ("compiled", f"{compiled}, {_megabytes(_size(compiled))}{'' if chosen else limit}")]  # fmt: skip
+            ("compiled", f"{compiled}, {_megabytes(_size(compiled))}{state}")]  # fmt: skip
 
 
 def _optional() -> list[tuple[str, str]]:

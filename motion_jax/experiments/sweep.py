@@ -335,7 +335,8 @@ def _changed(name: str, base: Experiment, fields: Mapping[str, Any]) -> Experime
 def _check_member(name: str, fields: Mapping[str, Any]) -> None:
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(
-            f"sweep, member {name!r}: a name must be of letters, digits, '_', '-' and '.': it is a folder's"
+            f"sweep, member {name!r}: a name must be of letters, digits, '_', '-' and '.', and must not begin "
+            f"with '-' or '.': it is a folder's"
         )
     if taken := sorted(set(fields) & set(RESERVED)):
         raise UserError(f"sweep, member {name!r}: must not set {', '.join(taken)}, which the sweep does")

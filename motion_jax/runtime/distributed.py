@@ -23,6 +23,7 @@ from typing import Any, NoReturn, TypeVar, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from motion_jax.errors import UserError
@@ -36,6 +37,7 @@ LOST = 75  # exit status, EX_TEMPFAIL of sysexits.h: starting again may succeed
 _JOIN_S = 300  # how long processes wait for one another at the start, which a queue may spread
 _LEAVE_S = 24 * 3600  # and at the end: the first one may have work to do alone
 _SLURM = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")  # JAX reads them
+_POD = "JOB_COMPLETION_INDEX"  # of an indexed Kubernetes job
 _OMPI_URI = "OMPI_MCA_orte_hnp_uri"  # where mpirun lies; Open MPI 5 does not say
 _LOST = ("gloo", "nccl", "connection reset", "connection closed", "socket closed", "coordination", "heartbeat",
          "unavailable", "barrier")  # fmt: skip
@@ -80,6 +82,8 @@ def find_processes(
     cluster, found_count, found_index = _detect(known)
     given = not (coordinator is None and count is None and index is None)
     if not given and (found_count or 1) == 1:
+        if found_index is not None and found_count is None:
+            logging.warning("%s=%d, but --num_processes is not given: this process runs alone", _POD, found_index)
         return None
     count = found_count if count is None else count
     index = found_index if index is None else index
@@ -106,24 +110,33 @@ def find_processes(
 
 def _detect(known: Mapping[str, str]) -> tuple[str, int | None, int | None]:
     """JAX's name for the cluster, and the number of processes and of this one, as far as variables tell."""
-    try:
-        if "OMPI_COMM_WORLD_SIZE" in known:  # first: what mpirun starts in a job of SLURM has both
-            cluster = "ompi" if _OMPI_URI in known else NONE
-            return cluster, int(known["OMPI_COMM_WORLD_SIZE"]), int(known["OMPI_COMM_WORLD_RANK"])
-        if all(name in known for name in _SLURM):
-            # in a shell of salloc the job has its tasks, the step of the shell one
-            return "slurm", int(known.get("SLURM_STEP_NUM_TASKS", known["SLURM_NTASKS"])), int(known["SLURM_PROCID"])
-        if "JOB_COMPLETION_INDEX" in known:
-            return NONE, None, int(known["JOB_COMPLETION_INDEX"])
-    except (ValueError, KeyError) as error:
-        raise UserError(f"the variables of the cluster cannot be understood: {error}: give --num_processes and "
-                        f"--process_id") from None  # fmt: skip
+    if "OMPI_COMM_WORLD_SIZE" in known:  # first: what mpirun starts in a job of SLURM has both
+        cluster = "ompi" if _OMPI_URI in known else NONE
+        return cluster, _whole(known, "OMPI_COMM_WORLD_SIZE", 1), _whole(known, "OMPI_COMM_WORLD_RANK")
+    if all(name in known for name in _SLURM):
+        # in a shell of salloc the job has its tasks, the step of the shell one
+        tasks = "SLURM_STEP_NUM_TASKS" if "SLURM_STEP_NUM_TASKS" in known else "SLURM_NTASKS"
+        count, index = _whole(known, tasks, 1), _whole(known, "SLURM_PROCID")
+        if count > 1:
+            _whole(known, "SLURM_JOB_ID")  # JAX makes the port of it
+        return "slurm", count, index
+    if _POD in known:
+        return NONE, None, _whole(known, _POD)
     return NONE, None, None
+
+
+def _whole(known: Mapping[str, str], name: str, least: int = 0) -> int:
+    """A variable of the cluster as a number. Raises `UserError`."""
+    value = known.get(name)
+    if value is None or not (value.isascii() and value.isdigit() and len(value) < 16 and int(value) >= least):
+        found = "is missing" if value is None else f"is {value[:32]!r}"
+        raise UserError(f"{name}, which the cluster sets, {found}: it must be a whole number from {least}")
+    return int(value)
 
 
 def _first_pod(known: Mapping[str, str]) -> str | None:
     """The address of the first pod of an indexed job: pods are called JOB-INDEX.SUBDOMAIN."""
-    index = known.get("JOB_COMPLETION_INDEX")
+    index = known.get(_POD)
     host, _, domain = socket.getfqdn().partition(".")
     job, _, last = host.rpartition("-")
     return f"{job}-0.{domain}:{PORT}" if index is not None and last == index and domain else None

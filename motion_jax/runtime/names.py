@@ -37,16 +37,19 @@ def in_markdown(name: str) -> str:
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as CSV, in which no text begins like a spreadsheet's formula: an apostrophe goes before it."""
+    """Rows as CSV, of `printable` text. None begins like a spreadsheet's formula: an apostrophe goes before it."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_csv_cell(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 
 def _csv_cell(cell: Any) -> Any:
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    if cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
         with suppress(ValueError):
             float(cell)
-            return cell
-        return f"'{cell}"
-    return cell
+            return text
+        return f"'{text}"
+    return text

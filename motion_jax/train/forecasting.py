@@ -18,6 +18,7 @@ import numpy as np
 
 from motion_jax.config import Experiment
 from motion_jax.data.augment import Augmentation, make_augmentation
+from motion_jax.data.finite import check_clips, check_types
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.packed_clips import PackedClips, sample_windows
 from motion_jax.data.positions import represented
@@ -194,9 +195,11 @@ class Forecasting:
 
         Raises:
             UserError: an unknown model, a loss that the frames do not have, a score that does not apply to the
-                skeleton, an augmentation that the body does not allow, no clips to train on, or a clip too short.
+                skeleton, an augmentation that the body does not allow, no clips to train on, a clip too short, or in any
+                split a number that motion does not have.
         """
         check_names(experiment.eval)
+        check_types(dataset.clips)
         dataset = represented(dataset, experiment.data)
         score_metric(experiment, dataset.skeleton)
         splits = split_clips(dataset, experiment.data)
@@ -215,6 +218,8 @@ class Forecasting:
         if splits.test and experiment.train.report_test:
             test = pack_or_stream(splits.test, space, data, TEST_WINDOWS)
             windows = ReportWindows(test, select("srnn", dataset, space, experiment))
+        else:
+            check_clips(splits.test)  # an evaluation would come upon it after hours
         if splits.validation:
             clips = pack_or_stream(splits.validation, space, data, VALIDATION_WINDOWS)
             fixed = sample_fixed(clips, jax.random.key(VALIDATION_KEY), VALIDATION_WINDOWS, space, data)

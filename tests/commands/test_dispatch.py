@@ -105,7 +105,18 @@ def test_info_says_what_is_here(tmp_path: Path, forked: Forked):
     rows = dict(line.split(maxsplit=1) for line in out.splitlines() if line.startswith("  "))
     assert rows["motion_jax"] == f"{motion_jax.__version__}, in {ROOT / 'motion_jax'}"
     assert rows["parsed"] == f"data        {tmp_path}/motion_jax, 1.0 MB"
+    assert rows["compiled"].startswith(f"{tmp_path}/motion_jax/compiled, 2.0 MB; what was used longest ago is removed")
     assert rows["cpu"].endswith("cpu")
+
+
+def test_info_does_not_call_a_cache_in_use_that_is_not_trusted(tmp_path: Path, forked: Forked):
+    (tmp_path / "motion_jax").mkdir()
+    (tmp_path / "motion_jax").chmod(0o777)
+    code = f"import jax; jax.config.update('jax_compilation_cache_dir', None)\n{CALL}"
+    ((status, out, complaints),) = forked(code, [["info"]], tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    assert status == 0
+    assert "compiled programs cannot be kept" in complaints
+    assert f"{tmp_path}/motion_jax/compiled, 0.0 MB; not in use: each run compiles anew\n" in out
 
 
 @pytest.fixture

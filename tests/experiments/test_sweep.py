@@ -73,6 +73,7 @@ def test_another_model_has_its_own_usual_values_and_what_was_set_or_is_named(tmp
 WRONG = {
     "a folder's name": ({"a/b": {}}, {}, r"member 'a/b': a name must be of letters"),
     "a hidden folder": ({"..": {}}, {}, r"member '\.\.': a name must be"),
+    "an option": ({"-x": {}}, {}, r"member '-x': .* must not begin with '-' or '\.'"),
     "the seed": ({"a": {"train.seed": 1}}, {}, r"member 'a': must not set train\.seed"),
     "the name": ({"a": {"name": "b"}}, {}, r"member 'a': must not set name"),
     "an unknown field": ({"a": {"model.cel": "gru"}}, {}, r"member 'a': model\.cel: model 'seq2seq' does not read it"),

@@ -40,7 +40,12 @@ REFUSED = {
     "no port": (("host", 2, 0), {}, r"--coordinator=host: must be HOST:PORT"),
     "open mpi 5 tells no address": ((None, None, None), {k: v for k, v in OMPI.items() if "uri" not in k},
                                     r"--coordinator is missing"),
-    "a variable that is no number": ((None, None, None), SLURM | {"SLURM_PROCID": "x"}, r"cannot be understood"),
+    "a variable that is no number": ((None, None, None), SLURM | {"SLURM_PROCID": "x"},
+                                     r"SLURM_PROCID, which the cluster sets, is 'x': it must be a whole number from 0"),
+    "a job that is no number": ((None, None, None), SLURM | {"SLURM_JOB_ID": "x7"}, r"SLURM_JOB_ID, .* is 'x7'"),
+    "a rank that is no number": ((None, None, None), OMPI | {"OMPI_COMM_WORLD_RANK": "zz"}, r"_WORLD_RANK, .* is 'zz'"),
+    "no rank": ((None, None, None), {"OMPI_COMM_WORLD_SIZE": "2"}, r"_WORLD_RANK, .* is missing: it must be"),
+    "a pod that is no number": ((None, None, None), {"JOB_COMPLETION_INDEX": "abc"}, r"JOB_COMPLETION_INDEX, .*'abc'"),
 }  # fmt: skip
 
 
@@ -56,6 +61,14 @@ def test_what_is_missing_or_cannot_be_is_named(case: str):
     given, environment, message = REFUSED[case]
     with pytest.raises(UserError, match=message):
         find_processes(*given, environment=environment)
+
+
+def test_a_pod_that_does_not_know_of_others_says_so(caplog: pytest.LogCaptureFixture):
+    assert find_processes(environment=POD) is None
+    assert "JOB_COMPLETION_INDEX=2, but --num_processes is not given: this process runs alone" in caplog.text
+    caplog.clear()
+    assert find_processes(None, 1, None, POD) is None
+    assert not caplog.text
 
 
 def test_processes_that_share_files_need_no_address():

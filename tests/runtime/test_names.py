@@ -34,6 +34,8 @@ def test_markdown_holds_names_and_nothing_else():
 def test_a_spreadsheet_computes_nothing():
     row = ["=HYPERLINK(1)", "+1", "-0.5", "-a", "@b", "\tc", -1.5, "walking", None]
     told = csv_text([row, [BAD]])
+    assert "\x1b" not in told  # a terminal that shows the file is not commanded
+    assert r"walk\x1b[2J|" in told
     assert next(csv.reader(io.StringIO(told))) == [
         "'=HYPERLINK(1)", "+1", "-0.5", "'-a", "'@b", "'\tc", "-1.5", "walking", "",
     ]  # fmt: skip

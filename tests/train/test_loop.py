@@ -389,6 +389,28 @@ def test_divergence_names_its_step_and_spares_the_checkpoints(
         read_batch(tmp_path / "damaged.npz", task)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [
+        (object, "frames are of dtype object"),
+        (complex, "frames are of dtype complex128"),
+        (np.float32, "column 3 is nan"),
+    ],
+)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_what_no_motion_is_is_refused_in_every_split(
+    split: str, dtype: type, message: str, configure: Configure, dataset: Dataset, tmp_path: Path
+):
+    at = next(i for i, clip in enumerate(dataset.clips) if clip.split == split)
+    frames = dataset.clips[at].frames.astype(dtype)
+    frames[5, 3] = np.nan
+    clips = list(dataset.clips)
+    clips[at] = dataclasses.replace(clips[at], frames=frames)
+    with pytest.raises(UserError, match=rf"clip {split}/S.*: .*{message}"):
+        fit(configure(report_test=False), dataclasses.replace(dataset, clips=tuple(clips)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_batch_of_a_streamed_set_is_written_as_that_of_one_in_memory(
     configure: Configure, dataset: Dataset, tmp_path: Path
 ):

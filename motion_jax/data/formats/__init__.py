@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from motion_jax.data.finite import check_values
 from motion_jax.data.formats import acclaim, bva, bvh, c3d, htr, joint_positions, npz, text
 from motion_jax.data.formats._plugins import Registry
 from motion_jax.data.formats.format import Format, ReadOptions
@@ -79,6 +80,7 @@ def read_motion(
         raise UserError(f"{path}: {_no_rotations(form)} Motion is read from {_suffixes('read')}")
     _check_not_empty(path)
     motion = form.read(path, options)
+    check_values(motion.frames, str(path))
     return motion if fps is None else dataclasses.replace(motion, fps=float(fps))
 
 
@@ -91,6 +93,7 @@ def write_motion(motion: Motion, path: Path | str) -> None:
     check_written(path)
     path, write = Path(path), _form(Path(path)).write
     assert write is not None
+    check_values(motion.frames, str(path))  # what is written can be read
     with _draft_of(path) as draft:
         write(motion, draft)
 

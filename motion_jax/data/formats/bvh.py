@@ -19,6 +19,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from motion_jax.data.finite import LARGEST
 from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.formats._parsing.rows import decimal_comma, decode, fail, read_lines, read_rows
 from motion_jax.data.formats.format import Format, ReadOptions
@@ -40,7 +41,6 @@ _AXES = "XYZ"
 _SCALES = ("Xscale", "Yscale", "Zscale")  # which MotionBuilder and others add
 _CANONICAL = {word.upper(): word for word in (*CHANNELS, *_SCALES)}
 _COMMENT = (b"#", b"//")
-_LARGEST = float(np.finfo(np.float32).max)
 _HEAD_BYTES = 1 << 22  # the longest hierarchy
 _LISTED = 6
 _WORD = re.compile(r"[{}]|[^\s{}]+", re.ASCII)  # what bytes of another encoding mean is not known: they part no words
@@ -121,7 +121,9 @@ def _motion(
         comma = decimal_comma(value.encode())
         fail(path, line, f"Frame Time: {value[:32]!r}: it must be seconds from 1e-6 to 3600{comma}")
     columns, moving = sum(len(node.columns) for node in nodes), _any_moves(nodes)
-    numbers = read_rows(data[start:], line + 1, columns, path, width=3 + (6 if moving else 3) * len(nodes))
+    names = [f"{column} of {node.name}" for node in nodes for column in node.columns]
+    width = 3 + (6 if moving else 3) * len(nodes)
+    numbers = read_rows(data[start:], line + 1, columns, path, width, names)
     if len(numbers) < int(declared) and not data.endswith(b"\n"):
         fail(path, frames_line, f"Frames: {declared}, but {len(numbers)} rows follow, and the last has no line end: "
                                 f"the file is torn")  # fmt: skip
@@ -278,11 +280,13 @@ class _Words:
             self.fail(f"{word[:32]!r} where {wanted} must stand")
 
     def number(self, wanted: str) -> float:
-        """The next word as a number that float32 can hold."""
+        """The next word as a number that motion can have."""
         word = self.take(wanted)
         value = _value(word)
-        if abs(value) <= _LARGEST:
+        if abs(value) <= LARGEST:
             return value
+        if abs(value) > LARGEST:
+            self.fail(f"{word[:32]!r}: {wanted} must be within ±{LARGEST:.0f}")
         self.fail(f"{word[:32]!r} where {wanted} must stand{decimal_comma(word.encode())}")
 
     def fail(self, message: str) -> NoReturn:
@@ -318,7 +322,7 @@ def _read_line(words: _Words, word: str, draft: _Draft) -> None:
     if word == "OFFSET" and draft.offset is None:
         x, y, z = (words.number("OFFSET's three numbers") for _ in range(3))
         draft.offset = (x, y, z)
-    elif draft.offset is not None and draft.columns is None and not draft.turned and abs(_value(word)) <= _LARGEST:
+    elif draft.offset is not None and draft.columns is None and not draft.turned and abs(_value(word)) <= LARGEST:
         for _ in range(2):  # SOMA's rotation at rest, which its channels hold too
             words.number("OFFSET's six numbers")
         draft.turned = True

@@ -190,6 +190,7 @@ BROKEN_MOTION = {
     "bone missing": ("lfoot 10 -6 2\n", "", "amc:15: frame 2 has no line for bone 'lfoot'"),
     "frame missing": ("2\nroot", "3\nroot", "amc:10: frame 3 follows frame 1"),
     "too few values": ("larm 65 -47.5", "larm 65", "amc:14: '65': it must be 2 numbers, rz rx"),
+    "too large": ("lleg 40", "lleg 1e8", "amc:13: rx is '1e8': it must be a decimal number within ±16777216"),
     "no number": ("lleg 40", "lleg forty", "amc:13: rx is 'forty': it must be a decimal number"),
     "NaN": ("lleg 40", "lleg nan", "amc:13: rx is 'nan'"),
     "underscore": ("lleg 40", "lleg 4_0", "amc:13: rx is '4_0'"),

@@ -143,7 +143,7 @@ def test_the_frame_time_is_the_files(put, arm, tmp_path, seconds):
 def test_numbers_have_no_exponent(make, tmp_path):
     motion = make()
     motion.frames[0] = 1e-7
-    motion.frames[1] = -3e20
+    motion.frames[1] = -1.5e7
     motion.frames[1, 3:] = -0.0
     found = again(motion, tmp_path)
     body = (tmp_path / "again.bvh").read_text().partition("Frame Time")[2]

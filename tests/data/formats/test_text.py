@@ -129,3 +129,11 @@ def test_lengths_and_rate_are_those_that_the_reader_takes_for_granted(tmp_path):
     with pytest.raises(UserError, match=r"/h\.txt: 30 frames per second .*cmu's 120: .*--fps=120"):
         write_motion(slow, tmp_path / "h.txt")
     assert not (tmp_path / "h.txt").exists()
+
+
+def test_a_number_that_no_motion_has_is_named(tmp_path):
+    table = written(tmp_path, 117)
+    table[7, 4] = 1e30
+    write_expmap(tmp_path / "f.txt", table)
+    with pytest.raises(UserError, match=r"f\.txt: frame 7, column 4 is 1e\+30: must be within ±16777216"):
+        read_motion(tmp_path / "f.txt")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_jax.data.finite import LARGEST
 from motion_jax.data.formats._parsing.rows import decimal_comma, decode_name, fail, read_lines
 from motion_jax.errors import UserError
 
@@ -15,7 +16,7 @@ MAX_JOINTS = 1000  # a body with fingers and face has some hundred
 MAX_BYTES = 1 << 26  # the longest recordings of CMU have some 20 MB
 MAX_LINES = 1 << 22
 MAX_LINE = 1 << 16  # bytes; the widest line of these formats has a dozen words
-LARGEST = 1e9  # no length, angle or count of a recording is beyond it, and products of what is below stay finite
+MOST = 10**9  # no count of a recording is beyond it
 
 _SHOWN = 40  # characters of a word that an error repeats
 
@@ -33,7 +34,7 @@ class Line(NamedTuple):
         return UserError(f"{self.path}:{self.number}: {message}")
 
     def numbers(self, words: Sequence[str], names: Sequence[str]) -> list[float]:
-        """Finite numbers, one for each of `names`. Raises `UserError` on anything else."""
+        """Numbers that motion can have, one for each of `names`. Raises `UserError` on anything else."""
         if len(words) != len(names):
             raise self.error(f"{clip(' '.join(words))!r}: it must be {len(names)} numbers, {' '.join(names)}")
         try:
@@ -46,7 +47,7 @@ class Line(NamedTuple):
         return values
 
     def above(self, words: Sequence[str], name: str, least: float) -> float:
-        """One finite number of at least `least`. Raises `UserError`."""
+        """One such number of at least `least`. Raises `UserError`."""
         (value,) = self.numbers(words, (name,))
         if value < least:
             raise self.error(f"{name} is {clip(words[0])}: it must be at least {least:g}")
@@ -55,8 +56,8 @@ class Line(NamedTuple):
     def whole(self, words: Sequence[str], name: str, least: int = 1) -> int:
         """One whole number from `least` to a billion. Raises `UserError`."""
         word = " ".join(words)
-        if not (word.isascii() and word.isdigit() and len(word) < 19 and least <= int(word) <= LARGEST):
-            raise self.error(f"{name} is {clip(word)!r}: it must be a whole number from {least} to {LARGEST:g}")
+        if not (word.isascii() and word.isdigit() and len(word) < 19 and least <= int(word) <= MOST):
+            raise self.error(f"{name} is {clip(word)!r}: it must be a whole number from {least} to {MOST:g}")
         return int(word)
 
 
@@ -134,5 +135,5 @@ def _odd_number(words: Sequence[str], names: Sequence[str]) -> str:
             value = math.nan
         if not -LARGEST <= value <= LARGEST:
             comma = decimal_comma(word.encode())
-            return f"{name} is {clip(word)!r}: it must be a decimal number between {-LARGEST:g} and {LARGEST:g}{comma}"
+            return f"{name} is {clip(word)!r}: it must be a decimal number within ±{LARGEST:.0f}{comma}"
     return f"{clip(' '.join(words))!r}: it must be decimal numbers"

@@ -8,16 +8,17 @@ from __future__ import annotations
 import io
 import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 
+from motion_jax.data.finite import LARGEST
 from motion_jax.data.text_files import MAX_NUMBERS, plain_lines, read_bytes
 from motion_jax.errors import UserError
 
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
 _LINES = 1024  # parsed at once
 _TAIL_BYTES = 1 << 16
 _NUMBER_BYTES = 64  # no number is written longer
@@ -64,14 +65,19 @@ def decode_name(data: bytes) -> str:
 
 def decimal_comma(word: bytes) -> str:
     """What to add to an error where a number has a comma for its point."""
-    return "; with a decimal point, not a comma" if _NUMBER.fullmatch(word.replace(b",", b".", 1)) else ""
+    return (
+        "; with a decimal point, not a comma" if b"," in word and _NUMBER.fullmatch(word.replace(b",", b".", 1)) else ""
+    )
 
 
-def read_rows(body: bytes, first_line: int, columns: int, source: Path | str, width: int = 0) -> np.ndarray:
-    """Rows of `columns` finite numbers between white space, one a line: `[F, columns]` float64, F may be 0.
+def read_rows(
+    body: bytes, first_line: int, columns: int, source: Path | str, width: int = 0, names: Sequence[str] = ()
+) -> np.ndarray:
+    """Rows of `columns` numbers that motion can have, one a line: `[F, columns]` float64, F may be 0.
 
-    Blank lines are passed over. `first_line` is the number of the body's first. A row counts as `width` numbers, if it
-    will become more than its columns. Raises `UserError` with the line.
+    White space parts them. Blank lines are passed over. `first_line` is the number of the body's first. A row counts as
+    `width` numbers, if it will become more than its columns. `names` are the columns'. Raises `UserError` with the line
+    and the column.
     """
     longest = _NUMBER_BYTES * (columns + 4)
     reader, line = io.BytesIO(body), first_line
@@ -80,7 +86,7 @@ def read_rows(body: bytes, first_line: int, columns: int, source: Path | str, wi
         for number, content in enumerate(lines, line):
             if len(content) > longest:
                 fail(source, number, f"a line of more than {longest} bytes: it must hold {columns} numbers")
-        blocks.append(_rows(lines, line, columns, source))
+        blocks.append(_rows(lines, line, columns, source, names))
         line, numbers = line + len(lines), numbers + len(blocks[-1]) * width
         if numbers > MAX_NUMBERS:
             fail(source, line, f"more than {MAX_NUMBERS} numbers: the file must be cut into several")
@@ -98,7 +104,7 @@ def _check_tail(body: bytes, line: int, source: Path | str) -> None:
         fail(source, line, f"{found}: it must have {min(widths)} characters after its point like those above it")
 
 
-def _rows(lines: list[bytes], first_line: int, columns: int, source: Path | str) -> np.ndarray:
+def _rows(lines: list[bytes], first_line: int, columns: int, source: Path | str, names: Sequence[str]) -> np.ndarray:
     """What numpy reads of a few lines; where that is not what it must be, the first faulty line is named."""
     full = [line for line in lines if not line.isspace()]
     try:
@@ -107,19 +113,22 @@ def _rows(lines: list[bytes], first_line: int, columns: int, source: Path | str)
         rows = np.loadtxt([line.decode("ascii") for line in full], np.float64, comments=None, ndmin=2)
     except ValueError:  # UnicodeDecodeError is one
         rows = np.empty((0, 0))
-    if rows.shape != (len(full), columns) or not (np.abs(rows) <= _LARGEST).all():
-        _name_fault(lines, first_line, columns, source)
+    if rows.shape != (len(full), columns) or not (np.abs(rows) <= LARGEST).all():
+        _name_fault(lines, first_line, columns, source, names)
     return rows
 
 
-def _name_fault(lines: list[bytes], first_line: int, columns: int, source: Path | str) -> NoReturn:
+def _name_fault(
+    lines: list[bytes], first_line: int, columns: int, source: Path | str, names: Sequence[str]
+) -> NoReturn:
     for number, line in enumerate(lines, first_line):
         words = line.split()
         for column, word in enumerate(words, 1):
-            if not _NUMBER.fullmatch(word) or abs(float(word)) > _LARGEST:
+            if not _NUMBER.fullmatch(word) or abs(float(word)) > LARGEST:
                 shown = word[:32].decode("ascii", "backslashreplace")
-                allowed = f"it must be a decimal number, finite in float32{decimal_comma(word)}"
-                fail(source, number, f"number {column} is {shown!r}: {allowed}")
+                allowed = f"it must be a decimal number within ±{LARGEST:.0f}{decimal_comma(word)}"
+                name = f" ({names[column - 1]})" if column <= len(names) else ""
+                fail(source, number, f"number {column}{name} is {shown!r}: {allowed}")
         if words and len(words) != columns:
             fail(source, number, f"{len(words)} numbers: it must have {columns}, one for each channel")
     fail(source, first_line, f"this line or one of the next {len(lines)} is not {columns} numbers")
