@@ -195,8 +195,8 @@ class Forecasting:
 
         Raises:
             UserError: an unknown model, a loss that the frames do not have, a score that does not apply to the
-                skeleton, an augmentation that the body does not allow, no clips to train on, a clip too short, or in any
-                split a number that motion does not have.
+                skeleton, an augmentation that the body does not allow, no clips to train on, a clip too short, or a
+                number in any split that motion does not have.
         """
         check_names(experiment.eval)
         check_types(dataset.clips)
