@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ import numpy as np
 from motion_jax.data.expmap import write_expmap
 from motion_jax.data.formats import in_unit, read_motion, write_motion
 from motion_jax.data.prepared import read_prepared, write_dataset
-from motion_jax.errors import UserError
 from motion_jax.export.folder import write_export
 from motion_jax.inference.calibration import calibrate_run
 from motion_jax.inference.predictor import load_predictor
@@ -27,7 +26,7 @@ from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.log import MetricsLog
 from motion_jax.train.status import read_status
 from tests.faults.runs import Place, heard, predicted, serve, train
-from tests.faults.tally import Tally, compare
+from tests.faults.tally import Tally, compare, untold
 from tests.labelled_runs import motion_rows, write_run
 
 
@@ -77,19 +76,9 @@ def full_disk(place: Place, count: int, dice: random.Random, folder: Path) -> Ta
         with small_disk(folder / f"disk-{name}".replace(" ", "-"), 16) as disk:
             where = disk or folder / f"plain-{name}"
             where.mkdir(exist_ok=True)
-            try:
-                with heard():
-                    if disk:
-                        write(where)
-                    else:
-                        with _limited(8192):
-                            write(where)
-                failures.append(f"{name}: nothing was said")
-            except UserError as error:
-                if "\n" in str(error):
-                    failures.append(f"{name}: several lines: {error}")
-            except Exception as error:
-                failures.append(f"{name}: {type(error).__name__}: {error}")
+            with nullcontext() if disk else _limited(8192):
+                if wrong := untold(lambda write=write, where=where: write(where)):
+                    failures.append(f"{name}: {wrong}")
             if left := [path.name for path in where.glob("*") if path.name in ("text", "data", "export")]:
                 failures.append(f"{name}: left {left}")
     for number in range(count):
@@ -98,14 +87,8 @@ def full_disk(place: Place, count: int, dice: random.Random, folder: Path) -> Ta
             if disk is None:
                 failures.append("no file system could be mounted")
                 continue
-            try:
-                with heard():
-                    train(place, disk / "run")
-            except UserError as error:
-                if "\n" in str(error):
-                    failures.append(f"training: several lines: {error}")
-            except Exception as error:
-                failures.append(f"training: {type(error).__name__}: {error}")
+            if wrong := untold(lambda disk=disk: train(place, disk / "run"), must_fail=False):
+                failures.append(f"training: {wrong}")
             if (disk / "run").exists():
                 shutil.copytree(disk / "run", workdir)
         with heard():
@@ -232,14 +215,8 @@ def forbidden_folders(place: Place, count: int, dice: random.Random, folder: Pat
             "missing data": lambda: read_prepared(disk / "none"),
         }
         for name, act in writers.items():
-            try:
-                act()
-                failures.append(f"{name}: nothing was said")
-            except UserError as error:
-                if "\n" in str(error):
-                    failures.append(f"{name}: several lines")
-            except Exception as error:
-                failures.append(f"{name}: {type(error).__name__}: {error}")
+            if wrong := untold(act):
+                failures.append(f"{name}: {wrong}")
         readers: dict[str, Callable[[], object]] = {
             "predictor": lambda: predicted(disk / "run") == predicted(place.whole),
             "status": lambda: read_status(disk / "run").phase == "ended",

@@ -28,9 +28,9 @@ from motion_jax.train.log import read_metrics
 from motion_jax.train.replay import read_batch, replay
 from motion_jax.train.workdir import Workdir
 from tests.faults.damage import files_below
-from tests.faults.runs import STEPS, Place, heard, serve, train
+from tests.faults.runs import STEPS, Place, serve, train
 from tests.faults.stops import wait_for
-from tests.faults.tally import Tally, compare
+from tests.faults.tally import Tally, compare, untold
 
 
 def two_runs(place: Place, count: int, dice: random.Random, folder: Path) -> Tally:
@@ -93,15 +93,8 @@ def other_runs(place: Place, count: int, dice: random.Random, folder: Path) -> T
         "PRNG": with_other_draws,
     }
     for name, act in cases.items():
-        try:
-            with heard():
-                act()
-            failures.append(f"{name}: nothing was said")
-        except UserError as error:
-            if "\n" in str(error):
-                failures.append(f"{name}: several lines: {error}")
-        except Exception as error:
-            failures.append(f"{name}: {type(error).__name__}: {error}")
+        if wrong := untold(act):
+            failures.append(f"{name}: {wrong}")
     after = {name: (copy / name).read_bytes() for name in files_below(copy, ".")}
     if before != after:
         failures.append(f"changed: {[name for name in after if before.get(name) != after[name]]}")

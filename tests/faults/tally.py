@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.runs import Place, ending
+from motion_jax.errors import UserError
+from tests.faults.runs import Place, ending, heard
 from tests.training_server import Server
 
 
@@ -36,6 +37,18 @@ def compare(place: Place, workdir: Path) -> str:
         odd = [row for row in rows if row not in expected[2]] or [row for row in expected[2] if row not in rows]
         return f"other rows in the log: {odd[:1] or 'rows twice'}"
     return ""
+
+
+def untold(act: Callable[[], object], must_fail: bool = True) -> str:
+    """How a mistake was told otherwise than by a `UserError` of one line; empty if it was not."""
+    try:
+        with heard():
+            act()
+    except UserError as error:
+        return f"several lines: {error}" if "\n" in str(error) else ""
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing was said" if must_fail else ""
 
 
 def finish(place: Place, server: Server, workdir: Path) -> str:
