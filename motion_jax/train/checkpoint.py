@@ -84,8 +84,9 @@ class Checkpoints:
         """
         if step in self._manager.all_steps():
             return  # a resumed run is bitwise the same run: what lies there is what would be written
-        if joined():
-            state = jax.device_get(state)  # of several processes Orbax writes no array that one of them has alone
+        # of several processes Orbax writes no array that one of them has alone; and with each save of JAX's arrays,
+        # not of NumPy's, it asks TensorStore (0.1.86) for statistics whose Python objects are never freed
+        state = jax.device_get(state)
         record = json.loads(sealed({"leaves": _digest(state), "host": dict(host), "run": self._run}))
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(record))
         try:

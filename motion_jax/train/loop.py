@@ -22,6 +22,7 @@ from motion_jax.config import Experiment
 from motion_jax.errors import UserError
 from motion_jax.runtime import distributed
 from motion_jax.runtime.devices import data_mesh
+from motion_jax.runtime.memory import give_back_memory
 from motion_jax.runtime.uptime import seconds_since_start
 from motion_jax.train.checkpoint import Checkpoints
 from motion_jax.train.environment import environment
@@ -39,6 +40,9 @@ Callback = Callable[[int, Mapping[str, Any]], None]
 """Called at each report with the step and the report's row of metrics.jsonl."""
 Updates = Generator[tuple[TrainState, int], tuple[TrainState, StepMetrics], int]
 """Asks for K updates of a state, is sent what they made, and ends with the steps done."""
+
+_GIVE_BACK_EVERY_S = 60.0
+"""Between two times that memory is given back: each takes some milliseconds."""
 
 
 def train(
@@ -210,6 +214,7 @@ class _Run:
         self._begun = self._reported = time.monotonic()
         self._seconds_before = seconds_before
         self._saved: int | None = None  # the newest checkpoint's step
+        self._gave_back = float("-inf")  # when memory was given back to the system
 
     def __enter__(self) -> _Run:
         return self
@@ -502,6 +507,9 @@ class _Run:
         distributed.on_first(lambda: self._write_checkpoint(state))
         self._saved = self.step
         self._tell(TRAINING, saved_step=self.step, saved_time=time.time())
+        if time.monotonic() - self._gave_back >= _GIVE_BACK_EVERY_S:
+            give_back_memory()
+            self._gave_back = time.monotonic()
 
     def _write_checkpoint(self, state: TrainState) -> None:
         assert self._last
