@@ -77,10 +77,9 @@ class DataConfig:
     posture_range: float = 0.3  # "posture" adds N(0, p^2) standard deviations to a column, the same in all frames
     rest_range: float = 0.3  # "rest" turns joints' axes by N(0, r^2) rad about each of three, the same in all frames
     stride: int = 2  # keep rows 0, stride, 2 stride, ...
-    statistics: str = (
-        "martinez"  # mean and std over all rows; "learn_traj_dep": over the kept rows; "joints": one std a
-    )
-    # joint, of bodies whose axes may lie otherwise elsewhere
+    # mean and std over all rows; "learn_traj_dep": over the kept rows; "joints": one std a joint, for bodies whose axes
+    # may lie otherwise elsewhere
+    statistics: str = "martinez"
     one_hot: bool = True  # append the action, as the supervised models do
     validation: str = "auto"  # training subjects held out to choose checkpoints; "auto", "none" or names by commas
     skip_first_row: bool = False  # of training clips: CMU's begin with a T-pose; test windows stay the published ones
@@ -330,24 +329,19 @@ class TrainConfig:
     forcing_schedule: str = "constant"
     forcing_end: float = 0.0  # what linear, exponential and inverse_sigmoid fall to at the last step
     steps_per_dispatch: int = 10  # K
+    # the next three count updates; each is done at the end of the dispatch that reaches its number
     log_every: int = 100  # n: current loss
     report_every: int = 1_000  # m: averages, validation, SRNN errors
     checkpoint_every: int = 1_000
     keep_last: int = 2
     keep_best: bool = True  # needs data.validation
-    ema: float = (
-        0.0  # decay of the moving average of parameters that is measured and used; 0: the parameters themselves
-    )
+    ema: float = 0.0  # decay of the parameters' moving average, which is measured and used; 0: the parameters are
     score: str = "auto"  # the metric of the validation score; "auto": euler_error_rad, of positions mpjpe_mm
     score_mode: str = "both"  # its mode; "free_running": nothing one-step is measured
     patience: int = 0  # reports in a row without a better validation score that end the run; 0: none do
     report_test: bool = True  # whether reports measure test windows too; nothing reads that
-    max_skipped: int = (
-        100  # updates in a row whose loss or gradient is not finite, and which so are skipped; then it ends
-    )
-    prometheus: str = (
-        ""  # a file for Prometheus' node exporter (NAME.prom), written anew at every log line; empty: none
-    )
+    max_skipped: int = 100  # updates in a row that are skipped, their loss or gradient not finite, until it ends
+    prometheus: str = ""  # a file for Prometheus' node exporter (NAME.prom), written at every log line; empty: none
     refit: bool = False  # once validation has chosen the number of steps, train anew on all training clips
 
     def __post_init__(self) -> None:

@@ -113,6 +113,12 @@ class Progress:
         self._unfinished = False
         self._started = None
 
+    def leave_out(self, seconds: float) -> None:
+        """Of the pace: they went by between two updates, and were not for steps."""
+        if self._started:
+            begun, first = self._started
+            self._started = (begun + seconds, first)
+
     def close(self) -> None:
         """Ends the live line, so that what is printed next begins on its own."""
         if self._unfinished:

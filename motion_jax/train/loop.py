@@ -501,6 +501,7 @@ class _Run:
         self._log(state)
         if self._saved == self.step:
             return
+        begun = time.monotonic()
         if not is_finite(state):  # the gradients were, but the last update may have overflowed
             raise self._diverged(f"the state after step {self.step} is not finite")
         self._tell(SAVING)
@@ -510,6 +511,9 @@ class _Run:
         if time.monotonic() - self._gave_back >= _GIVE_BACK_EVERY_S:
             give_back_memory()
             self._gave_back = time.monotonic()
+        took = time.monotonic() - begun
+        self._reported += took
+        self._progress.leave_out(took)
 
     def _write_checkpoint(self, state: TrainState) -> None:
         assert self._last

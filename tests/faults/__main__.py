@@ -1,6 +1,7 @@
 """Disturbs small runs in every way that `cases.py` knows, and prints a table: so often tried, so often survived.
 
-    python -m tests.faults [--only=kill,flips] [--kills=50] [--minutes=30] [--scale=1.0] [--seed=0]
+    python -m tests.faults [--only=kill,flips] [--kills=50] [--minutes=30] [--save_every=1000]
+        [--scale=1.0] [--seed=0]
 
 Exit status 1 if anything was not survived; each such case is printed. As root it also mounts small file systems.
 """
@@ -14,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
@@ -21,6 +23,7 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
 import jax
 
 from tests.faults.cases import CASES
+from tests.faults.memory import SAVE_EVERY, flat_memory
 from tests.faults.runs import make_place
 
 
@@ -29,6 +32,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(CASES), help=f"of {', '.join(CASES)}")
     parser.add_argument("--kills", type=int, default=0, help="how many kill -9")
     parser.add_argument("--minutes", type=float, default=0.0, help="how long memory is watched")
+    parser.add_argument("--save_every", type=int, default=SAVE_EVERY, help="updates to a checkpoint meanwhile")
     parser.add_argument("--scale", type=float, default=1.0, help="of all counts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=None)
@@ -49,7 +53,8 @@ def main() -> None:
         where, begun = folder / name, time.monotonic()
         shutil.rmtree(where, ignore_errors=True)
         where.mkdir()
-        tally = case.fault(place, count, random.Random(options.seed), where)
+        fault = partial(flat_memory, save_every=options.save_every) if name == "memory" else case.fault
+        tally = fault(place, count, random.Random(options.seed), where)
         seconds = time.monotonic() - begun
         print(f"| {case.title} | {tally.tried} | {tally.survived} | {seconds:.0f} | {tally.note} |", flush=True)
         for failure in tally.failures:

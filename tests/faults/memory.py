@@ -15,7 +15,7 @@ from tests.faults.stops import read_quietly, wait_for
 from tests.faults.tally import Tally
 
 EVERY_S = 0.25  # between two samples
-SAVE_EVERY = 1000  # updates; a report every other time
+SAVE_EVERY = 1000  # updates, if nothing else is asked; a report every other time
 WARM_S = 300.0
 """Of a long run, which are not counted; of a shorter one the first third. Until then buffers and caches fill."""
 GROWTH_BYTES = 8 << 20
@@ -28,7 +28,7 @@ SAVE_BYTES = 64 << 10
 metrics to Python's objects, one a leaf of the state, are never freed."""
 
 
-def flat_memory(place: Place, count: int, dice: random.Random, folder: Path) -> Tally:
+def flat_memory(place: Place, count: int, dice: random.Random, folder: Path, save_every: int = SAVE_EVERY) -> Tally:
     """Trains for `count` seconds at full speed, with reports and checkpoints: the resident memory stays as it is.
 
     What counts is the median of the last tenth of the samples over that of the first tenth after warming up.
@@ -36,8 +36,8 @@ def flat_memory(place: Place, count: int, dice: random.Random, folder: Path) -> 
     del dice
     flags = [
         "--config.train.steps=1000000000",
-        "--config.train.report_every=2000",
-        f"--config.train.checkpoint_every={SAVE_EVERY}",
+        f"--config.train.report_every={2 * save_every}",
+        f"--config.train.checkpoint_every={save_every}",
     ]
     samples: list[tuple[float, int]] = []
     with closing(serve(place)) as server:
@@ -56,7 +56,7 @@ def flat_memory(place: Place, count: int, dice: random.Random, folder: Path) -> 
     warm = [size for at, size in samples if at >= min(WARM_S, count / 3)]
     tenth = max(1, len(warm) // 10)
     before, after = median(warm[:tenth]), median(warm[-tenth:])
-    saves = {row["step"] // SAVE_EVERY for row in rows}
+    saves = {row["step"] // save_every for row in rows}
     allowed = GROWTH_BYTES + SAVE_BYTES * len(saves) + STARTING_BYTES * (count <= WARM_S)
     note = (f"{count} s, {rows[-1]['step']} updates, {len(saves)} checkpoints: {before / 1e6:.1f} MB after warming up, "
             f"{after / 1e6:.1f} MB at the end, at most {max(warm) / 1e6:.1f} MB")  # fmt: skip

@@ -141,8 +141,8 @@ def test_live_progress_rewrites_one_line_and_ends_it():
 
 
 def test_pace_and_time_left(monkeypatch: pytest.MonkeyPatch):
-    """The clock starts at the first update, which waited for compilation, and again after a report."""
-    clock = iter([100.0, 102.0, 500.0, 500.5])
+    """The clock starts at the first update, which waited for compilation, and after a report; saves are left out."""
+    clock = iter([100.0, 102.0, 500.0, 500.75])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     monkeypatch.setattr(log_module, "memory_in_use", lambda: 412 * 2**20)
     stream = io.StringIO()
@@ -151,6 +151,7 @@ def test_pace_and_time_left(monkeypatch: pytest.MonkeyPatch):
     progress.update(30, 0.5, 0.1)  # 20 steps in 2 s; 970 to go: 97 s
     progress.say("report")
     progress.update(40, 0.5, 0.1)
+    progress.leave_out(0.25)
     progress.update(50, 0.5, 0.1)  # 10 steps in 0.5 s; 950 to go: 47.5 s
     first, second, _, third, fourth = stream.getvalue().splitlines()
     assert first.endswith("lr 0.1")
