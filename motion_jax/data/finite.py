@@ -45,6 +45,21 @@ def check_values(frames: np.ndarray, name: str) -> None:
     raise UserError(f"{name}: frame {row}, column {column} is {frames[row, column]:g}: must be within ±{LARGEST:.0f}")
 
 
+def real_numbers(array: np.ndarray, name: str) -> np.ndarray:
+    """`array`, of any shape, as float32.
+
+    Raises:
+        UserError: it holds no real numbers; or it names the first that is not finite or too large, by its index.
+    """
+    if array.dtype.kind not in "fiu":
+        raise UserError(f"{name} is of type {array.dtype}: must be real numbers")
+    low, high = (array.min(), array.max()) if array.size else (0.0, 0.0)
+    if low >= -LARGEST and high <= LARGEST:  # false for NaN, which min and max hand on
+        return array.astype(np.float32, copy=False)
+    index = tuple(int(i) for i in np.argwhere(~(np.abs(array) <= LARGEST))[0])
+    raise UserError(f"{name}{list(index)} is {array[index]}: every value must be finite, within ±{LARGEST:.0f}")
+
+
 def _check_type(frames: np.ndarray, name: str) -> None:
     if frames.dtype.kind not in "fiu":
         raise UserError(f"{name}: frames are of dtype {frames.dtype}: must be real numbers, such as float32")

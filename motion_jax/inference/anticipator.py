@@ -10,6 +10,7 @@ import numpy as np
 
 from motion_jax.anticipation import make
 from motion_jax.config import Experiment
+from motion_jax.data.finite import real_numbers
 from motion_jax.data.formats import Motion
 from motion_jax.data.labelled.modalities import inputs_of
 from motion_jax.data.labelled.sequences import Sequence
@@ -61,15 +62,13 @@ class TrainedAnticipator:
 
     def __call__(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         """Probabilities `[B, A, C]` of an array `[B, S, D_m]` a modality, normalised. Raises `UserError`."""
-        self._check(inputs)
-        return predict(self._probabilities, self.params, inputs)
+        return predict(self._probabilities, self.params, self._checked(inputs))
 
     def weights(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         """How much each modality counts, `[B, A, M]`, where model.fusion is "matt". Raises `UserError` elsewhere."""
         if self._weights is None:
             raise UserError("weights of modalities: only a network with model.fusion='matt' has them")
-        self._check(inputs)
-        return predict(self._weights, self.params, inputs)
+        return predict(self._weights, self.params, self._checked(inputs))
 
     def anticipate(self, motion: Motion, *, retargeted: bool = False) -> list[Coming]:
         """What would begin after a recording, by how long after it, the longest time first.
@@ -143,11 +142,13 @@ class TrainedAnticipator:
         needed = self.clock.encoding * self.clock.alpha
         return UserError(f"{sequence.source}: {len(arrays[0]) / self.space.fps:.2f} s long: {needed:g} s are needed")
 
-    def _check(self, inputs: tuple[np.ndarray | Array, ...]) -> None:
+    def _checked(self, inputs: tuple[np.ndarray | Array, ...]) -> tuple[np.ndarray, ...]:
         shapes = [list(np.shape(array)[1:]) for array in inputs]
         wanted = [[self.clock.steps, width] for width in self.space.widths]
         if shapes != wanted:
             raise UserError(f"inputs have shapes {shapes} behind the batch: must be {wanted}")
+        return tuple(real_numbers(np.asarray(array), modality.name)
+                     for array, modality in zip(inputs, self.space.modalities, strict=True))  # fmt: skip
 
 
 def load_anticipator(workdir: str | Path, checkpoint: str = "auto") -> TrainedAnticipator:

@@ -15,7 +15,7 @@ from absl import logging
 from jax.sharding import NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
-from motion_jax.data.finite import LARGEST
+from motion_jax.data.finite import real_numbers
 from motion_jax.data.formats import Motion
 from motion_jax.data.motion.root_heading import STEPS
 from motion_jax.data.positions import to_positions
@@ -328,7 +328,7 @@ class Predictor:
         is_angles = history.ndim in (2, 3) and history.size and history.shape[-1] == body.of_angles.columns
         if not (body.positions and is_angles and history.dtype.kind in "fiu"):
             return history
-        return to_positions(body, self._finite(history))
+        return to_positions(body, real_numbers(history, "history"))
 
     def _check(self, frames: np.ndarray) -> np.ndarray:
         columns = self.space.columns
@@ -336,18 +336,9 @@ class Predictor:
             raise UserError(f"history has shape {list(frames.shape)}: must be [F, {columns}] or [B, F, {columns}]")
         if frames.shape[-2] < self.source_length:
             raise UserError(f"history has {frames.shape[-2]} frames: the model reads the last {self.source_length}")
-        if not np.issubdtype(frames.dtype, np.number) or np.iscomplexobj(frames):
-            raise UserError(f"history is of type {frames.dtype}: must be real numbers")
         if frames.ndim == 3 and not len(frames):
             raise UserError("history holds no sequence: its first dimension is 0")
-        return self._finite(frames)
-
-    def _finite(self, frames: np.ndarray) -> np.ndarray:
-        low, high = frames.min(), frames.max()
-        if low >= -LARGEST and high <= LARGEST:  # false for NaN, which min and max hand on
-            return frames.astype(np.float32, copy=False)
-        index = tuple(int(i) for i in np.argwhere(~(np.abs(frames) <= LARGEST))[0])
-        raise UserError(f"history{list(index)} is {frames[index]}: every value must be finite, within ±{LARGEST:.0f}")
+        return real_numbers(frames, "history")
 
     def check_differences(self, history: np.ndarray) -> None:
         """Raises `UserError`, or warns, where the root of `[B, S, D]` does not hold the steps that it reads."""

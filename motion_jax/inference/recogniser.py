@@ -10,6 +10,7 @@ import numpy as np
 from absl import logging
 
 from motion_jax.config import Experiment
+from motion_jax.data.finite import real_numbers
 from motion_jax.data.formats import Motion
 from motion_jax.data.labelled.modalities import inputs_of, kind_of
 from motion_jax.data.labelled.sequences import Sequence
@@ -107,13 +108,13 @@ class Recogniser:
             mask: `[B, T]`, 1 for frames and 0 for padding at the end; None: all are frames.
 
         Raises:
-            UserError: a wrong shape.
+            UserError: a wrong shape, or what is not finite.
         """
-        frames = np.asarray(frames, np.float32)
+        frames = np.asarray(frames)
         if frames.ndim != 3 or frames.shape[-1] != self.space.width or not frames.size:
             raise UserError(f"frames have shape {list(frames.shape)}: must be [B, T, {self.space.width}]")
         mask = np.ones(frames.shape[:2], np.float32) if mask is None else np.asarray(mask, np.float32)
-        return np.asarray(self._probabilities(self.params, frames, mask))
+        return np.asarray(self._probabilities(self.params, real_numbers(frames, "frames"), mask))
 
     def inputs(self, sequence: Sequence) -> np.ndarray:
         """`[F, D]`: a sequence at `recorded_fps` as the network reads it.

@@ -149,6 +149,9 @@ def test_a_run_sees_signs_where_there_are_any(tmp_path):
     np.testing.assert_allclose(reports[CHANCE].metrics["top1"], 1 / 4)
     assert reports["RU-LSTM"].left_out == 5
     seen = observe(dataset.split("test"), run.clock, run.space, LABELS, FPS)
+    signs, noise = seen.inputs
+    with pytest.raises(UserError, match=r"noise\[0, 0, 0\] is nan: every value must be finite"):
+        run((signs, np.full_like(noise, np.nan)))
     weights = run.weights(seen.inputs)
     assert weights[..., 0].mean() > weights[..., 1].mean()  # signs count for more than noise
     one = dataset.split("test")[0]

@@ -230,7 +230,10 @@ def test_a_run_is_measured_recorded_resumed_and_opened(dataset: LabelledSet, tmp
     assert recogniser.space.classes == CLASSES
     assert recogniser.step == 6
     test = dataset.split("test")[0]
-    assert recogniser(recogniser.inputs(test)[None]).shape == (1, 3)
+    inputs = recogniser.inputs(test)[None]
+    assert recogniser(inputs).shape == (1, 3)
+    with pytest.raises(UserError, match=r"frames\[0, 0, 0\] is nan: every value must be finite"):
+        recogniser(np.full_like(inputs, np.nan))
 
 
 def test_what_cannot_be_trained_is_named(dataset: LabelledSet):
@@ -243,3 +246,25 @@ def test_what_cannot_be_trained_is_named(dataset: LabelledSet):
     few = dataclasses.replace(dataset, sequences=(short, *dataset.sequences))
     with pytest.raises(UserError, match=r"0-0-9: its segment of frames 3 to 4 has no frame left"):
         Recognition.of(make_experiment(**{"labels.frame_step": 2}), few)
+
+
+NO_MOTION = {
+    "nan": (np.nan, "frame 4, column 1 is nan"),
+    "too large": (1e30, "frame 4, column 1 is 1e"),
+    "text": ("x", "frames are of dtype object"),
+    "complex": (1j, "frames are of dtype complex"),
+}
+
+
+@pytest.mark.parametrize(("value", "said"), NO_MOTION.values(), ids=NO_MOTION)
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_arrays_that_are_no_motion_are_refused(dataset: LabelledSet, split: str, value: object, said: str):
+    index = next(i for i, sequence in enumerate(dataset.sequences) if sequence.split == split)
+    broken = dataset.sequences[index]
+    name, array = next(iter(broken.arrays.items()))
+    array = array.astype(object if isinstance(value, str) else np.result_type(array, type(value)))
+    array[4, 1] = value
+    sequences = list(dataset.sequences)
+    sequences[index] = dataclasses.replace(broken, arrays={**broken.arrays, name: array})
+    with pytest.raises(UserError, match=f"^{broken.source}: {name}: {said}"):
+        Recognition.of(make_experiment(), dataclasses.replace(dataset, sequences=tuple(sequences)))

@@ -7,6 +7,7 @@ from collections.abc import Sequence as Several
 import numpy as np
 
 from motion_jax.config import MODALITIES, LabelsConfig
+from motion_jax.data.finite import check_values
 from motion_jax.data.labelled.preprocess import preprocess
 from motion_jax.data.labelled.sequences import LabelledSet, Sequence
 from motion_jax.data.labelled.space import LabelSpace, Modality
@@ -99,8 +100,9 @@ def raw_inputs(
     as they are.
 
     Raises:
-        UserError: an array is missing, or has not the columns that `widths` says of each modality, in the order of
-            `labels.inputs`; None: that of positions must fit the body, any other may have any.
+        UserError: an array is missing, holds what is no number that motion can have, or has not the columns that
+            `widths` says of each modality, in the order of `labels.inputs`; None: that of positions must fit the body,
+            any other may have any.
     """
     check_arrays(sequence, labels.input_names, _widths(labels, skeleton, bodies) if widths is None else widths)
     found = []
@@ -108,6 +110,7 @@ def raw_inputs(
     for name in labels.input_names:
         source = "positions" if name == "velocities" else name
         array = sequence.arrays[source]
+        check_values(np.asarray(array), f"{sequence.source}: {source}")
         if source == "positions" and skeleton is not None:
             places = preprocess(array, skeleton, bodies, labels) if places is None else places
             array = places
