@@ -41,8 +41,8 @@ Callback = Callable[[int, Mapping[str, Any]], None]
 Updates = Generator[tuple[TrainState, int], tuple[TrainState, StepMetrics], int]
 """Asks for K updates of a state, is sent what they made, and ends with the steps done."""
 
-_GIVE_BACK_EVERY_S = 60.0
-"""Between two times that memory is given back: each takes some milliseconds."""
+_GIVE_BACK_EVERY_S = 5.0
+"""At least between two times that memory is given back after a save: each takes some milliseconds."""
 
 
 def train(

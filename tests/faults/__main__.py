@@ -1,6 +1,6 @@
 """Disturbs small runs in every way that `cases.py` knows, and prints a table: so often tried, so often survived.
 
-    python -m tests.faults [--only=kill,flips] [--kills=50] [--minutes=30] [--save_every=1000]
+    python -m tests.faults [--only=kill,flips] [--kills=50] [--minutes=30] [--save_every=20000]
         [--scale=1.0] [--seed=0]
 
 Exit status 1 if anything was not survived; each such case is printed. As root it also mounts small file systems.
