@@ -31,10 +31,11 @@ from absl import flags, logging
 
 from motion_jax.commands import cli
 from motion_jax.commands.labelled import LABELLED_TASKS
-from motion_jax.commands.outputs import check_outputs, tables_of
+from motion_jax.commands.outputs import check_outputs
 from motion_jax.config import MODES, DataConfig, Experiment
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.labelled.open import open_labelled
+from motion_jax.data.labelled.segments import table_files
 from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.positions import represented
@@ -150,7 +151,7 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
     if _PLOT.value and task.draw is None:
         raise UserError(f"--plot={_PLOT.value}: there is no picture of {name}")
     runs = open_runs(folders, _CHECKPOINT.value, task.load)
-    on_first(lambda: _check_outputs([path for run in runs for path in tables_of(run.experiment.labels.table)]))
+    on_first(lambda: _check_outputs([path for run in runs for path in table_files(run.experiment.labels.table)]))
     leave_out = not _INDEX.value and not all(is_named(folder) for folder in folders)
     groups: dict[str, list[Any]] = {}
     sets: dict[str, LabelledSet] = {}

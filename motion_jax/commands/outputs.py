@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.files import check_writable
 
 RECORDS = frozenset(
     ("config.json", "space.json", "metrics.jsonl", "status.json", "radii.json", "manifest.json", "labelled.json",
@@ -37,11 +37,6 @@ def check_outputs(outputs: Mapping[str, str | Path], read: Iterable[str | Path] 
             raise UserError(f"--{flag}={path}: {taken[place]}: give another name")
         taken[place] = f"is what --{flag} names too"
         check_writable(path)
-
-
-def tables_of(labels_table: str) -> list[Path]:
-    """The files of `labels.table`."""
-    return [user_path(name.strip()) for name in labels_table.split(",") if name.strip()]
 
 
 def _resolved(path: str | Path) -> Path:

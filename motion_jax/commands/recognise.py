@@ -21,11 +21,12 @@ from pathlib import Path
 from absl import flags
 
 from motion_jax.commands import cli
-from motion_jax.commands.outputs import check_outputs, tables_of
+from motion_jax.commands.outputs import check_outputs
 from motion_jax.data.datasets import find_dataset
 from motion_jax.data.formats import FORMATS
 from motion_jax.data.input_files import find_inputs
 from motion_jax.data.labelled.one_file import is_one, suffixes
+from motion_jax.data.labelled.segments import table_files
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Label, Recogniser, load_recogniser
@@ -60,7 +61,7 @@ def main(_: list[str]) -> None:
     recogniser.hop(size, _HOP.value, "--hop")
     name = recogniser.experiment.data.name
     inputs = find_inputs(_INPUT.value, tuple(dict.fromkeys((*suffixes(name), *READABLE))))
-    check_outputs(outputs, [*inputs.files, *tables_of(recogniser.experiment.labels.table)])
+    check_outputs(outputs, [*inputs.files, *table_files(recogniser.experiment.labels.table)])
     _check_read(recogniser, inputs.files)
     found: dict[Path, list[Label]] = {}
     failed = 0

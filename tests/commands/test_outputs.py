@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from motion_jax.commands.outputs import check_outputs, tables_of
+from motion_jax.commands.outputs import check_outputs
+from motion_jax.data.labelled.segments import table_files
 from motion_jax.errors import UserError
 
 
@@ -26,7 +27,7 @@ def test_neither_inputs_nor_records_nor_each_other(tmp_path: Path, monkeypatch: 
         ({"json": "run"}, "run: is a folder"),
     ):
         with pytest.raises(UserError, match=re.escape(told)):
-            check_outputs(outputs, tables_of("labels.csv, more.csv"))
+            check_outputs(outputs, table_files("labels.csv, more.csv"))
     check_outputs({"csv": "new/found.csv", "json": "", "plot": "config.json"}, [table])
     assert (table.read_text(), record.read_text()) == ("kept", "kept")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv", "link.csv", "new", "run"]

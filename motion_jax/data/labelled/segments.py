@@ -51,6 +51,11 @@ class Length(NamedTuple):
     lead: int = 0  # frames at the rate of the data set that its sequence lacks at the beginning
 
 
+def table_files(paths: str) -> list[Path]:
+    """The files that `labels.table` names, separated by commas."""
+    return [user_path(name.strip()) for name in paths.split(",") if name.strip()]
+
+
 def read_tables(paths: str) -> tuple[list[Row], str]:
     """Every row of one or several tables, separated by commas, and the sha256 of their content.
 
@@ -59,10 +64,9 @@ def read_tables(paths: str) -> tuple[list[Row], str]:
     Raises:
         UserError: a table cannot be read, is empty, lacks a column, or a cell is not what it must be.
     """
-    names = [name.strip() for name in paths.split(",") if name.strip()]
+    files = table_files(paths)
     rows, digests = [], []
-    for name in names:
-        path = user_path(name)
+    for path in files:
         content, digest = read_bytes(path)
         digests.append(digest)
         try:
@@ -70,7 +74,7 @@ def read_tables(paths: str) -> tuple[list[Row], str]:
         except UnicodeDecodeError:
             raise UserError(f"{path}: must be text in UTF-8") from None
         named = next((split for start, split in _SPLITS.items() if path.stem.lower().startswith(start)), "")
-        rows += _read(path, text, named if len(names) > 1 else "")
+        rows += _read(path, text, named if len(files) > 1 else "")
     return rows, hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
