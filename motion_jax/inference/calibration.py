@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
@@ -24,16 +23,13 @@ from motion_jax.evaluation.conformal import (
     radii_of,
 )
 from motion_jax.evaluation.evaluate import Selection, predict_windows, through_space
-from motion_jax.runtime.files import read_file, write_text
+from motion_jax.inference.predictor import Predictor, load_predictor
+from motion_jax.runtime.files import write_text
 from motion_jax.train.checkpoint import params_hash
 from motion_jax.train.workdir import Workdir
 from motion_jax.types import Clip, Dataset
 
-if TYPE_CHECKING:
-    from motion_jax.inference.predictor import Predictor
-
 WINDOWS = 2048
-HOW = "motion-jax calibrate --workdir={} makes them, from the recordings that were held out (data.validation)"
 
 
 def calibrate(
@@ -151,29 +147,8 @@ def calibrate_run(
     return radii
 
 
-def read_radii(folder: Workdir, weights: str) -> Radii:
-    """The radii in a run's folder.
-
-    Raises:
-        UserError: there are none, they are damaged, or those of other parameters; the message says how to make them.
-    """
-    how = HOW.format(folder.path)
-    try:
-        text = read_file(folder.radii).decode()
-    except FileNotFoundError:
-        raise UserError(f"--workdir={folder.path}: has no radii: {how}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{folder.radii}: cannot be read: {error}; {how}") from None
-    radii = Radii.from_json(text, str(folder.radii))
-    if radii.weights != weights:
-        raise UserError(f"{folder.radii}: of other parameters than this checkpoint's: {how}")
-    return radii
-
-
 def _measured(predictor: Predictor) -> tuple[Predictor, str]:
     """Whose errors are measured, and what must be said of it."""
-    from motion_jax.inference.predictor import load_predictor  # which reads radii
-
     if predictor.workdir is None or not Workdir(predictor.workdir).selection.is_dir():
         return predictor, ""
     before = load_predictor(Workdir(predictor.workdir).selection)

@@ -22,9 +22,9 @@ from motion_jax.data.positions import to_positions
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii, joint_places
 from motion_jax.inference import continuation
-from motion_jax.inference.calibration import read_radii
 from motion_jax.inference.forecast import Forecast
 from motion_jax.inference.measure import check_scale, make_measure
+from motion_jax.inference.radii import read_radii
 from motion_jax.inference.restore import check_checkpoint, read_run, restore_params
 from motion_jax.models import make
 from motion_jax.models.raw import prepare_params, raw_predict

@@ -157,7 +157,7 @@ def test_radii_are_kept_with_the_run_and_refused_for_other_parameters(tmp_path: 
 def test_a_run_fitted_anew_on_all_data_has_the_radii_of_the_one_before(tmp_path: Path, space, dataset, monkeypatch):
     run, before = run_of(space, tmp_path, seed=1), run_of(space, tmp_path / "selection")
     (tmp_path / "selection").mkdir()
-    monkeypatch.setattr("motion_jax.inference.predictor.load_predictor", {before.workdir: before}.get)
+    monkeypatch.setattr("motion_jax.inference.calibration.load_predictor", {before.workdir: before}.get)
     radii = calibrate_run(run, windows=60, dataset=dataset)
     assert "the run in selection/" in radii.note
     np.testing.assert_allclose(radii.radius, calibrate(before, dataset, windows=60).radius)
