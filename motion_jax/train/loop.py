@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
+from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -203,7 +204,7 @@ class _Run:
         self._last = self._best = self._status = None
         distributed.on_first(self._open_folder)
         self._pending: list[StepMetrics] = []  # on the device: reading them would wait for it
-        self._losses: list[np.ndarray] = []  # since the last report; nan where the update was skipped
+        self._losses = array("f")  # since the last report; nan where the update was skipped
         self._skipped = 0  # updates
         self._in_a_row = 0  # of them, up to now
         self._best_score = float("inf")
@@ -373,9 +374,8 @@ class _Run:
 
     def _remembered(self) -> dict[str, Any]:
         """What the loop remembers beside the state, in plain values."""
-        losses = np.concatenate([np.zeros(0, np.float32), *self._losses])
         return {
-            "losses": base64.b64encode(losses.tobytes()).decode(),
+            "losses": base64.b64encode(self._losses).decode(),
             "seconds": time.monotonic() - self._reported,
             "report_due": self._report_due,
             "skipped": self._skipped,
@@ -387,7 +387,7 @@ class _Run:
 
     def _recall(self, host: Mapping[str, Any]) -> None:
         """Takes over what `_remembered` told."""
-        self._losses = [np.frombuffer(base64.b64decode(host["losses"]), np.float32)]
+        self._losses = array("f", base64.b64decode(host["losses"]))
         self._skipped, self._in_a_row = host["skipped"], host["skipped_in_a_row"]
         self._best_step, self._waited = host["best_step"], host["waited"]
         self._best_score = float("inf") if host["best_score"] is None else host["best_score"]
@@ -398,7 +398,7 @@ class _Run:
         """The report that was due when the state was saved, if it came to its end afterwards."""
         for row in rows if self._report_due else ():
             if row["kind"] == "report" and row["step"] == self.step:
-                self._report_due, self._losses, self._reported = False, [], time.monotonic()
+                self._report_due, self._losses, self._reported = False, array("f"), time.monotonic()
                 if SCORE in row:
                     self._is_best(row["step"], row[SCORE])
 
@@ -432,7 +432,7 @@ class _Run:
             return
         loss, norm, skipped = (np.concatenate(parts) for parts in zip(*jax.device_get(self._pending), strict=True))
         self._pending = []
-        self._losses.append(np.where(skipped, np.nan, loss).astype(np.float32))
+        self._losses.frombytes(np.where(skipped, np.nan, loss).astype(np.float32).tobytes())
         self._skipped += int(skipped.sum())
         good = np.flatnonzero(~skipped)
         self._in_a_row = len(skipped) - 1 - int(good[-1]) if len(good) else self._in_a_row + len(skipped)
@@ -465,7 +465,7 @@ class _Run:
         self._progress.status(f"step {self.step}: measuring ...")
         self._tell(MEASURING)
         seconds = time.monotonic() - self._reported
-        losses = np.concatenate(self._losses)
+        losses = np.array(self._losses)
         learned = losses[~np.isnan(losses)]
         with self._at_once():  # the state is saved, and whoever resumes makes the report
             measured = self._task.measure(distributed.on_this_process(state.averaged), self.step)
@@ -475,7 +475,7 @@ class _Run:
             "mean_loss": float(learned.mean(dtype=np.float64)) if len(learned) else float("nan"),
             **measured,
         }
-        self._losses = []
+        self._losses = array("f")
         if SCORE in row:
             row[SCORE] = distributed.share_json(row[SCORE])
         if SCORE in row and self._is_best(self.step, row[SCORE]):
