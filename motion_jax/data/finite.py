@@ -8,9 +8,10 @@ import numpy as np
 
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
+from motion_jax.skeletons.skeleton import LARGEST_MM
 from motion_jax.types import Clip
 
-LARGEST = 2.0**24  # beyond it float32 has no halves: no angle and no length in mm is meant so
+LARGEST = LARGEST_MM  # of a bone, and of any number of a frame: no angle and no length in mm is meant so
 
 
 def check_clips(clips: Iterable[Clip]) -> None:
