@@ -25,9 +25,9 @@ def test_what_is_no_unit_is_named_by_its_value(unit):
     shown = repr(unit) if isinstance(unit, str) else f"{unit:g}"
     message = re.escape(f"unit_mm={shown}: it must be a number of mm from 0.001 to 1000000")
     with pytest.raises(UserError, match=message):
-        check_unit(unit, "--unit_mm")
+        check_unit(unit, "--unit_mm")  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match=f"^{message}"):  # before the folder is looked for
-        read_folder("nowhere", MotionFiles(unit_mm=unit))
+        read_folder("nowhere", MotionFiles(unit_mm=unit))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_body_beyond_the_bound_is_told_with_its_file_and_joint(put, arm, tmp_path):
@@ -47,6 +47,6 @@ def test_a_body_beyond_the_bound_is_told_with_its_file_and_joint(put, arm, tmp_p
         ("translation_mm", 1e30, r"a\.npz: translation_mm=1e\+30: it must be a number of mm"),
         ("offsets", arrays["offsets"] + 1e30, r"a\.npz: skeleton f: offsets of joint .* are \[1e\+30, "),
     ):
-        np.savez(tmp_path / "a.npz", **arrays | {name: np.array(value)})
+        np.savez(tmp_path / "a.npz", **arrays | {name: np.array(value)})  # pyright: ignore[reportArgumentType]
         with pytest.raises(UserError, match=message):
             read_motion(tmp_path / "a.npz")
