@@ -43,6 +43,7 @@ from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.data.motion.report import describe_markers, describe_motion
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.rig import find_rig, to_canonical
+from motion_jax.data.motion.units import check_unit
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.skeletons.joint_map import map_joints
@@ -109,9 +110,9 @@ def main(_: list[str]) -> None:
 def _check_flags() -> None:
     if not _OUTPUT.value and not _REPORT.value:
         raise UserError("--output is missing: name the file to write, or --report")
-    for name, flag in (("fps", _FPS), ("output_unit_mm", _OUTPUT_UNIT), ("unit_mm", _UNIT)):
-        if flag.value is not None and not 0 < flag.value < float("inf"):
-            raise UserError(f"--{name}={flag.value:g}: it must be a finite number above 0")
+    check_rate(_FPS.value, "--fps")
+    check_unit(_OUTPUT_UNIT.value, "--output_unit_mm")
+    check_unit(_UNIT.value, "--unit_mm")
     if _JOINT_MAP.value and not _BODY.value:
         raise UserError(f"--joint_map={_JOINT_MAP.value}: nothing reads it without --body=body22")
     check_rate(_INPUT_FPS.value, "--input_fps")

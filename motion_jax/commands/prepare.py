@@ -41,6 +41,7 @@ from motion_jax.data.labelled.sequences import LabelledSet
 from motion_jax.data.labelled.summary import describe_labelled
 from motion_jax.data.layouts import Layout
 from motion_jax.data.motion.rates import check_rate
+from motion_jax.data.motion.units import check_unit
 from motion_jax.data.prepared import check_target, is_prepared, read_manifest, write_dataset
 from motion_jax.data.splits import WAYS
 from motion_jax.data.summary import describe
@@ -75,7 +76,7 @@ _FPS = flags.DEFINE_float(
     "Frames per second of the data set: 50, of which training keeps every second; with --body 25, all kept.",
 )
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the recordings, where files do not say them.")
-_UNIT = flags.DEFINE_float("unit_mm", None, "mm to a unit of length, where files do not say it.", lower_bound=1e-9)
+_UNIT = flags.DEFINE_float("unit_mm", None, "mm to a unit of length, where files do not say it.")
 _SKELETON = cli.define_path("skeleton", None, "A motion file with the body for all; none: that of most files.")
 _BODY = flags.DEFINE_enum("body", None, ("body22",), "Put all humanoid bodies on the canonical one.")
 _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names for --body: rig,joint,names,checked.")
@@ -191,6 +192,7 @@ def _check_flags(spec: DatasetSpec) -> Path:
         raise UserError(f"--workers={_WORKERS.value}: it is for folders of recordings, not --dataset={spec.name}")
     check_rate(_FPS.value, "--fps")
     check_rate(_INPUT_FPS.value, "--input_fps")
+    check_unit(_UNIT.value, "--unit_mm")
     return out
 
 

@@ -24,12 +24,13 @@ from motion_jax.data.frame_cuts import Cuts, find_frame_cuts, read_frame_cuts
 from motion_jax.data.layouts import choose_actions
 from motion_jax.data.motion.merge_root import fit_root
 from motion_jax.data.motion.motion import moving_joints, positions
-from motion_jax.data.motion.rates import nominal_rate
+from motion_jax.data.motion.rates import check_rate, nominal_rate
 from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.retarget import retarget
 from motion_jax.data.motion.rig import find_rig, to_canonical
 from motion_jax.data.motion.root_forms import from_absolute, unwrap_rows
 from motion_jax.data.motion.rotations_np import quaternion_from_rotvec
+from motion_jax.data.motion.units import check_unit
 from motion_jax.data.path_pattern import ParsedPath, parse_paths
 from motion_jax.data.readers import Readers, usual_readers
 from motion_jax.data.recordings import find_recordings
@@ -101,6 +102,9 @@ def read_folder(
     root, files = user_path(root), files or MotionFiles()
     if files.root not in FOLDER_ROOTS:
         raise UserError(f"--root={files.root}: must be one of {', '.join(FOLDER_ROOTS)}")
+    check_rate(files.fps, "fps", required=True)
+    check_rate(files.input_fps, "input_fps")
+    check_unit(files.unit_mm)
     options = _Options(root, files, shortest, strict)
     paths, findings = find_recordings(root, files.exclude, strict, companions=(files.cuts,) if files.cuts else ())
     named, unfit = parse_paths(root, paths, files.pattern)

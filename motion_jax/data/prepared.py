@@ -11,6 +11,7 @@ import numpy as np
 
 from motion_jax.data.findings import Finding
 from motion_jax.data.finite import check_clips
+from motion_jax.data.motion.rates import check_rate
 from motion_jax.data.prepared_folder import Kind, map_rows, write_rows
 from motion_jax.data.temp_frame_file import release_pages
 from motion_jax.errors import UserError
@@ -71,7 +72,8 @@ class Manifest:
         return KIND.parse(text, source, lambda fields: _manifest_of(fields, source))
 
     def check(self, source: str) -> None:
-        """Raises `UserError` unless clips follow one another without gaps, each of a known split and action."""
+        """Raises `UserError` unless it has a frame rate, and clips without gaps, each of a known split and action."""
+        check_rate(self.fps, f"{source}: fps", required=True)
         offset = 0
         for clip in self.clips:
             known = clip.split in ("train", "test") and clip.action in self.actions
@@ -143,12 +145,13 @@ def write_dataset(
         split: how the test was chosen, in a sentence, kept as a record.
 
     Raises:
-        UserError: there are no clips, a number in one is not finite or too large, other things lie in `folder`, or it
-            cannot be written.
+        UserError: there are no clips, `fps` is not a finite number above 0, a number in a clip is not finite or too
+            large, other things lie in `folder`, or it cannot be written.
     """
     folder = user_path(folder).absolute()
     if not dataset.clips:
         raise UserError(f"{folder}: data set {dataset.name!r} has no clips to write")
+    check_rate(dataset.fps, f"{folder}: data set {dataset.name!r}: fps", required=True)
     check_target(folder)
     with written_folder(folder) as draft:
         shape = (sum(len(clip.frames) for clip in dataset.clips), dataset.clips[0].frames.shape[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from motion_jax.data.finite import as_array
 from motion_jax.errors import UserError
 from motion_jax.evaluation.conformal import Radii
 from motion_jax.export.card import CARD, RADII, Card, read_card
@@ -16,6 +17,7 @@ from motion_jax.export.models import exportable
 from motion_jax.export.packages import check_installed
 from motion_jax.export.program import Input, specs
 from motion_jax.inference.load import Trained
+from motion_jax.inference.recogniser import check_mask
 from motion_jax.types import Array
 
 FILE = "model.stablehlo"
@@ -130,11 +132,11 @@ def _checked(card: Card, arrays: tuple) -> list[np.ndarray]:
     names = [known.name for known in card.inputs]
     if len(arrays) != len(names):
         raise UserError(f"{len(arrays)} arrays: the model reads {len(names)}: {', '.join(names)}")
-    given = [np.asarray(array) for array in arrays]
-    for known, array in zip(card.inputs, given, strict=True):
+    forms = [", ".join(("B", *map(str, known.shape))) for known in card.inputs]
+    given = [as_array(array, name, f"[{form}]") for array, name, form in zip(arrays, names, forms, strict=True)]
+    for known, array, form in zip(card.inputs, given, forms, strict=True):
         wanted, kind = (len(given[0]) if given[0].ndim else 0, *known.shape), np.dtype(known.dtype)
         if array.shape != wanted or not wanted[0] or not np.can_cast(array.dtype, kind, "same_kind"):
-            form = ", ".join(("B", *map(str, known.shape)))
             raise UserError(f"{known.name}: {array.dtype} {list(array.shape)}: must be {kind} [{form}], of one B >= 1")
     if card.actions and ((given[1] < -1) | (given[1] >= len(card.actions))).any():
         raise UserError(f"action: {given[1].tolist()}: must be -1 (unknown) or below {len(card.actions)}")
@@ -144,11 +146,5 @@ def _checked(card: Card, arrays: tuple) -> list[np.ndarray]:
         if not np.isfinite(array).all():
             raise UserError(f"{name}: every value must be finite in float32")
     if card.task == "recognition":
-        _check_mask(given[1])
+        check_mask(given[1])
     return given
-
-
-def _check_mask(mask: np.ndarray) -> None:
-    """Raises `UserError` unless padding stands at the end of each row."""
-    if not (np.isin(mask, (0, 1)).all() and (mask[:, 0] == 1).all() and (np.diff(mask, axis=1) <= 0).all()):
-        raise UserError("mask: must be 1 for frames and then 0 for padding, with one frame at least in each row")

@@ -10,7 +10,7 @@ import numpy as np
 
 from motion_jax.anticipation import make
 from motion_jax.config import Experiment
-from motion_jax.data.finite import real_numbers
+from motion_jax.data.finite import as_array, real_numbers
 from motion_jax.data.formats import Motion
 from motion_jax.data.labelled.modalities import inputs_of
 from motion_jax.data.labelled.sequences import Sequence
@@ -143,12 +143,20 @@ class TrainedAnticipator:
         return UserError(f"{sequence.source}: {len(arrays[0]) / self.space.fps:.2f} s long: {needed:g} s are needed")
 
     def _checked(self, inputs: tuple[np.ndarray | Array, ...]) -> tuple[np.ndarray, ...]:
-        shapes = [list(np.shape(array)[1:]) for array in inputs]
-        wanted = [[self.clock.steps, width] for width in self.space.widths]
+        modalities, steps = self.space.modalities, self.clock.steps
+        if len(inputs) != len(modalities):
+            raise UserError(f"inputs hold {len(inputs)} arrays: must be {len(modalities)}, one a modality")
+        arrays = [
+            as_array(array, modality.name, f"[B, {steps}, {width}]")
+            for array, modality, width in zip(inputs, modalities, self.space.widths, strict=True)
+        ]
+        shapes = [list(array.shape[1:]) for array in arrays]
+        wanted = [[steps, width] for width in self.space.widths]
         if shapes != wanted:
             raise UserError(f"inputs have shapes {shapes} behind the batch: must be {wanted}")
-        return tuple(real_numbers(np.asarray(array), modality.name)
-                     for array, modality in zip(inputs, self.space.modalities, strict=True))  # fmt: skip
+        if len(batches := {len(array) for array in arrays}) != 1 or 0 in batches:
+            raise UserError(f"inputs have batches of {[len(array) for array in arrays]}: must be one number, 1 or more")
+        return tuple(real_numbers(array, modality.name) for array, modality in zip(arrays, modalities, strict=True))
 
 
 def load_anticipator(workdir: str | Path, checkpoint: str = "auto") -> TrainedAnticipator:

@@ -15,7 +15,7 @@ from absl import logging
 from jax.sharding import NamedSharding, PartitionSpec
 
 from motion_jax.config import Experiment
-from motion_jax.data.finite import real_numbers
+from motion_jax.data.finite import as_array, real_numbers
 from motion_jax.data.formats import Motion
 from motion_jax.data.motion.root_heading import STEPS
 from motion_jax.data.positions import to_positions
@@ -317,7 +317,8 @@ class Predictor:
             raise UserError(
                 f"history is a Motion ({history.source}), not an array: call predictor.continue_motion(motion, action)"
             )
-        frames = self._check(self._as_positions(np.asarray(history)))
+        wanted = f"[F, {self.space.columns}] or [B, F, {self.space.columns}]"
+        frames = self._check(self._as_positions(as_array(history, "history", wanted)))
         batch = frames[None] if frames.ndim == 2 else frames
         codes = self._codes(action, len(batch))
         return _Call(batch[:, -self.source_length :], codes, single=frames.ndim == 2)

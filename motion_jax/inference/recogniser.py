@@ -10,7 +10,7 @@ import numpy as np
 from absl import logging
 
 from motion_jax.config import Experiment
-from motion_jax.data.finite import real_numbers
+from motion_jax.data.finite import as_array, real_numbers
 from motion_jax.data.formats import Motion
 from motion_jax.data.labelled.modalities import inputs_of, kind_of
 from motion_jax.data.labelled.sequences import Sequence
@@ -108,13 +108,14 @@ class Recogniser:
             mask: `[B, T]`, 1 for frames and 0 for padding at the end; None: all are frames.
 
         Raises:
-            UserError: a wrong shape, or what is not finite.
+            UserError: a wrong shape, what is not finite, or a mask that is not ones and then zeros.
         """
-        frames = np.asarray(frames)
+        frames = as_array(frames, "frames", f"[B, T, {self.space.width}]")
         if frames.ndim != 3 or frames.shape[-1] != self.space.width or not frames.size:
             raise UserError(f"frames have shape {list(frames.shape)}: must be [B, T, {self.space.width}]")
-        mask = np.ones(frames.shape[:2], np.float32) if mask is None else np.asarray(mask, np.float32)
-        return np.asarray(self._probabilities(self.params, real_numbers(frames, "frames"), mask))
+        numbers = real_numbers(frames, "frames")
+        ones = np.ones(frames.shape[:2], np.float32) if mask is None else _checked_mask(mask, frames.shape[:2])
+        return np.asarray(self._probabilities(self.params, numbers, ones))
 
     def inputs(self, sequence: Sequence) -> np.ndarray:
         """`[F, D]`: a sequence at `recorded_fps` as the network reads it.
@@ -167,6 +168,26 @@ class Recogniser:
             Label(at / rate, (at + size) / rate, self.space.classes[best := int(row.argmax())], float(row[best]), row)
             for at, row in zip(starts, np.concatenate(found), strict=True)
         ]
+
+
+def check_mask(mask: np.ndarray) -> None:
+    """Raises `UserError` unless each row of `[B, T]` is ones, one or more, and then zeros; it names the first other."""
+    sound = np.isin(mask, (0, 1)).all(axis=1) & (mask[:, 0] == 1) & (mask[:, 1:] <= mask[:, :-1]).all(axis=1)
+    if not sound.all():
+        number = int(sound.argmin())
+        shown = np.array2string(mask[number], threshold=16, max_line_width=1000)
+        wanted = "must be 1 for frames, one at least, and then 0 for padding"
+        raise UserError(f"mask: sequence {number} has {shown}: {wanted}")
+
+
+def _checked_mask(mask: np.ndarray | Array, shape: tuple[int, ...]) -> np.ndarray:
+    """As float32. Raises `UserError` unless it is a mask of frames `[B, T]`, `shape`."""
+    found = as_array(mask, "mask", f"{list(shape)}, as frames are")
+    if found.shape != shape:
+        raise UserError(f"mask has shape {list(found.shape)}: must be {list(shape)}, as frames are")
+    numbers = real_numbers(found.astype(np.float32) if found.dtype == bool else found, "mask")
+    check_mask(numbers)
+    return numbers
 
 
 def motion_sequence(motion: Motion, space: LabelSpace, retargeted: bool = False) -> Sequence:

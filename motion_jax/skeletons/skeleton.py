@@ -11,6 +11,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 
+LARGEST_MM = 2.0**24  # beyond it float32 has no halves of a mm: no bone is meant so
 CLOSE = 1e-3  # of the longest bone: offsets that differ by less are the same bones, printed with fewer digits
 PARTS = ("spine", "left_arm", "right_arm", "left_leg", "right_leg")
 Root = Literal["absolute", "difference", "heading"]
@@ -213,8 +214,11 @@ def _check(skeleton: Skeleton) -> None:
         raise UserError(f"{where}: needs a parent, a part and an offset of 3 numbers for each of at least one joint")
     if skeleton.root not in ROOTS:
         raise UserError(f"{where}: root={skeleton.root!r}: must be one of {', '.join(ROOTS)}")
-    if not np.isfinite(skeleton.offsets).all():
-        raise UserError(f"{where}: offsets must be finite numbers of mm")
+    if not (sound := (np.abs(skeleton.offsets) <= LARGEST_MM).all(axis=1)).all():  # false for NaN
+        bad = int(sound.argmin())
+        shown = ", ".join(f"{value:g}" for value in skeleton.offsets[bad])
+        allowed = f"must be finite numbers within ±{LARGEST_MM:.0f}"
+        raise UserError(f"{where}: offsets of joint {joints[bad]!r} are [{shown}] mm: {allowed}")
     for j, (joint, parent, part) in enumerate(zip(joints, skeleton.parents, skeleton.parts, strict=True)):
         if joint in joints[:j]:
             raise UserError(f"{where}: two joints are named {joint!r}; names must be unique")

@@ -19,6 +19,7 @@ import numpy as np
 from motion_jax.config import Experiment
 from motion_jax.data.augment import Augmentation, make_augmentation
 from motion_jax.data.finite import check_clips, check_types
+from motion_jax.data.motion.rates import check_rate
 from motion_jax.data.normalize import pose_space
 from motion_jax.data.packed_clips import PackedClips, sample_windows
 from motion_jax.data.positions import represented
@@ -195,9 +196,10 @@ class Forecasting:
 
         Raises:
             UserError: an unknown model, a loss that the frames do not have, a score that does not apply to the
-                skeleton, an augmentation that the body does not allow, no clips to train on, a clip too short, or a
-                number in any split that motion does not have.
+                skeleton, an augmentation that the body does not allow, no clips to train on, a clip too short, a frame
+                rate that is not a finite number above 0, or a number in any split that motion does not have.
         """
+        check_rate(dataset.fps, f"data set {dataset.name!r}: fps", required=True)
         check_names(experiment.eval)
         check_types(dataset.clips)
         dataset = represented(dataset, experiment.data)

@@ -54,6 +54,7 @@ REFUSED = {
     "--test=lunch": "--test=lunch: no subject 'lunch': the paths name no subjects; --pattern says where",
     "--test=lunch --pattern={subject}": "--test=lunch: no subject 'lunch': it must be among jump, walk",
     "--input_fps=0": "--input_fps=0",
+    "--unit_mm=1e30": "--unit_mm=1e+30: it must be a number of mm from 0.001 to 1000000",
     "--fps=-1": "--fps=-1",
     "--actions=fly": "error: --actions='fly': unknown action 'fly'; it must be all, or some of jump, walk",
     "--exclude=*.bvh": "no motion file in it",

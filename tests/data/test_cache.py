@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig
+from motion_jax.config import DataConfig, Experiment
 from motion_jax.data import cache, synthetic
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.datasets import cmu, h36m
@@ -24,6 +24,7 @@ from motion_jax.data.trees import read_h36m
 from motion_jax.errors import UserError
 from motion_jax.runtime.cache_folder import cache_folder
 from motion_jax.skeletons import bodies
+from motion_jax.train.forecasting import Forecasting
 from motion_jax.types import Clip, Dataset
 
 FINDING = Finding("warning", "S1/walking_1.txt", 3, "odd")
@@ -105,6 +106,21 @@ def test_nothing_of_the_users_is_overwritten(tmp_path: Path):
     with pytest.raises(UserError, match="no clips"):
         write_dataset(dataclasses.replace(_dataset(), clips=()), tmp_path / "new", {}, [])
     assert (tmp_path / "notes" / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("fps", [0.0, -50.0, float("nan"), float("inf"), None])
+def test_a_rate_that_is_none_is_not_written_not_read_and_not_trained_on(prepared: Path, fps: float):
+    shown, before = "None" if fps is None else f"{fps:g}", (prepared / "manifest.json").read_bytes()
+    wrong, message = dataclasses.replace(_dataset(), fps=fps), f"fps={shown}: it must be a finite number"
+    with pytest.raises(UserError, match=f"prepared: data set 'h36m': {message}"):
+        write_dataset(wrong, prepared, {}, [])
+    assert (prepared / "manifest.json").read_bytes() == before
+    with pytest.raises(UserError, match=f"data set 'h36m': {message}"):
+        Forecasting.of(Experiment(), wrong)
+    manifest = dataclasses.replace(read_manifest(prepared), fps=fps)
+    (prepared / "manifest.json").write_text(manifest.to_json())
+    with pytest.raises(UserError, match=rf"manifest\.json: {message}"):
+        read_prepared(prepared)
 
 
 def test_numbers_that_no_motion_has_are_not_written(tmp_path: Path):

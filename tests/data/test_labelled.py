@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from motion_jax.config import DataConfig, LabelsConfig
+from motion_jax.config import DataConfig, Experiment, LabelsConfig, TrainConfig, model_config
 from motion_jax.data.cache import open_dataset
 from motion_jax.data.datasets import find_dataset
 from motion_jax.data.formats import Motion, write_motion
@@ -17,13 +18,16 @@ from motion_jax.data.labelled import msr_action3d, ntu, sbu
 from motion_jax.data.labelled.modalities import inputs_of, label_space, raw_inputs
 from motion_jax.data.labelled.one_file import is_one, read_one
 from motion_jax.data.labelled.open import open_labelled, read_source
-from motion_jax.data.labelled.prepared import read_labelled, write_labelled
+from motion_jax.data.labelled.prepared import KIND, read_labelled, write_labelled
 from motion_jax.data.labelled.preprocess import STEPS, preprocess
+from motion_jax.data.labelled.reading import Reading
 from motion_jax.data.labelled.sequences import Component, LabelledSet, Segment, Sequence
 from motion_jax.data.labelled.summary import describe_labelled
 from motion_jax.data.synthetic.sessions import CLASSES, make_session
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Joint, Skeleton
+from motion_jax.train.anticipation import Anticipation
+from motion_jax.train.recognition import Recognition
 
 BODY = Skeleton.from_table(
     "made",
@@ -408,6 +412,28 @@ def test_a_prepared_set_is_what_was_written_and_damage_is_named(msr: Path, tmp_p
     (out / "mine.txt").write_text("")
     with pytest.raises(UserError, match=r"holds 'mine\.txt'"):
         write_labelled(reading, out)
+
+
+@pytest.mark.parametrize("fps", [0.0, -30.0, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_not_written_not_read_and_not_trained_on(tmp_path: Path, fps: float):
+    one = Sequence({"sensor": np.ones((4, 2), np.float32)}, (Segment(0, 4, 0),), "S1", "train", "1.npz")
+    good = Reading(LabelledSet("folder", (one,), ("walk",), 20.0, "made"), {}, (), "")
+    wrong = good._replace(dataset=dataclasses.replace(good.dataset, fps=fps))
+    message = f"fps={fps:g}: it must be a finite number"
+    with pytest.raises(UserError, match=f"out: data set 'folder': {message}"):
+        write_labelled(wrong, tmp_path / "out")
+    labels, train = LabelsConfig(inputs="sensor", preprocess=""), TrainConfig(loss="cross_entropy")
+    for task, model in ((Recognition, "bi_lstm"), (Anticipation, "ru_lstm")):
+        experiment = Experiment(labels=labels, model=model_config(model), train=train)
+        with pytest.raises(UserError, match=f"data set 'folder': {message}"):
+            task.of(experiment, wrong.dataset)
+    write_labelled(good, tmp_path / "out")
+    manifest = tmp_path / "out" / "labelled.json"
+    fields = json.loads(manifest.read_text())
+    del fields["digest"]
+    manifest.write_text(KIND.text(fields | {"fps": fps}))
+    with pytest.raises(UserError, match=rf"labelled\.json: {message}"):
+        read_labelled(tmp_path / "out")
 
 
 # --- preprocessing

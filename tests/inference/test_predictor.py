@@ -179,6 +179,8 @@ WRONG = {
     "too deep": (np.zeros((1, 1, S, 99)), "walking", "history has shape [1, 1, 6, 99]: must be"),
     "too short": (np.zeros((S - 1, 99)), "walking", "history has 5 frames: the model reads the last 6"),
     "no sequence": (np.zeros((0, S, 99)), "walking", "history holds no sequence: its first dimension is 0"),
+    "ragged": ([[1, 2], [3]], "walking", "history is no array, its rows differ in length: must be [F, 99] or"),
+    "masked": (np.ma.masked_array(np.zeros((S, 99)), np.eye(S, 99)), "walking", "history is a masked array"),
     "text": (np.full((S, 99), "a"), "walking", "history is of type <U1: must be real numbers"),
     "truth values": (np.zeros((S, 99), bool), "walking", "history is of type bool: must be real numbers"),
     "complex": (np.zeros((S, 99), complex), "walking", "history is of type complex128: must be real numbers"),

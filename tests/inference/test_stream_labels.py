@@ -145,6 +145,48 @@ def test_what_has_no_live_body_is_told(recogniser: Recogniser):
         StreamingRecogniser(recogniser).push(np.zeros(98), 0.0)
 
 
+MASKS = {
+    "shape": (np.ones((2, 4)), "mask has shape [2, 4]: must be [2, 3], as frames are"),
+    "ragged": ([[1, 1, 1], [1]], "mask is no array, its rows differ in length: must be [2, 3], as frames are"),
+    "value": ([[1, 1, 1], [1, 0.5, 0]], "mask: sequence 1 has [1.  0.5 0. ]: must be 1 for frames, one at least, and"),
+    "nan": ([[1, 1, 1], [1, np.nan, 0]], "mask[1, 1] is nan"),
+    "nothing": ([[1, 1, 1], [0, 0, 0]], "mask: sequence 1 has [0. 0. 0.]"),
+    "before": ([[0, 1, 1], [1, 1, 1]], "mask: sequence 0 has [0. 1. 1.]"),
+    "between": ([[1, 1, 1], [1, 0, 1]], "mask: sequence 1 has [1. 0. 1.]"),
+    "masked": (np.ma.masked_array(np.ones((2, 3)), np.eye(2, 3)), "mask is a masked array"),
+}
+
+
+@pytest.mark.parametrize("case", MASKS)
+def test_a_mask_that_is_not_ones_and_then_zeros_is_told(recogniser: Recogniser, case: str):
+    mask, message = MASKS[case]
+    with pytest.raises(UserError, match=re.escape(message)):
+        recogniser(np.zeros((2, 3, recogniser.space.width)), mask)
+
+
+def test_truth_values_are_a_mask(recogniser: Recogniser):
+    frames, ones = np.ones((2, 3, recogniser.space.width), np.float32), np.array([[1, 1, 0], [1, 1, 1]])
+    np.testing.assert_array_equal(recogniser(frames, ones == 1), recogniser(frames, ones))
+
+
+def test_inputs_that_are_no_arrays_are_told(recogniser: Recogniser):
+    run, width = make_run("anticipation", None, inputs="signs,noise", preprocess=""), recogniser.space.width
+    steps, masked = run.clock.steps, np.ma.masked_array(np.zeros((1, 3, width)), True)
+    one, two = (np.zeros((batch, steps, 2)) for batch in (1, 2))
+    for call, message in (
+        (lambda: recogniser([[1, 2], [3]]), f"frames is no array, its rows differ in length: must be [B, T, {width}]"),
+        (lambda: recogniser(masked), "frames is a masked array"),
+        (lambda: run((one, [[1, 2], [3]])), f"noise is no array, its rows differ in length: must be [B, {steps}, 2]"),
+        (lambda: run((np.ma.masked_array(one, True), one)), "signs is a masked array"),
+        (lambda: run((one,)), "inputs hold 1 arrays: must be 2, one a modality"),
+        (lambda: run((one, two)), "inputs have batches of [1, 2]: must be one number, 1 or more"),
+        (lambda: run((one[:0], one[:0])), "inputs have batches of [0, 0]"),
+        (lambda: StreamingRecogniser(recogniser).push([1, [2]], 0.0), "pose is no array, its rows differ in length"),
+    ):
+        with pytest.raises(UserError, match=re.escape(message)):
+            call()
+
+
 def test_the_command_prints_labels_as_they_come(tmp_path: Path, forked: Forked):
     write_expmap(tmp_path / "walk.txt", motion_rows(40))
     code = "from motion_jax.commands import stream\ncli.run(stream.main)"

@@ -121,6 +121,7 @@ HIPS, HEAD = Joint("Hips", None, "spine", (0, 0, 0)), Joint("Head", "Hips", "spi
         ([HIPS, HEAD._replace(parent="Neck")], "'Head' has an unknown parent 'Neck'"),
         ([HIPS, HEAD._replace(part="tail")], "part 'tail'; it must be one of spine,"),
         ([HIPS, HEAD._replace(offset=(0, float("nan"), 0))], "finite"),
+        ([HIPS, HEAD._replace(offset=(0, -1e30, 0))], r"offsets of joint .* \[0, -1e\+30, 0\] mm: .* ±16777216"),
     ],
 )  # fmt: skip
 def test_malformed_tables_are_named(table, message):

@@ -22,6 +22,7 @@ from motion_jax.data.formats.unread import why_unread
 from motion_jax.data.motion.motion import Markers, Motion, in_unit, positions
 from motion_jax.data.motion.rates import check_rate
 from motion_jax.data.motion.resample import resample
+from motion_jax.data.motion.units import check_unit
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import written_atomically
 
@@ -79,7 +80,12 @@ def read_motion(
     if form.read is None:
         raise UserError(f"{path}: {_no_rotations(form)} Motion is read from {_suffixes('read')}")
     _check_not_empty(path)
-    motion = form.read(path, options)
+    try:
+        motion = form.read(path, options)
+    except UserError as error:
+        if str(error).startswith("skeleton "):  # a body is not told where it comes from
+            raise UserError(f"{path}: {error}") from None
+        raise
     check_values(motion.frames, str(path))
     return motion if fps is None else dataclasses.replace(motion, fps=float(fps))
 
@@ -172,8 +178,7 @@ def holds_markers(path: Path | str) -> bool:
 def _options(
     unit_mm: float | None, fps: float | None, skeleton: Path | str | None = None, person: int | None = None
 ) -> ReadOptions:
-    if unit_mm is not None and not 0 < unit_mm < float("inf"):
-        raise UserError(f"unit_mm={unit_mm}: it must be a finite number above 0")
+    check_unit(unit_mm)
     check_rate(fps)
     if person is not None and not (isinstance(person, int) and person >= 1):
         raise UserError(f"person={person}: it must be a whole number, 1 or more")

@@ -19,6 +19,7 @@ from motion_jax.data.formats.smpl import RATES, choose, find_rate
 from motion_jax.data.motion.motion import Markers, Motion, positions
 from motion_jax.data.motion.retarget import plain_name
 from motion_jax.data.motion.rotations_np import rotvec_from_matrix
+from motion_jax.data.motion.units import check_unit
 from motion_jax.data.text_files import MAX_NUMBERS
 from motion_jax.errors import UserError
 from motion_jax.geometry.fit_rotations import fit_frames, measure_bones
@@ -68,9 +69,9 @@ def read_places(archive: Archive, name: str, options: ReadOptions) -> Places:
         raise UserError(_no_rate(path, f"no array {', '.join(RATES)}"))
     if told is None and "unit_mm" in archive.names:
         value = archive.read("unit_mm")
-        if value.size != 1 or value.dtype.kind not in "fiu" or not 0 < float(value.ravel()[0]) < np.inf:
-            raise UserError(f"{path}: unit_mm must be one finite number above 0")
-        told = float(value.ravel()[0])
+        if value.size != 1 or value.dtype.kind not in "fiu":
+            raise UserError(f"{path}: unit_mm must be one number")
+        check_unit(told := float(value.ravel()[0]), f"{path}: unit_mm")
     return _places(archive.read(name), name, names, options.fps or rate or 0.0, told, options.person, path)
 
 

@@ -18,6 +18,7 @@ from motion_jax.data.formats._parsing.arrays import Archive, open_archive, read_
 from motion_jax.data.formats.bvh import CHANNELS
 from motion_jax.data.formats.format import Format, ReadOptions
 from motion_jax.data.motion.motion import Channels, Markers, Motion
+from motion_jax.data.motion.units import check_unit
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 
@@ -196,6 +197,7 @@ def _skeleton(arrays: dict[str, np.ndarray], path: Path) -> Skeleton:
     if len(joints) > 1024:
         raise UserError(f"{path}: {len(joints)} joints: it must be 1024 at most")
     name = str(_table(arrays, "name", "U", 0, path)) if "name" in arrays else path.stem
+    check_unit(unit := _number(arrays, "translation_mm", path), f"{path}: translation_mm")
     try:
         return Skeleton(
             name=name,
@@ -203,7 +205,7 @@ def _skeleton(arrays: dict[str, np.ndarray], path: Path) -> Skeleton:
             parents=tuple(_table(arrays, "parents", "i", 1, path).tolist()),
             parts=tuple(_table(arrays, "parts", "U", 1, path).tolist()),
             offsets=_table(arrays, "offsets", "f", 2, path),
-            translation_mm=_number(arrays, "translation_mm", path),
+            translation_mm=unit,
             true_scale=_number(arrays, "true_scale", path) if "true_scale" in arrays else 1.0,
         )
     except UserError as error:

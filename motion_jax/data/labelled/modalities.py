@@ -11,6 +11,7 @@ from motion_jax.data.finite import check_values
 from motion_jax.data.labelled.preprocess import preprocess
 from motion_jax.data.labelled.sequences import LabelledSet, Sequence
 from motion_jax.data.labelled.space import LabelSpace, Modality
+from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
 
@@ -21,8 +22,10 @@ def label_space(dataset: LabelledSet, training: Several[Sequence], labels: Label
     """The space of a run: mean and standard deviation of each column over the frames of `training`.
 
     Raises:
-        UserError: there is no training segment, or a sequence lacks an input that `labels.inputs` names.
+        UserError: there is no training segment, the set's `fps` is not a finite number above 0, or a sequence lacks an
+            input that `labels.inputs` names.
     """
+    check_rate(dataset.fps, f"data set {dataset.name!r}: fps", required=True)
     if not any(sequence.segments for sequence in training):
         raise UserError(f"data set {dataset.name!r} has no training segments")
     names = labels.input_names

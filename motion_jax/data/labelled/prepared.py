@@ -13,6 +13,7 @@ from motion_jax.data.findings import Finding
 from motion_jax.data.finite import check_values
 from motion_jax.data.labelled.reading import Reading
 from motion_jax.data.labelled.sequences import Component, LabelledSet, Segment, Sequence
+from motion_jax.data.motion.rates import check_rate
 from motion_jax.data.prepared_folder import Kind, map_rows, write_rows
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
@@ -33,13 +34,14 @@ def write_labelled(reading: Reading, folder: Path | str) -> None:
     """Writes a prepared labelled set in place of an older one, or where nothing is.
 
     Raises:
-        UserError: there are no sequences, one lacks an array that another has, a number is not finite or too large,
-            other things lie in `folder`, or it cannot be written.
+        UserError: there are no sequences, `fps` is not a finite number above 0, a sequence lacks an array that another
+            has, a number is not finite or too large, other things lie in `folder`, or it cannot be written.
     """
     folder = user_path(folder).absolute()
     dataset = reading.dataset
     if not dataset.sequences:
         raise UserError(f"{folder}: data set {dataset.name!r} has no sequences to write")
+    check_rate(dataset.fps, f"{folder}: data set {dataset.name!r}: fps", required=True)
     check_labelled_target(folder)
     with written_folder(folder) as draft:
         arrays = {}
@@ -60,6 +62,7 @@ def read_labelled(folder: Path | str) -> Reading:
     folder = user_path(folder)
 
     def reading(fields: dict[str, Any]) -> Reading:
+        check_rate(fields["fps"], f"{folder / MANIFEST}: fps", required=True)
         rows = sum(entry["frames"] for entry in fields["sequences"])
         arrays = {
             name: map_rows(folder / f"{name}.npy", (rows, columns), sha256, MANIFEST)

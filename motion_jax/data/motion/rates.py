@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 from motion_jax.errors import UserError
 
@@ -18,7 +19,16 @@ def nominal_rate(fps: float) -> float:
     return float(whole) if whole and abs(fps / whole - 1) < CLOSE else fps
 
 
-def check_rate(fps: float | None, name: str = "fps") -> None:
-    """Raises `UserError` that names the value if a rate that was given is not a finite number above 0."""
-    if fps is not None and not 0 < fps < math.inf:
-        raise UserError(f"{name}={fps:g}: it must be a finite number of frames per second above 0")
+def check_rate(fps: float | None, name: str = "fps", required: bool = False) -> None:
+    """Raises `UserError` that names the value if a rate is not a finite number above 0; None is one that is not given.
+
+    Args:
+        fps: frames per second.
+        name: whose it is, for the message.
+        required: None is refused too, as of a data set, whose rate must be known.
+    """
+    if fps is None and not required:
+        return
+    if not isinstance(fps, Real) or not 0 < fps < math.inf:
+        shown = f"{fps:g}" if isinstance(fps, float | int) else repr(fps)
+        raise UserError(f"{name}={shown}: it must be a finite number of frames per second above 0")

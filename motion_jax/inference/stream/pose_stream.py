@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
+from motion_jax.data.finite import as_array
 from motion_jax.data.motion.rotations_np import (
     quaternion_conjugate,
     quaternion_from_rotvec,
@@ -185,7 +186,7 @@ class PoseStream:
 
     def _is_sound(self, pose: np.ndarray) -> bool:
         """Whether a pose is finite in float32; of joint places, whether anybody is in it."""
-        pose = np.asarray(pose)
+        pose = as_array(pose, "pose", f"[{len(self._pose)}]")
         if pose.shape != self._pose.shape or pose.dtype.kind not in "fiu":
             raise UserError(f"pose is {pose.dtype} {list(pose.shape)}: it must be real numbers [{len(self._pose)}]")
         with np.errstate(over="ignore"):

@@ -269,7 +269,7 @@ def test_numbers_without_end_are_refused(put, monkeypatch):
         read_motion(put(ROOT + ROWS + "1 2 3\n" * 2000))
 
 
-@pytest.mark.parametrize("unit", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("unit", [0, -1, 1e30, float("nan"), float("inf")])
 def test_a_unit_must_be_a_length(put, arm, unit):
     with pytest.raises(UserError, match=r"unit_mm="):
         read_motion(put(arm), unit_mm=unit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from motion_jax.data.motion.rates import check_rate, nominal_rate
@@ -42,3 +43,11 @@ def test_the_length_of_a_motion_is_told_by_the_rate_that_is_meant(make):
 def test_a_rate_that_is_none_is_refused_by_its_value(fps):
     with pytest.raises(UserError, match=rf"--input_fps={fps:g}: it must be a finite number"):
         check_rate(fps, "--input_fps")
+
+
+def test_a_rate_that_must_be_known_is_a_number():
+    check_rate(None)
+    check_rate(np.float32(50), required=True)
+    for fps in (None, "50"):
+        with pytest.raises(UserError, match=rf"fps={fps!r}: it must be a finite number"):
+            check_rate(fps, required=True)  # type: ignore[arg-type]

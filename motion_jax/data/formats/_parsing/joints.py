@@ -8,6 +8,7 @@ import numpy as np
 
 from motion_jax.data.formats._parsing.body_parts import guess_body_parts
 from motion_jax.data.motion.rotations_np import rotvec_from_quaternion
+from motion_jax.data.motion.units import check_unit
 from motion_jax.data.text_files import MAX_NUMBERS
 from motion_jax.errors import UserError
 from motion_jax.skeletons.skeleton import Skeleton
@@ -33,7 +34,11 @@ def build_skeleton(
 
     Returns:
         The body of J joints, and `[N]` which of them the segments are.
+
+    Raises:
+        UserError: no length is meant by `unit_mm` or an offset, or the segments are no tree.
     """
+    check_unit(unit_mm, f"skeleton {name}: unit_mm")
     joints: list[tuple[str, int, np.ndarray]] = []
     numbers = np.zeros(len(segments), int)
     for number, (segment, parent) in enumerate(zip(segments, parents, strict=True)):
