@@ -22,7 +22,7 @@ from motion_jax.experiments.backtest import backtest, backtest_table, read_recor
 from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import write_text
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _INPUT = cli.define_path("input", None, "Folder of recordings, in any format that is read.", required=True)
 _HOLD_OUT = flags.DEFINE_list("hold_out", [], "Subjects to score, with radii calibrated on the others.")
 _STEP = flags.DEFINE_integer("step", None, "Frames of the model between windows; none: T.", lower_bound=1)

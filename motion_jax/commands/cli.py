@@ -182,6 +182,21 @@ def define_path(name: str, default: str | None, help: str, *, required: bool = F
     return flags.DEFINE(_PathParser(), name, default, help, serializer=flags.ArgumentSerializer(), required=required)
 
 
+def define_paths(name: str, default: str | None, help: str, *, required: bool = False) -> flags.FlagHolder[Any]:
+    """Defines a flag that takes paths, patterns or names of models, whose value stays as it was typed.
+
+    `split_paths` and `find_inputs` read several of them.
+    """
+    return flags.DEFINE(_PathsParser(), name, default, help, serializer=flags.ArgumentSerializer(), required=required)
+
+
+def split_paths(value: str) -> list[Path]:
+    """Paths separated by commas, in which `~` means a home folder; one that is there may have commas in its name."""
+    if value and (whole := user_path(value)).exists():
+        return [whole]
+    return [user_path(path.strip()) for path in value.split(",") if path.strip()]
+
+
 class _ConfigParser(flags.ArgumentParser):
     """Loads shipped configurations by name, and files as `loader` does."""
 
@@ -214,6 +229,21 @@ class _PathParser(flags.ArgumentParser):
 
     def flag_type(self) -> str:
         return "path"
+
+
+class _PathsParser(flags.ArgumentParser):
+    """Text that names one or more paths."""
+
+    def flag_type(self) -> str:
+        return "path"
+
+
+def _check_paths_named() -> None:
+    """Raises `UserError` where a path is given but empty, as by a shell's variable that is not set."""
+    for name in flags.FLAGS:
+        flag = flags.FLAGS[name]
+        if flag.present and isinstance(flag.parser, (_PathParser, _PathsParser)) and not flag.value.strip(", \t\n"):
+            raise UserError(f"--{name}={flag.value}: is empty: it must name a file or folder, or be left out")
 
 
 def absolute(experiment: Experiment) -> Experiment:
@@ -250,6 +280,7 @@ def _parse(argv: list[str]) -> list[str]:
             _check_overrides(argv)
             sys.argv = argv = _config_first(argv)  # ml_collections reads sys.argv
         rest = flags.FLAGS(argv)
+        _check_paths_named()
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # at INFO, libraries report every file they write
     except Exception as error:
@@ -343,6 +374,8 @@ def _check_key(name: str) -> None:
 
 
 def _explain(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
     if _CONFIG_FAILED in str(error):
         return _explain_config(error)
     if isinstance(error.__context__, UserError) and _CONFIG_FAILED not in str(error.__context__):

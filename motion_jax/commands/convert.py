@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from absl import flags
 
+from motion_jax.commands import cli
 from motion_jax.data.formats import (
     FORMATS,
     Format,
@@ -47,22 +48,22 @@ from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.skeletons.joint_map import map_joints
 
-_INPUT = flags.DEFINE_string(
+_INPUT = cli.define_paths(
     "input",
     None,
     f"A file ({', '.join(FORMATS)}), a folder or a pattern, or several, separated by commas.",
     required=True,
 )
-_OUTPUT = flags.DEFINE_string("output", "", "The file to write, or the folder for several; none with --report.")
+_OUTPUT = cli.define_paths("output", "", "The file to write, or the folder for several; none with --report.")
 _FORMAT = flags.DEFINE_string("format", "", "Suffix of what is written into a folder; the inputs' own if not given.")
 _FPS = flags.DEFINE_float("fps", None, "Frames per second of the output; the input's if not given.")
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the input, where its file does not say them.")
 _UNIT = flags.DEFINE_float("unit_mm", None, "mm to the input's unit of length, where the format does not say it.")
 _OUTPUT_UNIT = flags.DEFINE_float("output_unit_mm", None, "mm to the output's unit; the input's if not given.")
-_SKELETON = flags.DEFINE_string("skeleton", None, "The file of the body (.asf); looked for beside the input.")
+_SKELETON = cli.define_paths("skeleton", None, "The file of the body (.asf); looked for beside the input.")
 _PERSON = flags.DEFINE_integer("person", None, "Which of several people in a file, from 1.", lower_bound=1)
 _BODY = flags.DEFINE_enum("body", None, ("body22",), "Put a humanoid rig on the canonical body (docs/bodies.md).")
-_JOINT_MAP = flags.DEFINE_string("joint_map", None, "CSV of joints' names for --body.")
+_JOINT_MAP = cli.define_paths("joint_map", None, "CSV of joints' names for --body.")
 _REPORT = flags.DEFINE_bool("report", False, "Print what the input holds.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 _STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be converted.")

@@ -53,13 +53,12 @@ from motion_jax.experiments.runs import is_named, open_runs, tasks_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
 from motion_jax.runtime.distributed import is_first, on_first
-from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
 
 _CONFIG = cli.define_config()
-_WORKDIR = flags.DEFINE_string("workdir", "", "Runs, or folders of runs, separated by commas; of one name: seeds.")
+_WORKDIR = cli.define_paths("workdir", "", "Runs, or folders of runs, separated by commas; of one name: seeds.")
 _ROOT = cli.define_path("root", "", "Folder of the data, if it has moved since training.")
 _MODE = flags.DEFINE_enum("mode", "both", (*MODES, "both"), "How the model is fed.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
@@ -77,7 +76,7 @@ _PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel fo
 _INDEX = cli.define_path("index", "", "Add what is scored to this index of results (JSON).")
 _LATENCY = flags.DEFINE_bool("latency", True, "For the index, time 50 calls of each model at batch 1.")
 cli.define_processes("coordinator", "num_processes", "process_id", "heartbeat_timeout")
-_TABLES = flags.DEFINE_string("tables", "", "Write the index's tables into these pages or folders of pages.")
+_TABLES = cli.define_paths("tables", "", "Write the index's tables into these pages or folders of pages.")
 
 
 def main(_: list[str]) -> None:
@@ -95,7 +94,7 @@ def main(_: list[str]) -> None:
     outputs = [(write_json, _JSON), (report.write_csv, _CSV), (tables.write_markdown, _MARKDOWN)]
     chosen = [(write, flag.value) for write, flag in outputs if flag.value]
     on_first(_check_outputs)
-    folders = _paths(_WORKDIR.value)
+    folders = cli.split_paths(_WORKDIR.value)
     if (names := tasks_of(folders)) - {"forecasting"}:
         _evaluate_labelled(folders, names, pages)
         return
@@ -181,15 +180,11 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
             print(f"wrote {flag.value}")
 
 
-def _paths(text: str) -> list[Path]:
-    return [user_path(path.strip()) for path in text.split(",") if path.strip()]
-
-
 def _pages() -> list[Path]:
     """Of --tables, which needs an index."""
     if _TABLES.value and not _INDEX.value:
         raise UserError(f"--tables={_TABLES.value}: tables are made from an index: give --index=FILE too")
-    return pages_in(_paths(_TABLES.value))
+    return pages_in(cli.split_paths(_TABLES.value))
 
 
 def _write_pages(pages: list[Path]) -> None:

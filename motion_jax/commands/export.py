@@ -21,7 +21,7 @@ from motion_jax.export.card import Card
 from motion_jax.export.folder import JIT
 from motion_jax.inference.load import load_run
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _OUTPUT = cli.define_path("output", None, "Folder to write: new or empty.", required=True)
 _FORMAT = flags.DEFINE_list("format", ["stablehlo"], "stablehlo, onnx, or both.")
 _PLATFORMS = flags.DEFINE_list("platforms", ["cpu", "cuda", "tpu"], "Where the StableHLO shall run: also rocm.")

@@ -45,11 +45,11 @@ from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import check_writable, user_path
 from motion_jax.runtime.uptime import seconds_since_start
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
-_INPUT = flags.DEFINE_string(
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_INPUT = cli.define_paths(
     "input", None, "A file, a folder or a pattern, or several, separated by commas.", required=True
 )
-_OUTPUT = flags.DEFINE_string("output", None, "A file; for several inputs, a folder.", required=True)
+_OUTPUT = cli.define_paths("output", None, "A file; for several inputs, a folder.", required=True)
 _ACTION = flags.DEFINE_list("action", [], "What is done: one name for all inputs, or one for each.")
 _START = flags.DEFINE_integer("start", None, "Row where the frames that are read begin, from 0.", lower_bound=0)
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the motion files, where they do not say them.")

@@ -35,7 +35,7 @@ from motion_jax.runtime.files import write_text
 from motion_jax.runtime.names import csv_text
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
-_INPUT = flags.DEFINE_string(
+_INPUT = cli.define_paths(
     "input", None, "A file, a folder or a pattern, or several, separated by commas.", required=True
 )
 _JSON = cli.define_path("json", "", "Write the labels here, with the probability of every class.")

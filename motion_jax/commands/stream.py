@@ -46,8 +46,8 @@ BRIDGES: dict[str, Bridge | None] = {"hold": "hold", "extrapolate": "extrapolate
 _MOST_POSES = 20_000_000  # of a replay, whose moments are held in memory: 46 hours at 120 a second
 _LEAST_ROOM = 120.0  # poses/s that a stream has room for
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
-_INPUT = flags.DEFINE_string("input", None, "A motion file, or one of what the model reads.", required=True)
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_INPUT = cli.define_paths("input", None, "A motion file, or one of what the model reads.", required=True)
 _PERSON = flags.DEFINE_integer("person", None, "Which of several people in a file, from 1.", lower_bound=1)
 _ACTION = flags.DEFINE_string("action", None, "What is being done, of forecasting; none: not known.")
 _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names, where a model of the canonical body lacks them.")

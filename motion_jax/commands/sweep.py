@@ -28,7 +28,7 @@ from motion_jax.experiments import sweep
 from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
 
-_SWEEP = flags.DEFINE_string("sweep", None, "A shipped sweep, such as attention, or a file.", required=True)
+_SWEEP = cli.define_paths("sweep", None, "A shipped sweep, such as attention, or a file.", required=True)
 _WORKDIR = cli.define_path("workdir", None, "Folder of the runs: MEMBER/seedN, and their tables.", required=True)
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of a member, from train.seed upwards.", lower_bound=1)
 _SHARD = flags.DEFINE_string("shard", None, "i/n: this is worker i of n, from 1, that share the runs.")

@@ -48,7 +48,7 @@ from motion_jax.train.workdir import Workdir
 
 _CONFIG = cli.define_config()
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that is there is resumed.", required=True)
-_INIT = flags.DEFINE_string("init", None, "Train on from a pretrained model, or a packed run's folder (train.init).")
+_INIT = cli.define_paths("init", None, "Train on from a pretrained model, or a packed run's folder (train.init).")
 _BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
 cli.define_processes("coordinator", "num_processes", "process_id", "heartbeat_timeout")
 _REPLAY = cli.define_path(

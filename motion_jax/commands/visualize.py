@@ -26,7 +26,6 @@ from motion_jax.experiments.runs import find_runs, is_run, open_runs
 from motion_jax.inference.load import Trained, load_run, task_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.recogniser import Recogniser
-from motion_jax.runtime.files import user_path
 from motion_jax.types import Dataset
 from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.attention import attention_map, check_attention
@@ -37,7 +36,7 @@ from motion_jax.visualize.label_page import Band, anticipator_band, make_label_p
 from motion_jax.visualize.page import write_html, write_page
 from motion_jax.visualize.strip import scene_strip
 
-_WORKDIR = flags.DEFINE_list("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
+_WORKDIR = cli.define_paths("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
 _OUTPUT = cli.define_path("output", "", "Write the page here (.html).")
 _ACTION = flags.DEFINE_list("action", [], "Actions to show, separated by commas; none: all.")
 _WINDOW = flags.DEFINE_integer("window", 0, "Number of the first test window of an action, from 0.", lower_bound=0)
@@ -59,7 +58,7 @@ def main(_: list[str]) -> None:
     """Checks the outputs, predicts, writes."""
     paths = {flag.name: Path(flag.value) for flag in (*SCENES, _CURVES, _TRAINING) if flag.value}
     _check_outputs(paths)
-    folders = [user_path(name) for name in _WORKDIR.value]
+    folders = cli.split_paths(_WORKDIR.value)
     if "training" in paths:
         training_curves([run for folder in folders for run in find_runs(folder)], paths["training"])
         print(f"wrote {paths['training']}")

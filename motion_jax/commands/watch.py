@@ -35,7 +35,7 @@ from motion_jax.visualize.strip import scene_strip
 from motion_jax.visualize.watch import watch
 
 _INPUT = cli.define_path("input", None, "A motion file.", required=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _OUTPUT = cli.define_path("output", "", "Write the page here (.html); none: among temporary files.")
 _OPEN = flags.DEFINE_bool("open", True, "Open the page in a browser, where there is one.")
 _WINDOWS = flags.DEFINE_integer("windows", 6, "How many places of the recording are shown.", lower_bound=0)

@@ -92,6 +92,26 @@ def test_every_command_has_help(tmp_path: Path, forked: Forked):
         assert (status, complaints) == (0, ""), name
         assert out.startswith(f"motion-jax {name}: ")
         assert "Flags of libraries" in out
+        others = set(re.findall(r"^  --(\w+)=(?!PATH)", out, re.MULTILINE))  # paths that are given empty are refused
+        assert not others & {"workdir", "input", "output", "out", "init", "table", "tables", "joint_map", "skeleton"}
+
+
+def test_a_path_that_is_given_but_empty_is_refused(tmp_path: Path, forked: Forked):
+    """As of a shell's variable that is not set: one command would train here, another write into the cache."""
+    lines = [
+        "status --workdir=",
+        "status --workdir=,",
+        "train --workdir= --config=quickstart",
+        "train --workdir=runs --replay=",
+        "prepare --dataset=synthetic --out=",
+        "convert --input=a.bvh --output= --report",
+    ]
+    done = forked(CALL, [line.split() for line in lines], tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    for line, (status, out, complaints) in zip(lines, done, strict=True):
+        (empty,) = re.findall(r"--\w+=,?(?= |$)", line)
+        told = f"error: {empty}: is empty: it must name a file or folder, or be left out\n"
+        assert (status, out, complaints) == (2, "", told)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_info_says_what_is_here(tmp_path: Path, forked: Forked):
