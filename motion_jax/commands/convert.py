@@ -16,7 +16,6 @@ and passed over, and the exit status is then 2.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from typing import NamedTuple
 from absl import flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_not_read
 from motion_jax.data.formats import (
     FORMATS,
     Format,
@@ -142,15 +142,14 @@ def _check_outputs(jobs: list[_Job], into_folder: bool) -> None:
     if into_folder:
         check_folder(_OUTPUT.value, FORMATS, "for several inputs, or with --format")
     taken: dict[Path, Path] = {}
-    inputs = {os.path.realpath(job.source) for job in jobs}
+    inputs = [job.source for job in jobs] + [user_path(flag.value) for flag in (_SKELETON, _JOINT_MAP) if flag.value]
     for source, output in jobs:
         if output is None:
             continue
         if output in taken:
             raise UserError(f"--output: {output} would be written twice, of {taken[output]} and of {source}")
         taken[output] = source
-        if os.path.realpath(output) in inputs:
-            raise UserError(f"--output: {output} is the input: it must be another file")
+        check_not_read(output, inputs)
         if output.exists() and not _OVERWRITE.value:
             raise UserError(f"--output: {output} is there already; --overwrite replaces it")
         check_writable(output)

@@ -25,6 +25,7 @@ import numpy as np
 from absl import flags, logging
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_not_read
 from motion_jax.data.formats import (
     FORMATS,
     Motion,
@@ -106,7 +107,7 @@ def main(_: list[str]) -> None:
     jobs = _share([_Job(*each) for each in zip(inputs, outputs, actions, strict=True)])
     if not jobs:
         return
-    _check_outputs([job.output for job in jobs], rows)
+    _check_outputs([job.output for job in jobs], inputs, rows)
     for action in dict.fromkeys(actions):
         predictor.space.one_hot(action)  # before anything is read: raises on an unknown one
     failures = _Failures(named.several)
@@ -221,9 +222,11 @@ def _outputs(named: InputFiles) -> list[Path]:
     return outputs
 
 
-def _check_outputs(outputs: list[Path], rows: bool) -> None:
-    """Raises `UserError` where one cannot be written, or is there."""
+def _check_outputs(outputs: list[Path], inputs: list[Path], rows: bool) -> None:
+    """Raises `UserError` where one cannot be written, is read, or is there."""
+    read = [*inputs, *([user_path(_JOINT_MAP.value)] if _JOINT_MAP.value else [])]
     for path in outputs:
+        check_not_read(path, read)
         if not (rows and path.suffix in SUFFIXES):
             check_written(path)
         if path.exists() and not _OVERWRITE.value:

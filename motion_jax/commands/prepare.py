@@ -20,6 +20,7 @@ from typing import NamedTuple
 from absl import flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import resolved
 from motion_jax.config import DataConfig, LabelsConfig
 from motion_jax.data.audit import audit_tree, audit_use
 from motion_jax.data.cache import is_made, open_dataset, prepared_place
@@ -179,6 +180,8 @@ def _check_flags(spec: DatasetSpec) -> Path:
                 f"--out=prepared/{spec.name}: what is made by code needs no preparing, so that there is no usual place"
             )
         out = out if _OUT.value else prepared_place(spec.name)
+        if _SOURCE.value and resolved(out) in (source := resolved(_SOURCE.value), *source.parents):
+            raise UserError(f"--out={out}: is or holds --source={_SOURCE.value}, which is read: give another folder")
         (check_labelled_target if labelled else check_target)(out)
         if is_prepared_labelled(out) and not _OVERWRITE.value:
             raise UserError(f"--out={out}: a prepared labelled set is there already; --overwrite replaces it")

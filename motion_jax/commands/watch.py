@@ -54,6 +54,8 @@ def main(_: list[str]) -> None:
     """Checks the outputs, reads, predicts, writes, opens."""
     check_rate(_INPUT_FPS.value, "--input_fps")
     output = _page()
+    named = {flag.name: flag.value for flag in (_OUTPUT, _PNG, _GIF, _MP4)}
+    check_outputs(named, [flag.value for flag in (_INPUT, _JOINT_MAP) if flag.value])
     if _PNG.value:
         check_drawable(_PNG.value)
     for flag in (_GIF, _MP4):
@@ -84,7 +86,6 @@ def _page() -> Path:
     path = Path(_OUTPUT.value)
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--output={path}: a page's suffix must be .html")
-    check_outputs({"output": path})
     return path
 
 

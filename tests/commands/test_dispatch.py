@@ -162,6 +162,31 @@ def test_what_was_asked_for_is_written_when_nobody_reads(recording: Path):
     assert (recording / "out.npz").exists()
 
 
+def test_a_prediction_or_picture_never_replaces_what_it_is_made_of(recording: Path, forked: Forked):
+    before = (recording / "walk.bvh").read_bytes()
+    (recording / "in").mkdir()
+    (recording / "in" / "walk.bvh").symlink_to(recording / "walk.bvh")
+    (recording / "same").symlink_to(recording)
+    (recording / "page.html").symlink_to(recording / "walk.bvh")
+    lines = [
+        ["predict", "--input=walk.bvh", "--output=walk.bvh", "--overwrite"],
+        ["predict", "--input=walk.bvh", "--output=.", "--overwrite"],
+        ["predict", "--input=in", "--output=same", "--overwrite"],
+        ["predict", "--input=in/walk.bvh", f"--output={recording}/same/walk.bvh", "--overwrite"],
+        ["watch", "--input=same/walk.bvh", "--output=page.html", "--noopen"],
+        ["backtest", "--input=same/in", "--json=walk.bvh"],
+    ]
+    for line, done in zip(lines, forked(CALL, lines, recording), strict=True):
+        told = "is the input: it must be another file" if line[0] == "predict" else "is read by this command"
+        assert (done.status, done.complaints.count("\n")) == (2, 1), (line, done.complaints)
+        assert told in done.complaints
+    refused = ["prepare", "--dataset=folder", "--source=in", "--out=same", "--overwrite"]
+    (held,) = forked(CALL, [refused], recording)
+    assert held.complaints == "error: --out=same: is or holds --source=in, which is read: give another folder\n"
+    assert (recording / "walk.bvh").read_bytes() == before
+    assert (recording / "page.html").is_symlink()
+
+
 def test_a_package_of_the_users_own_called_launch_is_in_nobodys_way(recording: Path):
     (recording / "launch").mkdir()
     (recording / "launch" / "__init__.py").write_text("raise SystemExit('the launch of ROS')")
