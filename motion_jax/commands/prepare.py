@@ -180,9 +180,9 @@ def _check_flags(spec: DatasetSpec) -> Path:
                 f"--out=prepared/{spec.name}: what is made by code needs no preparing, so that there is no usual place"
             )
         out = out if _OUT.value else prepared_place(spec.name)
+        (check_labelled_target if labelled else check_target)(out)
         if _SOURCE.value and resolved(out) in (source := resolved(_SOURCE.value), *source.parents):
             raise UserError(f"--out={out}: is or holds --source={_SOURCE.value}, which is read: give another folder")
-        (check_labelled_target if labelled else check_target)(out)
         if is_prepared_labelled(out) and not _OVERWRITE.value:
             raise UserError(f"--out={out}: a prepared labelled set is there already; --overwrite replaces it")
         if is_prepared(out) and not _OVERWRITE.value:

@@ -180,9 +180,12 @@ def test_a_prediction_or_picture_never_replaces_what_it_is_made_of(recording: Pa
         told = "is the input: it must be another file" if line[0] == "predict" else "is read by this command"
         assert (done.status, done.complaints.count("\n")) == (2, 1), (line, done.complaints)
         assert told in done.complaints
-    refused = ["prepare", "--dataset=folder", "--source=in", "--out=same", "--overwrite"]
-    (held,) = forked(CALL, [refused], recording)
-    assert held.complaints == "error: --out=same: is or holds --source=in, which is read: give another folder\n"
+    (recording / "in" / "walk.bvh").unlink()
+    for name in ("labelled.json", "features.npy"):  # of a prepared set, which --overwrite replaces
+        (recording / "in" / name).write_text("kept")
+    refused = "prepare --dataset=folder --table=t.csv --source=in --out=same/in --overwrite"
+    (held,) = forked(CALL, [refused.split()], recording)
+    assert held.complaints == "error: --out=same/in: is or holds --source=in, which is read: give another folder\n"
     assert (recording / "walk.bvh").read_bytes() == before
     assert (recording / "page.html").is_symlink()
 
