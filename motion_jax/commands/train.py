@@ -43,6 +43,7 @@ from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.packed_run import find_packed
 from motion_jax.train.recognition import Recognition
 from motion_jax.train.replay import read_batch, replay
+from motion_jax.train.status import check_prometheus
 from motion_jax.train.tensorboard import check_tensorboard
 from motion_jax.train.workdir import Workdir
 
@@ -70,6 +71,7 @@ def main(_: list[str]) -> None:
     if _REPLAY.value:
         print("\n".join(_replayed(experiment, Path(_REPLAY.value))))
         return
+    on_first(lambda: check_prometheus(experiment.train.prometheus))
     if _DEBUG_NANS.value:
         jax.config.update("jax_debug_nans", True)
     if _ACCEPT.value:

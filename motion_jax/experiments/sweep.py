@@ -29,6 +29,7 @@ from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
 from motion_jax.train.forecasting import Forecasting as ForecastingTask
 from motion_jax.train.forecasting import fit
+from motion_jax.train.status import check_prometheus
 from motion_jax.train.together import differing_field, train_together
 
 RESERVED = ("name", "train.seed")  # what a sweep sets itself
@@ -160,8 +161,8 @@ def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Pa
         workdir: the folder of all.
 
     Raises:
-        UserError: a member has a name that is no folder's, sets what the sweep sets, or is no possible experiment; or
-            a change is of a field that the members differ in.
+        UserError: a member has a name that is no folder's, sets what the sweep sets, or is no possible experiment;
+            a change is of a field that the members differ in; or `train.prometheus` cannot be written.
     """
     _check_changes(sweep, changes)
     runs = []
@@ -171,6 +172,7 @@ def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Pa
         for seed in range(first, first + seeds):
             experiment = _changed(name, sweep.base, {**fields, **changes, "name": name, "train.seed": seed})
             if told := experiment.train.prometheus:
+                check_prometheus(told)
                 own = Path(told).with_name(f"{Path(told).stem}-{name}-seed{seed}{Path(told).suffix}")
                 experiment = experiment.changed({"train.prometheus": str(own)})
             runs.append(Run(experiment, Path(workdir) / name / f"seed{seed}"))
