@@ -24,6 +24,7 @@ from motion_jax.evaluation.conformal import parse_levels
 from motion_jax.experiments.backtest import backtest, backtest_table, read_recordings
 from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import user_path, write_text
+from motion_jax.runtime.names import in_line
 
 _WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _INPUT = cli.define_path("input", None, "Folder of recordings, in any format that is read.", required=True)
@@ -57,7 +58,7 @@ def main(_: list[str]) -> None:
     print(backtest_table(found))
     if _JSON.value:
         write_text(_JSON.value, json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
-        print(f"wrote {_JSON.value}")
+        print(f"wrote {in_line(_JSON.value)}")
 
 
 def _recordings() -> list[Path]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import logging as python_logging
+import numbers
 import os
 import re
 import signal
@@ -30,6 +32,7 @@ from motion_jax.runtime.backend import check_backend
 from motion_jax.runtime.compilation import keep_compiled
 from motion_jax.runtime.devices import use_cores
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.train.stop import own_process
 
 CONFIG = "config"  # the flag's name
@@ -173,7 +176,7 @@ def _leave_others(error: Exception) -> NoReturn:
     else:
         traceback.print_exception(error)
         message, status = f"{where}: ended by the fault above", 1
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print_error(message)
     distributed.leave(status)
 
 
@@ -303,11 +306,19 @@ def _print_plain_warnings() -> None:
 class _PlainFormatter(python_logging.Formatter):
     def format(self, record: python_logging.LogRecord) -> str:
         level = "" if record.levelno <= python_logging.INFO else f"{record.levelname.lower()}: "
+        if isinstance(record.args, tuple):  # names and errors among them
+            record = copy.copy(record)  # other handlers have the arguments as they are
+            record.args = tuple(each if isinstance(each, numbers.Number) else in_line(each) for each in record.args)
         return level + super().format(record)
 
 
+def print_error(error: object) -> None:
+    """One line on stderr, whatever names are in it."""
+    print("error:", " ".join(str(error).split()), file=sys.stderr, flush=True)
+
+
 def _fail(message: str) -> NoReturn:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print_error(message)
     sys.exit(_MISTAKE)
 
 

@@ -16,7 +16,6 @@ and passed over, and the exit status is then 2.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +45,7 @@ from motion_jax.data.motion.resample import resample
 from motion_jax.data.motion.rig import find_rig, to_canonical
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.skeletons.joint_map import map_joints
 
 _INPUT = cli.define_paths(
@@ -102,7 +102,7 @@ def main(_: list[str]) -> None:
             if _STRICT.value:
                 raise
             failed += 1
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            cli.print_error(error)
     if failed:
         raise UserError(f"--input={_INPUT.value}: {failed} of {len(jobs)} files failed, named above")
 
@@ -201,14 +201,14 @@ def _convert(job: _Job, skeleton: Path | None) -> None:
         merged = fit_root(motion)
         table = user_path(_JOINT_MAP.value) if _JOINT_MAP.value else None
         motion = to_canonical(find_rig(merged, map_joints(merged.skeleton, table)), merged)
-        print(f"{job.source}: {'; '.join(motion.notes)}", flush=True)
+        print(in_line(f"{job.source}: {'; '.join(motion.notes)}"), flush=True)
     if job.output:
         _write_motion(motion, job.output)
 
 
 def _write_markers(markers: Markers, output: Path) -> None:
     write_markers(markers, output)
-    print(f"wrote {output}: {len(markers.names)} markers in {len(markers.points)} frames", flush=True)
+    print(f"wrote {in_line(output)}: {len(markers.names)} markers in {len(markers.points)} frames", flush=True)
 
 
 def _write_motion(motion: Motion, output: Path) -> None:
@@ -220,4 +220,4 @@ def _write_motion(motion: Motion, output: Path) -> None:
     rate, form = nominal_rate(motion.fps), _form(output)
     unit = f"{motion.skeleton.translation_mm * motion.skeleton.true_scale:g} mm"
     unit = "that of its body" if form and form.own_unit else unit
-    print(f"wrote {output}: {len(motion.frames)} frames at {rate:.6g} per second, unit {unit}", flush=True)
+    print(f"wrote {in_line(output)}: {len(motion.frames)} frames at {rate:.6g} per second, unit {unit}", flush=True)

@@ -53,6 +53,7 @@ from motion_jax.experiments.runs import is_named, open_runs, tasks_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
 from motion_jax.runtime.distributed import is_first, on_first
+from motion_jax.runtime.names import in_line
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
@@ -120,13 +121,13 @@ def main(_: list[str]) -> None:
     if _INDEX.value:
         found = [row for group, reports in scored for row in index_rows(group, reports, _LATENCY.value)]
         write_index(merged(read_index(_INDEX.value), found), _INDEX.value)
-        print(f"wrote {_INDEX.value}: {', '.join(row.model for row in found)}")
+        print(f"wrote {in_line(_INDEX.value)}: {', '.join(in_line(row.model) for row in found)}")
         _write_pages(pages)
     elif not chosen:
         print("Every action, and published results beside them: --markdown=FILE; for programs --json=FILE, --csv=FILE")
     for write, path in [*chosen, *([(horizon_curves, _PLOT.value)] if _PLOT.value else [])]:
         write(reports, path)
-        print(f"wrote {path}")
+        print(f"wrote {in_line(path)}")
 
 
 def _check_outputs(read: Iterable[Path] = ()) -> None:
@@ -171,13 +172,13 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
     if _INDEX.value:
         rows = [row for group, found in scored for row in task.index_rows(group, found, _LATENCY.value)]
         write_index(merged(read_index(_INDEX.value), rows), _INDEX.value)
-        print(f"wrote {_INDEX.value}: {', '.join(row.model for row in rows)}")
+        print(f"wrote {in_line(_INDEX.value)}: {', '.join(in_line(row.model) for row in rows)}")
         _write_pages(pages)
     outputs = [(task.write_json, _JSON), (task.write_csv, _CSV), (task.write_markdown, _MARKDOWN), (task.draw, _PLOT)]
     for write, flag in outputs:
         if write and flag.value:
             write(reports, flag.value)
-            print(f"wrote {flag.value}")
+            print(f"wrote {in_line(flag.value)}")
 
 
 def _pages() -> list[Path]:
@@ -191,7 +192,7 @@ def _write_pages(pages: list[Path]) -> None:
     if not Path(_INDEX.value).is_file():
         raise UserError(f"--index={_INDEX.value}: there is no such file")
     for page in update_pages(read_index(_INDEX.value), pages):
-        print(f"wrote {page}")
+        print(f"wrote {in_line(page)}")
 
 
 def _score(runs: list[Predictor], leave_out: bool) -> list[tuple[list[Predictor], list[Report]]]:

@@ -16,7 +16,6 @@ and the exit status is then 2.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -44,6 +43,7 @@ from motion_jax.inference.continuation import as_motion, continue_fitted, fit
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.runtime.uptime import seconds_since_start
 
 _WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
@@ -92,7 +92,7 @@ class _Failures:
                 if not self._passed_over:
                     raise
                 self.count += 1
-                print(f"error: {error}", file=sys.stderr, flush=True)
+                cli.print_error(error)
         return done
 
 
@@ -150,7 +150,7 @@ def _predict_motions(predictor: Predictor, jobs: list[_Job], failures: _Failures
     fitted = failures.each(jobs, lambda job: fit(predictor, read(job), _START.value, _RETARGET.value, table))
     for job, each in fitted:
         if each.rig is not None:
-            print(f"{job.source}: {'; '.join(each.rig.notes)}", flush=True)
+            print(in_line(f"{job.source}: {'; '.join(each.rig.notes)}"), flush=True)
     if not fitted:
         return
     usable = [job for job, _ in fitted]
@@ -171,7 +171,7 @@ def _print_time() -> None:
 
 
 def _print_written(job: _Job, frames: int, fps: float) -> None:
-    print(f"wrote {job.output}: {frames} frames at {nominal_rate(fps):g} per second", flush=True)
+    print(f"wrote {in_line(job.output)}: {frames} frames at {nominal_rate(fps):g} per second", flush=True)
 
 
 def _actions(inputs: list[Path]) -> list[str | None]:

@@ -49,6 +49,7 @@ from motion_jax.data.trees import read_tree, write_tree
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
 from motion_jax.runtime.folders import written_folder
+from motion_jax.runtime.names import in_line
 from motion_jax.types import Dataset
 
 _DATASET = flags.DEFINE_enum("dataset", None, dataset_names(), "Which data set the files are.", required=True)
@@ -148,7 +149,7 @@ def _prepare_labelled(spec: DatasetSpec, config: DataConfig, out: Path) -> None:
 
 def _print_written(spec: DatasetSpec, out: Path) -> None:
     found = "" if _OUT.value else f": --config.data.name={spec.name} finds it there"
-    print(f"wrote {out.absolute()}{found}")
+    print(f"wrote {in_line(out.absolute())}{found}")
 
 
 class _Source(NamedTuple):

@@ -37,6 +37,7 @@ from motion_jax.experiments.runs import is_run
 from motion_jax.inference.calibration import calibrate_run
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.distributed import is_first, on_first, share_text
+from motion_jax.runtime.names import in_line
 from motion_jax.train.anticipation import Anticipation
 from motion_jax.train.environment import ACCEPT, SETTINGS, environment
 from motion_jax.train.forecasting import Forecasting, fit
@@ -78,18 +79,21 @@ def main(_: list[str]) -> None:
         on_first(_accept_environment)
     if _BOARD.value:
         check_tensorboard()
-    print(f"opening {describe_source(experiment.data)}", flush=True)
+    print(f"opening {in_line(describe_source(experiment.data))}", flush=True)
     devices = ", ".join(str(device) for device in jax.devices())
     if task := LABELLED_TASKS.get(experiment.model.TASK):
         labelled = open_labelled(experiment.data, experiment.labels)
-        print(f"{experiment.name} on {labelled.name}, {describe_labelled(labelled)}, devices: {devices}", flush=True)
+        print(
+            in_line(f"{experiment.name} on {labelled.name}, {describe_labelled(labelled)}, devices: {devices}"),
+            flush=True,
+        )
         steps = task.fit(experiment, labelled, Path(_WORKDIR.value), _BOARD.value)
-        print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
+        print(f"trained {steps} steps; the run is in {in_line(_WORKDIR.value)}")
         return
     dataset = open_dataset(experiment.data)
-    print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}", flush=True)
+    print(in_line(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}"), flush=True)
     steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
-    print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
+    print(f"trained {steps} steps; the run is in {in_line(_WORKDIR.value)}")
     if _CALIBRATE.value and is_first() and split_clips(dataset, experiment.data).validation:
         print(f"calibrating on what was held out ({experiment.data.validation}) ...", flush=True)
         try:

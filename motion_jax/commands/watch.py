@@ -27,6 +27,7 @@ from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.comparison import Comparison
 from motion_jax.visualize.figures import check_drawable
@@ -74,7 +75,7 @@ def main(_: list[str]) -> None:
     size = write_page(comparison, output)
     along = len(comparison.scenes) - 1
     places = f"{along} place{'s' * (along != 1)} of the recording, and what comes next"
-    print(f"wrote {output}: {places}; {size / 1e6:.2f} MB", flush=True)
+    print(f"wrote {in_line(output)}: {places}; {size / 1e6:.2f} MB", flush=True)
     if _OPEN.value and _has_screen():
         webbrowser.open(output.absolute().as_uri())
 
@@ -98,7 +99,7 @@ def _draw(comparison: Comparison) -> None:
     one = dataclasses.replace(comparison, scenes=(comparison.scenes[number],))
     for path in wanted:
         (scene_strip if path == _PNG.value else write_animation)(one, path)
-        print(f"wrote {path}", flush=True)
+        print(f"wrote {in_line(path)}", flush=True)
 
 
 def _has_screen() -> bool:

@@ -27,6 +27,7 @@ from motion_jax.experiments.claims import claims
 from motion_jax.experiments.compare import baselines, compare
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
+from motion_jax.runtime.names import in_line
 from motion_jax.train.forecasting import Forecasting as ForecastingTask
 from motion_jax.train.forecasting import fit
 from motion_jax.train.status import check_prometheus
@@ -291,7 +292,7 @@ class _Work:
         """Whether its scores lie in its folder, from whichever worker; then they are known from here on."""
         saved = run.folder / REPORT
         if saved.exists() and (known := _known(saved, run.experiment, self.procedure)):
-            print(f"{self._name(run)}: done before: {run.folder}", flush=True)
+            print(f"{self._name(run)}: done before: {in_line(run.folder)}", flush=True)
             self.scored[run.folder] = known
         return run.folder in self.scored
 

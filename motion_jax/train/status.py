@@ -20,7 +20,7 @@ from absl import logging
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, read_file, sealed, unsealed, user_path, write_text
 from motion_jax.runtime.memory import memory_in_use
-from motion_jax.runtime.names import printable
+from motion_jax.runtime.names import in_line, printable
 from motion_jax.train.checkpoint import COMMIT_MARK, is_sound
 from motion_jax.train.log import end_of, read_metrics, told_bytes, told_time
 from motion_jax.train.task import SCORE
@@ -275,7 +275,7 @@ def describe(watched: Watched) -> str:
         lines.append("  no checkpoint yet")
     if watched.set_aside:
         lines.append(f"  set aside: {', '.join(watched.set_aside)}")
-    return "\n".join(lines)
+    return "\n".join(map(in_line, lines))
 
 
 def _said(folder: Workdir) -> Status | None:

@@ -74,6 +74,13 @@ def test_a_checkpoint_that_has_lost_its_mark_is_sound_and_a_pipe_is_passed_over(
         read_status(folder.path)
 
 
+def test_the_name_of_a_folder_forges_no_line(folder: Workdir):
+    renamed = folder.path.rename(folder.path.with_name("a\n  running (process 1 on b)\r\x1b[Kc"))
+    lines = describe(read_status(renamed)).split("\n")
+    assert lines[0].endswith(r"/a\n  running (process 1 on b)\r\x1b[Kc")
+    assert lines[1].startswith("  not running")
+
+
 def test_no_run_is_told(tmp_path: Path):
     with pytest.raises(UserError, match="holds no trained run"):
         read_status(tmp_path)
