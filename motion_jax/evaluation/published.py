@@ -52,5 +52,5 @@ def published_rows(dataset: str, mode: str, protocol: str, metric: str) -> tuple
 
 def _parse(line: dict[str, str]) -> PublishedRow:
     """Columns whose name is a number hold errors; an empty one was not printed."""
-    errors = {int(name): Decimal(value) for name, value in line.items() if name.isdigit() and value}
-    return PublishedRow(**{name: value for name, value in line.items() if not name.isdigit()}, errors=errors)
+    errors = {int(name): Decimal(value) for name, value in line.items() if name.isdecimal() and value}
+    return PublishedRow(**{name: value for name, value in line.items() if not name.isdecimal()}, errors=errors)

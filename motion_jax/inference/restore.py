@@ -87,7 +87,7 @@ def restore_params(folder: Workdir, model: Any, experiment: Experiment, checkpoi
 def _newest(source: Path, abstract: Any, run: str) -> tuple[int, Any] | None:
     """Raises `UserError` where a checkpoint's folder is there and empty: a save never leaves it so."""
     for step in source.iterdir():
-        if step.name.isdigit() and step.is_dir() and not any(step.iterdir()):
+        if step.name.isdecimal() and step.is_dir() and not any(step.iterdir()):
             raise UserError(f"{step}: damaged: the checkpoint's folder is empty.")
     with closing(Checkpoints(source, run=run)) as checkpoints:
         return checkpoints.restore(abstract)

@@ -103,7 +103,7 @@ def find_processes(
         raise UserError(f"--process_id={index}: must be from 0 to {count - 1}, as there are {count} processes")
     if coordinator is not None:
         host, _, port = coordinator.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
             raise UserError(f"--coordinator={coordinator}: must be HOST:PORT, such as node001:12345")
     return Processes(coordinator, count, index, cluster) if count > 1 else None
 
@@ -128,7 +128,7 @@ def _detect(known: Mapping[str, str]) -> tuple[str, int | None, int | None]:
 def _whole(known: Mapping[str, str], name: str, least: int = 0) -> int:
     """A variable of the cluster as a number. Raises `UserError`."""
     value = known.get(name)
-    if value is None or not (value.isascii() and value.isdigit() and len(value) < 16 and int(value) >= least):
+    if value is None or not (value.isascii() and value.isdecimal() and len(value) < 16 and int(value) >= least):
         found = "is missing" if value is None else f"is {value[:32]!r}"
         raise UserError(f"{name}, which the cluster sets, {found}: it must be a whole number from {least}")
     return int(value)

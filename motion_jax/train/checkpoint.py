@@ -87,7 +87,8 @@ class Checkpoints:
         # of several processes Orbax writes no array that one of them has alone; and with each save of JAX's arrays,
         # not of NumPy's, it asks TensorStore (0.1.86) for statistics whose Python objects are never freed
         state = jax.device_get(state)
-        record = json.loads(sealed({"leaves": _digest(state), "host": dict(host), "run": self._run}))
+        values = {"step": step, "leaves": _digest(state), "host": dict(host), "run": self._run}
+        record = json.loads(sealed(values))
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(record))
         try:
             saved = self._manager.save(step, args=items, force=True)
@@ -126,7 +127,7 @@ class Checkpoints:
 
     def host_of(self, step: int) -> dict[str, Any]:
         """The `host` of `save`, of a step that `restore` returned."""
-        return self._record(step)["host"]
+        return _record(self._folder / str(step))["host"]
 
     def recover_unmarked(self, abstract: Any, sharding: jax.sharding.Sharding | None = None) -> list[int]:
         """Marks the unmarked checkpoints that verify as finished and renames the others to `unfinished-STEP`.
@@ -167,8 +168,7 @@ class Checkpoints:
 
     def _unmarked(self) -> set[int]:
         """Steps whose folder has no commit mark."""
-        folders = {int(path.name) for path in self._folder.iterdir() if path.name.isdigit() and path.is_dir()}
-        return folders - set(self._manager.all_steps())
+        return set(steps_in(self._folder)) - set(self._manager.all_steps())
 
     def _newest(self, target: Any, last_attempt: bool) -> tuple[int, Any] | None:
         finished = set(self._manager.all_steps())
@@ -217,15 +217,13 @@ class Checkpoints:
         sync_folder(self._folder)
         return name.name
 
-    def _record(self, step: int) -> dict[str, Any]:
-        path = self._folder / str(step) / "digest" / "metadata"
-        return unsealed(read_file(path).decode(), str(path), "the checksums of a checkpoint")
-
     def _read(self, step: int, target: Any) -> Any:
         """The state under `step`. The handler reads what the manager would refuse to, a folder without its mark."""
         folder = self._folder / str(step)
-        record = self._record(step)
+        record = _record(folder)
         expected = record["leaves"]
+        if record.get("step", step) != step:
+            raise ValueError(f"it is the checkpoint of step {record['step']}")
         if self._run and record.get("run", "") not in ("", self._run):
             raise ValueError("it is a checkpoint of another run")
         if wrong := _damaged_files(folder):
@@ -239,15 +237,24 @@ class Checkpoints:
         return state
 
 
+def steps_in(folder: Path) -> list[int]:
+    """Of the checkpoints in `folder`, finished or not, ascending."""
+    names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
+
+
 def is_sound(folder: Path) -> bool:
     """Whether every array of the checkpoint in `folder` (`checkpoints/last/STEP`) is what was saved.
 
     Needs no model: each file has a checksum, and each array.
     """
-    if (wrong := _damaged_files(folder)) is not None:
-        return not wrong
+    wrong = _damaged_files(folder)
     try:
-        record = unsealed(read_file(folder / "digest" / "metadata").decode(), str(folder), "checksums")
+        record = _record(folder)
+        if wrong or str(record.get("step", folder.name)) != folder.name:
+            return False
+        if wrong is not None:
+            return True
         with closing(ocp.PyTreeCheckpointHandler()) as handler:
             tree = handler.metadata(folder / "state").tree  # pyright: ignore[reportArgumentType]
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree, is_leaf=_has_shape)
@@ -256,6 +263,12 @@ def is_sound(folder: Path) -> bool:
         return sorted(_digest(state).values()) == sorted(record["leaves"].values())
     except Exception:  # Orbax raises whatever the damaged byte provokes
         return False
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """What was written beside the state: step, a digest of each leaf, what the loop remembered, the run's name."""
+    path = folder / "digest" / "metadata"
+    return unsealed(read_file(path).decode(), str(path), "the checksums of a checkpoint")
 
 
 def _file_digests(folder: Path) -> dict[str, str]:

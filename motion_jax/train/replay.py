@@ -60,7 +60,10 @@ def read_batch(path: Path, task: Task, run: str = "") -> Update:
     data = _data_of(task, raw_key, 0)  # in shape, that of any update
     abstract = jax.eval_shape(lambda *values: _drawn(task, *values), params, raw_key, data, step)
     try:
-        with open_file(path) as opened, np.load(opened, allow_pickle=False) as file:
+        with open_file(path) as opened:
+            file = np.load(opened, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array without a name")
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise UserError(f"--replay={path}: cannot be read: {error.strerror or error}") from None

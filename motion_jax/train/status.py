@@ -21,7 +21,7 @@ from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, read_file, sealed, unsealed, user_path, write_text
 from motion_jax.runtime.memory import memory_in_use
 from motion_jax.runtime.names import in_line, printable
-from motion_jax.train.checkpoint import COMMIT_MARK, is_sound
+from motion_jax.train.checkpoint import COMMIT_MARK, is_sound, steps_in
 from motion_jax.train.log import end_of, read_metrics, told_bytes, told_time
 from motion_jax.train.task import SCORE
 from motion_jax.train.workdir import Workdir
@@ -291,8 +291,7 @@ def _said(folder: Workdir) -> Status | None:
 
 def _checkpoints(folder: Workdir, verify: bool, alive: bool) -> Iterator[SavedState]:
     for place in (folder.last, folder.best):
-        steps = sorted(int(path.name) for path in place.iterdir() if path.name.isdigit()) if place.is_dir() else []
-        for step in steps:
+        for step in steps_in(place):
             path = place / str(step)
             try:
                 at = path.stat().st_mtime

@@ -104,6 +104,19 @@ def test_only_the_newest_are_kept(tmp_path: Path, keep: int):
     assert sorted(int(path.name) for path in (tmp_path / "last").iterdir()) == list(STEPS[-keep:])
 
 
+def test_a_checkpoint_by_the_number_of_another_is_not_read(
+    sound: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    folder = shutil.copytree(sound, tmp_path / "last")
+    (folder / "30").rename(folder / "99")
+    (folder / "²").mkdir()
+    with _opened(folder) as checkpoints:
+        restored = checkpoints.restore(ABSTRACT)
+    assert restored is not None
+    assert restored[0] == 20
+    assert "99 is damaged (it is the checkpoint of step 30)" in caplog.text
+
+
 def _flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0x10

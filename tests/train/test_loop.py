@@ -387,6 +387,9 @@ def test_divergence_names_its_step_and_spares_the_checkpoints(
     (tmp_path / "damaged.npz").write_bytes(damaged)
     with pytest.raises(UserError, match=r"--replay=\S+/damaged\.npz: (damaged|of another run)"):
         read_batch(tmp_path / "damaged.npz", task)
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    with pytest.raises(UserError, match=r"--replay=\S+/array\.npy: damaged: not the batch of a run"):
+        read_batch(tmp_path / "array.npy", task)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ def test_a_damaged_checkpoint_is_told(folder: Workdir):
     assert "last/20: DAMAGED" in describe(read_status(folder.path))
 
 
+def test_a_checkpoint_by_the_number_of_another_is_told(folder: Workdir):
+    (folder.last / "20").rename(folder.last / "25")
+    for name in ("010", "²", "x"):  # nobody saves by such names
+        (folder.last / name).mkdir()
+    assert [(saved.step, saved.sound) for saved in read_status(folder.path).checkpoints] == [(10, True), (25, False)]
+
+
 def test_a_checkpoint_that_has_lost_its_mark_is_sound_and_a_pipe_is_passed_over(folder: Workdir):
     (folder.last / "20" / COMMIT_MARK).unlink()
     (folder.last / "10" / COMMIT_MARK).unlink()

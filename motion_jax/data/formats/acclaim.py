@@ -201,7 +201,7 @@ def _odd_line(line: Line, frame: int, slots: dict[str, _Slot], open_slots: dict[
     name = line.words[0]
     if name in slots:
         return f"bone {clip(name)!r} a second time in frame {frame}"
-    if not name.isdigit():
+    if not name.isdecimal():
         known = ", ".join([*slots][:_LISTED]) + ", ..." * (len(slots) > _LISTED)
         return f"bone {clip(name)!r} has no values in the skeleton: those with dof are {known}"
     if open_slots:

@@ -131,7 +131,7 @@ def parse_frames(text: str) -> tuple[np.ndarray, list[str]]:
         nonlocal cursor
         cell = lines[cursor].strip() if cursor < len(lines) else ""
         cursor += 1
-        if not cell.isdigit():
+        if not cell.isdecimal():
             found = f"{cell!r}" if cell else "nothing"
             raise UserError(f"{cursor}|{what} must be a whole number, not {found}")
         return int(cell)

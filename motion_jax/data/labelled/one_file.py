@@ -83,7 +83,7 @@ def read_one(name: str, path: Path, fps: float) -> Sequence:
         arrays, odd = _FILES[name].parse(content, path, fps)
     except UserError as error:
         line, bar, message = str(error).partition("|")
-        if not bar or (line and not line.isdigit()):
+        if not bar or (line and not line.isdecimal()):
             raise
         raise UserError(f"{path}:{line}: {message}" if line else f"{path}: {message}") from None
     for remark in odd:

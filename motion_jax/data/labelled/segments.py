@@ -173,7 +173,7 @@ def _columns(path: Path, filled: list[tuple[int, list[str]]]) -> tuple[tuple[str
     known = [_ALIASES.get(cell, cell) for cell in first]
     if "file" not in known:
         number = len(first)
-        if number in (6, 7) and all(cell.isdigit() for cell in first[number - 5 :]):
+        if number in (6, 7) and all(cell.isdecimal() for cell in first[number - 5 :]):
             return (*("id",) * (number - 6), *_EPIC), filled
         raise UserError(
             f"{path}:{filled[0][0]}: the first line must name the columns file,start,end,label (or start_s,end_s; or "
@@ -200,7 +200,7 @@ def _row(where: str, cells: dict[str, str], names: Mapping[str, str], named: str
         start -= 1  # RU-LSTM counts frames from 1, and its last one is within
     label, component = cells["label"], None
     if "verb" in cells:
-        if label.isdigit() and names:
+        if label.isdecimal() and names:
             if str(int(label)) not in names:
                 raise UserError(f"{where}: unknown class {label!r}: it must be an id of {_ACTIONS} beside the table")
             label = names[str(int(label))]
@@ -261,7 +261,7 @@ def _classes(rows: Several[Row]) -> tuple[tuple[str, ...], tuple[Component, ...]
             raise UserError(
                 f"{row.where}: class {row.label!r} is of {row.component}, and in {first.where} of {first.component}"
             )
-    numeric = all(name.isdigit() for name in found)
+    numeric = all(name.isdecimal() for name in found)
     classes = tuple(sorted(found, key=int) if numeric else sorted(found))
     components = tuple(found[name].component for name in classes)
     return classes, tuple(item for item in components if item is not None) if None not in components else ()

@@ -56,7 +56,7 @@ class Line(NamedTuple):
     def whole(self, words: Sequence[str], name: str, least: int = 1) -> int:
         """One whole number from `least` to a billion. Raises `UserError`."""
         word = " ".join(words)
-        if not (word.isascii() and word.isdigit() and len(word) < 19 and least <= int(word) <= MOST):
+        if not (word.isascii() and word.isdecimal() and len(word) < 19 and least <= int(word) <= MOST):
             raise self.error(f"{name} is {clip(word)!r}: it must be a whole number from {least} to {MOST:g}")
         return int(word)
 
