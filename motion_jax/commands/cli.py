@@ -245,7 +245,11 @@ def _check_paths_named() -> None:
     """Raises `UserError` where a path is given but empty, as by a shell's variable that is not set."""
     for name in flags.FLAGS:
         flag = flags.FLAGS[name]
-        if flag.present and isinstance(flag.parser, (_PathParser, _PathsParser)) and not flag.value.strip(", \t\n"):
+        if (
+            flag.present
+            and isinstance(flag.parser, (_PathParser, _PathsParser))
+            and not str(flag.value).strip(", \t\n")
+        ):
             raise UserError(f"--{name}={flag.value}: is empty: it must name a file or folder, or be left out")
 
 
@@ -306,9 +310,9 @@ def _print_plain_warnings() -> None:
 class _PlainFormatter(python_logging.Formatter):
     def format(self, record: python_logging.LogRecord) -> str:
         level = "" if record.levelno <= python_logging.INFO else f"{record.levelname.lower()}: "
-        if isinstance(record.args, tuple):  # names and errors among them
+        if isinstance(given := record.args, tuple):  # names and errors among them
             record = copy.copy(record)  # other handlers have the arguments as they are
-            record.args = tuple(each if isinstance(each, numbers.Number) else in_line(each) for each in record.args)
+            record.args = tuple(each if isinstance(each, numbers.Number) else in_line(each) for each in given)
         return level + super().format(record)
 
 
