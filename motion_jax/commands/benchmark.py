@@ -30,6 +30,7 @@ from motion_jax.nn.attention import ATTENTIONS
 from motion_jax.nn.cells import CELLS
 from motion_jax.runtime import devices, timing
 from motion_jax.runtime.files import write_text
+from motion_jax.runtime.names import in_line
 
 _NUMBERS = {name: flags.DEFINE_string(name, default, f"{text}, separated by commas.") for name, default, text in (
     ("batch", "16", "Batch sizes"), ("hidden", "256", "Hidden widths"), ("source", "50", "Observed frames"),
@@ -89,7 +90,7 @@ def main(_: list[str]) -> None:
     print(text)
     pictures = plots.growth_plots(growths(rows), _PLOT.value) if _PLOT.value else []
     for path in filter(None, (_JSON.value, _MARKDOWN.value, *pictures)):
-        print(f"wrote {path}")
+        print(f"wrote {in_line(path)}")
 
 
 def _measure_anticipation(works: list[str], values: dict[str, list[int]], chosen: list[str]) -> None:
@@ -103,7 +104,7 @@ def _measure_anticipation(works: list[str], values: dict[str, list[int]], chosen
     for path, part in ((_JSON.value, content), (_MARKDOWN.value, text + "\n")):
         if path:
             write_text(path, part)
-            print(f"wrote {path}")
+            print(f"wrote {in_line(path)}")
 
 
 def _write(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:

@@ -20,6 +20,7 @@ from motion_jax.evaluation.coverage import describe
 from motion_jax.evaluation.scale import SCALES
 from motion_jax.inference.calibration import WINDOWS, calibrate_run
 from motion_jax.inference.predictor import load_predictor
+from motion_jax.runtime.names import in_line
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
 _ROOT = cli.define_path("root", "", "Folder of the data, if it has moved since training.")
@@ -38,4 +39,4 @@ def main(_: list[str]) -> None:
     dataset = open_dataset(dataclasses.replace(data, root=_ROOT.value) if _ROOT.value else data)
     radii = calibrate_run(predictor, levels, _BY.value, _WINDOWS.value, dataset, _SCALE.value)
     print(describe(radii, predictor.experiment.eval.frame_numbers))
-    print(f"wrote {_WORKDIR.value}/radii.json")
+    print(f"wrote {in_line(_WORKDIR.value)}/radii.json")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import logging as python_logging
+import numbers
 import os
 import re
 import signal
@@ -30,6 +32,7 @@ from motion_jax.runtime.backend import check_backend
 from motion_jax.runtime.compilation import keep_compiled
 from motion_jax.runtime.devices import use_cores
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.train.stop import own_process
 
 CONFIG = "config"  # the flag's name
@@ -173,13 +176,28 @@ def _leave_others(error: Exception) -> NoReturn:
     else:
         traceback.print_exception(error)
         message, status = f"{where}: ended by the fault above", 1
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print_error(message)
     distributed.leave(status)
 
 
 def define_path(name: str, default: str | None, help: str, *, required: bool = False) -> flags.FlagHolder[Any]:
     """Defines a flag that takes a path, in which `~` means a home folder."""
     return flags.DEFINE(_PathParser(), name, default, help, serializer=flags.ArgumentSerializer(), required=required)
+
+
+def define_paths(name: str, default: str | None, help: str, *, required: bool = False) -> flags.FlagHolder[Any]:
+    """Defines a flag that takes paths, patterns or names of models, whose value stays as it was typed.
+
+    `split_paths` and `find_inputs` read several of them.
+    """
+    return flags.DEFINE(_PathsParser(), name, default, help, serializer=flags.ArgumentSerializer(), required=required)
+
+
+def split_paths(value: str) -> list[Path]:
+    """Paths separated by commas, in which `~` means a home folder; one that is there may have commas in its name."""
+    if value and (whole := user_path(value)).exists():
+        return [whole]
+    return [user_path(path.strip()) for path in value.split(",") if path.strip()]
 
 
 class _ConfigParser(flags.ArgumentParser):
@@ -216,6 +234,25 @@ class _PathParser(flags.ArgumentParser):
         return "path"
 
 
+class _PathsParser(flags.ArgumentParser):
+    """Text that names one or more paths."""
+
+    def flag_type(self) -> str:
+        return "path"
+
+
+def _check_paths_named() -> None:
+    """Raises `UserError` where a path is given but empty, as by a shell's variable that is not set."""
+    for name in flags.FLAGS:
+        flag = flags.FLAGS[name]
+        if (
+            flag.present
+            and isinstance(flag.parser, (_PathParser, _PathsParser))
+            and not str(flag.value).strip(", \t\n")
+        ):
+            raise UserError(f"--{name}={flag.value}: is empty: it must name a file or folder, or be left out")
+
+
 def absolute(experiment: Experiment) -> Experiment:
     """With `data.root` and `data.cache` in full, so that what is recorded holds in any current folder.
 
@@ -250,6 +287,7 @@ def _parse(argv: list[str]) -> list[str]:
             _check_overrides(argv)
             sys.argv = argv = _config_first(argv)  # ml_collections reads sys.argv
         rest = flags.FLAGS(argv)
+        _check_paths_named()
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # at INFO, libraries report every file they write
     except Exception as error:
@@ -272,11 +310,19 @@ def _print_plain_warnings() -> None:
 class _PlainFormatter(python_logging.Formatter):
     def format(self, record: python_logging.LogRecord) -> str:
         level = "" if record.levelno <= python_logging.INFO else f"{record.levelname.lower()}: "
+        if isinstance(given := record.args, tuple):  # names and errors among them
+            record = copy.copy(record)  # other handlers have the arguments as they are
+            record.args = tuple(each if isinstance(each, numbers.Number) else in_line(each) for each in given)
         return level + super().format(record)
 
 
+def print_error(error: object) -> None:
+    """One line on stderr, whatever names are in it."""
+    print("error:", " ".join(str(error).split()), file=sys.stderr, flush=True)
+
+
 def _fail(message: str) -> NoReturn:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print_error(message)
     sys.exit(_MISTAKE)
 
 
@@ -343,6 +389,8 @@ def _check_key(name: str) -> None:
 
 
 def _explain(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
     if _CONFIG_FAILED in str(error):
         return _explain_config(error)
     if isinstance(error.__context__, UserError) and _CONFIG_FAILED not in str(error.__context__):

@@ -16,13 +16,13 @@ and passed over, and the exit status is then 2.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from absl import flags
 
+from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_not_read
 from motion_jax.data.formats import (
     FORMATS,
     Format,
@@ -46,24 +46,25 @@ from motion_jax.data.motion.rig import find_rig, to_canonical
 from motion_jax.data.motion.units import check_unit
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.skeletons.joint_map import map_joints
 
-_INPUT = flags.DEFINE_string(
+_INPUT = cli.define_paths(
     "input",
     None,
     f"A file ({', '.join(FORMATS)}), a folder or a pattern, or several, separated by commas.",
     required=True,
 )
-_OUTPUT = flags.DEFINE_string("output", "", "The file to write, or the folder for several; none with --report.")
+_OUTPUT = cli.define_paths("output", "", "The file to write, or the folder for several; none with --report.")
 _FORMAT = flags.DEFINE_string("format", "", "Suffix of what is written into a folder; the inputs' own if not given.")
 _FPS = flags.DEFINE_float("fps", None, "Frames per second of the output; the input's if not given.")
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the input, where its file does not say them.")
 _UNIT = flags.DEFINE_float("unit_mm", None, "mm to the input's unit of length, where the format does not say it.")
 _OUTPUT_UNIT = flags.DEFINE_float("output_unit_mm", None, "mm to the output's unit; the input's if not given.")
-_SKELETON = flags.DEFINE_string("skeleton", None, "The file of the body (.asf); looked for beside the input.")
+_SKELETON = cli.define_paths("skeleton", None, "The file of the body (.asf); looked for beside the input.")
 _PERSON = flags.DEFINE_integer("person", None, "Which of several people in a file, from 1.", lower_bound=1)
 _BODY = flags.DEFINE_enum("body", None, ("body22",), "Put a humanoid rig on the canonical body (docs/bodies.md).")
-_JOINT_MAP = flags.DEFINE_string("joint_map", None, "CSV of joints' names for --body.")
+_JOINT_MAP = cli.define_paths("joint_map", None, "CSV of joints' names for --body.")
 _REPORT = flags.DEFINE_bool("report", False, "Print what the input holds.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.")
 _STRICT = flags.DEFINE_bool("strict", False, "Of several files, stop at the first that cannot be converted.")
@@ -102,7 +103,7 @@ def main(_: list[str]) -> None:
             if _STRICT.value:
                 raise
             failed += 1
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            cli.print_error(error)
     if failed:
         raise UserError(f"--input={_INPUT.value}: {failed} of {len(jobs)} files failed, named above")
 
@@ -142,15 +143,14 @@ def _check_outputs(jobs: list[_Job], into_folder: bool) -> None:
     if into_folder:
         check_folder(_OUTPUT.value, FORMATS, "for several inputs, or with --format")
     taken: dict[Path, Path] = {}
-    inputs = {os.path.realpath(job.source) for job in jobs}
+    inputs = [job.source for job in jobs] + [user_path(flag.value) for flag in (_SKELETON, _JOINT_MAP) if flag.value]
     for source, output in jobs:
         if output is None:
             continue
         if output in taken:
             raise UserError(f"--output: {output} would be written twice, of {taken[output]} and of {source}")
         taken[output] = source
-        if os.path.realpath(output) in inputs:
-            raise UserError(f"--output: {output} is the input: it must be another file")
+        check_not_read(output, inputs)
         if output.exists() and not _OVERWRITE.value:
             raise UserError(f"--output: {output} is there already; --overwrite replaces it")
         check_writable(output)
@@ -202,14 +202,14 @@ def _convert(job: _Job, skeleton: Path | None) -> None:
         merged = fit_root(motion)
         table = user_path(_JOINT_MAP.value) if _JOINT_MAP.value else None
         motion = to_canonical(find_rig(merged, map_joints(merged.skeleton, table)), merged)
-        print(f"{job.source}: {'; '.join(motion.notes)}", flush=True)
+        print(in_line(f"{job.source}: {'; '.join(motion.notes)}"), flush=True)
     if job.output:
         _write_motion(motion, job.output)
 
 
 def _write_markers(markers: Markers, output: Path) -> None:
     write_markers(markers, output)
-    print(f"wrote {output}: {len(markers.names)} markers in {len(markers.points)} frames", flush=True)
+    print(f"wrote {in_line(output)}: {len(markers.names)} markers in {len(markers.points)} frames", flush=True)
 
 
 def _write_motion(motion: Motion, output: Path) -> None:
@@ -221,4 +221,4 @@ def _write_motion(motion: Motion, output: Path) -> None:
     rate, form = nominal_rate(motion.fps), _form(output)
     unit = f"{motion.skeleton.translation_mm * motion.skeleton.true_scale:g} mm"
     unit = "that of its body" if form and form.own_unit else unit
-    print(f"wrote {output}: {len(motion.frames)} frames at {rate:.6g} per second, unit {unit}", flush=True)
+    print(f"wrote {in_line(output)}: {len(motion.frames)} frames at {rate:.6g} per second, unit {unit}", flush=True)

@@ -53,13 +53,13 @@ from motion_jax.experiments.runs import is_named, open_runs, tasks_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.models import make
 from motion_jax.runtime.distributed import is_first, on_first
-from motion_jax.runtime.files import user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
 
 _CONFIG = cli.define_config()
-_WORKDIR = flags.DEFINE_string("workdir", "", "Runs, or folders of runs, separated by commas; of one name: seeds.")
+_WORKDIR = cli.define_paths("workdir", "", "Runs, or folders of runs, separated by commas; of one name: seeds.")
 _ROOT = cli.define_path("root", "", "Folder of the data, if it has moved since training.")
 _MODE = flags.DEFINE_enum("mode", "both", (*MODES, "both"), "How the model is fed.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "auto", ("auto", "best", "last"), "Which checkpoint of a run.")
@@ -77,7 +77,7 @@ _PLOT = cli.define_path("plot", "", "Draw error against horizon here, a panel fo
 _INDEX = cli.define_path("index", "", "Add what is scored to this index of results (JSON).")
 _LATENCY = flags.DEFINE_bool("latency", True, "For the index, time 50 calls of each model at batch 1.")
 cli.define_processes("coordinator", "num_processes", "process_id", "heartbeat_timeout")
-_TABLES = flags.DEFINE_string("tables", "", "Write the index's tables into these pages or folders of pages.")
+_TABLES = cli.define_paths("tables", "", "Write the index's tables into these pages or folders of pages.")
 
 
 def main(_: list[str]) -> None:
@@ -95,7 +95,7 @@ def main(_: list[str]) -> None:
     outputs = [(write_json, _JSON), (report.write_csv, _CSV), (tables.write_markdown, _MARKDOWN)]
     chosen = [(write, flag.value) for write, flag in outputs if flag.value]
     on_first(_check_outputs)
-    folders = _paths(_WORKDIR.value)
+    folders = cli.split_paths(_WORKDIR.value)
     if (names := tasks_of(folders)) - {"forecasting"}:
         _evaluate_labelled(folders, names, pages)
         return
@@ -121,13 +121,13 @@ def main(_: list[str]) -> None:
     if _INDEX.value:
         found = [row for group, reports in scored for row in index_rows(group, reports, _LATENCY.value)]
         write_index(merged(read_index(_INDEX.value), found), _INDEX.value)
-        print(f"wrote {_INDEX.value}: {', '.join(row.model for row in found)}")
+        print(f"wrote {in_line(_INDEX.value)}: {', '.join(in_line(row.model) for row in found)}")
         _write_pages(pages)
     elif not chosen:
         print("Every action, and published results beside them: --markdown=FILE; for programs --json=FILE, --csv=FILE")
     for write, path in [*chosen, *([(horizon_curves, _PLOT.value)] if _PLOT.value else [])]:
         write(reports, path)
-        print(f"wrote {path}")
+        print(f"wrote {in_line(path)}")
 
 
 def _check_outputs(read: Iterable[Path] = ()) -> None:
@@ -172,31 +172,27 @@ def _evaluate_labelled(folders: list[Path], names: set[str], pages: list[Path]) 
     if _INDEX.value:
         rows = [row for group, found in scored for row in task.index_rows(group, found, _LATENCY.value)]
         write_index(merged(read_index(_INDEX.value), rows), _INDEX.value)
-        print(f"wrote {_INDEX.value}: {', '.join(row.model for row in rows)}")
+        print(f"wrote {in_line(_INDEX.value)}: {', '.join(in_line(row.model) for row in rows)}")
         _write_pages(pages)
     outputs = [(task.write_json, _JSON), (task.write_csv, _CSV), (task.write_markdown, _MARKDOWN), (task.draw, _PLOT)]
     for write, flag in outputs:
         if write and flag.value:
             write(reports, flag.value)
-            print(f"wrote {flag.value}")
-
-
-def _paths(text: str) -> list[Path]:
-    return [user_path(path.strip()) for path in text.split(",") if path.strip()]
+            print(f"wrote {in_line(flag.value)}")
 
 
 def _pages() -> list[Path]:
     """Of --tables, which needs an index."""
     if _TABLES.value and not _INDEX.value:
         raise UserError(f"--tables={_TABLES.value}: tables are made from an index: give --index=FILE too")
-    return pages_in(_paths(_TABLES.value))
+    return pages_in(cli.split_paths(_TABLES.value))
 
 
 def _write_pages(pages: list[Path]) -> None:
     if not Path(_INDEX.value).is_file():
         raise UserError(f"--index={_INDEX.value}: there is no such file")
     for page in update_pages(read_index(_INDEX.value), pages):
-        print(f"wrote {page}")
+        print(f"wrote {in_line(page)}")
 
 
 def _score(runs: list[Predictor], leave_out: bool) -> list[tuple[list[Predictor], list[Report]]]:

@@ -20,8 +20,9 @@ from motion_jax.export import check_request, write_export
 from motion_jax.export.card import Card
 from motion_jax.export.folder import JIT
 from motion_jax.inference.load import load_run
+from motion_jax.runtime.names import in_line
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _OUTPUT = cli.define_path("output", None, "Folder to write: new or empty.", required=True)
 _FORMAT = flags.DEFINE_list("format", ["stablehlo"], "stablehlo, onnx, or both.")
 _PLATFORMS = flags.DEFINE_list("platforms", ["cpu", "cuda", "tpu"], "Where the StableHLO shall run: also rocm.")
@@ -36,7 +37,7 @@ def main(_: list[str]) -> None:
     card = write_export(trained, _OUTPUT.value, _FORMAT.value, _PLATFORMS.value, _CHECK.value)
     for line in _lines(card):
         print(line)
-    print(f"wrote {Path(_OUTPUT.value).absolute()}")
+    print(f"wrote {in_line(Path(_OUTPUT.value).absolute())}")
 
 
 def _lines(card: Card) -> list[str]:

@@ -18,6 +18,7 @@ from motion_jax.errors import UserError
 from motion_jax.runtime.backend import why_no_devices
 from motion_jax.runtime.cache_folder import cache_folder
 from motion_jax.runtime.compilation import MAX_BYTES, compiled_folder
+from motion_jax.runtime.names import in_line
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "ml_collections", "absl-py")
 OPTIONAL = {
@@ -43,7 +44,7 @@ def main(_: list[str]) -> None:
     for title, rows in sections.items():
         print(title)
         for name, value in rows:
-            print(f"  {name:<{width}}  {value}")
+            print(f"  {name:<{width}}  {in_line(value)}")
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -26,11 +26,11 @@ def check_outputs(outputs: Mapping[str, str | Path], read: Iterable[str | Path] 
     Raises:
         UserError: a file cannot be written, is read, is named by two flags, or is a record that is there.
     """
-    taken = {_resolved(path): "is read by this command" for path in read}
+    taken = {resolved(path): "is read by this command" for path in read}
     for flag, path in outputs.items():
         if not str(path):
             continue
-        place = _resolved(path)
+        place = resolved(path)
         if place.name in RECORDS and place.exists():
             raise UserError(f"--{flag}={path}: is a record of a run, of data or of a model: give another name")
         if place in taken:
@@ -39,7 +39,14 @@ def check_outputs(outputs: Mapping[str, str | Path], read: Iterable[str | Path] 
         check_writable(path)
 
 
-def _resolved(path: str | Path) -> Path:
+def check_not_read(output: Path, read: Iterable[str | Path], flag: str = "output") -> None:
+    """Raises `UserError` where a file to be written is one that the command reads, by whatever name or link."""
+    if resolved(output) in map(resolved, read):
+        raise UserError(f"--{flag}: {output} is the input: it must be another file")
+
+
+def resolved(path: str | Path) -> Path:
+    """In full, with links followed."""
     with suppress(OSError, RuntimeError):  # a loop of links
         return Path(path).resolve()
     return Path(path).absolute()

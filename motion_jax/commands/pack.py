@@ -14,6 +14,7 @@ from motion_jax.errors import UserError
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.inference.pretrained import pack
 from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.names import in_line
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run, calibrated.", required=True)
 _OUTPUT = cli.define_path("output", None, "Folder to write.", required=True)
@@ -29,4 +30,4 @@ def main(_: list[str]) -> None:
         raise UserError(f"--card={_CARD.value}: cannot be read: {error}") from None
     check_writable(user_path(_OUTPUT.value) / "card.json")
     size = pack(load_predictor(_WORKDIR.value, _CHECKPOINT.value), user_path(_OUTPUT.value), card)
-    print(f"wrote {_OUTPUT.value}: {size / 1e6:.2f} MB")
+    print(f"wrote {in_line(_OUTPUT.value)}: {size / 1e6:.2f} MB")

@@ -16,7 +16,6 @@ and the exit status is then 2.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -25,6 +24,7 @@ import numpy as np
 from absl import flags, logging
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import check_not_read
 from motion_jax.data.formats import (
     FORMATS,
     Motion,
@@ -43,13 +43,14 @@ from motion_jax.inference.continuation import as_motion, continue_fitted, fit
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import check_writable, user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.runtime.uptime import seconds_since_start
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
-_INPUT = flags.DEFINE_string(
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_INPUT = cli.define_paths(
     "input", None, "A file, a folder or a pattern, or several, separated by commas.", required=True
 )
-_OUTPUT = flags.DEFINE_string("output", None, "A file; for several inputs, a folder.", required=True)
+_OUTPUT = cli.define_paths("output", None, "A file; for several inputs, a folder.", required=True)
 _ACTION = flags.DEFINE_list("action", [], "What is done: one name for all inputs, or one for each.")
 _START = flags.DEFINE_integer("start", None, "Row where the frames that are read begin, from 0.", lower_bound=0)
 _INPUT_FPS = flags.DEFINE_float("input_fps", None, "Frames per second of the motion files, where they do not say them.")
@@ -91,7 +92,7 @@ class _Failures:
                 if not self._passed_over:
                     raise
                 self.count += 1
-                print(f"error: {error}", file=sys.stderr, flush=True)
+                cli.print_error(error)
         return done
 
 
@@ -106,7 +107,7 @@ def main(_: list[str]) -> None:
     jobs = _share([_Job(*each) for each in zip(inputs, outputs, actions, strict=True)])
     if not jobs:
         return
-    _check_outputs([job.output for job in jobs], rows)
+    _check_outputs([job.output for job in jobs], inputs, rows)
     for action in dict.fromkeys(actions):
         predictor.space.one_hot(action)  # before anything is read: raises on an unknown one
     failures = _Failures(named.several)
@@ -149,7 +150,7 @@ def _predict_motions(predictor: Predictor, jobs: list[_Job], failures: _Failures
     fitted = failures.each(jobs, lambda job: fit(predictor, read(job), _START.value, _RETARGET.value, table))
     for job, each in fitted:
         if each.rig is not None:
-            print(f"{job.source}: {'; '.join(each.rig.notes)}", flush=True)
+            print(in_line(f"{job.source}: {'; '.join(each.rig.notes)}"), flush=True)
     if not fitted:
         return
     usable = [job for job, _ in fitted]
@@ -170,7 +171,7 @@ def _print_time() -> None:
 
 
 def _print_written(job: _Job, frames: int, fps: float) -> None:
-    print(f"wrote {job.output}: {frames} frames at {nominal_rate(fps):g} per second", flush=True)
+    print(f"wrote {in_line(job.output)}: {frames} frames at {nominal_rate(fps):g} per second", flush=True)
 
 
 def _actions(inputs: list[Path]) -> list[str | None]:
@@ -221,9 +222,11 @@ def _outputs(named: InputFiles) -> list[Path]:
     return outputs
 
 
-def _check_outputs(outputs: list[Path], rows: bool) -> None:
-    """Raises `UserError` where one cannot be written, or is there."""
+def _check_outputs(outputs: list[Path], inputs: list[Path], rows: bool) -> None:
+    """Raises `UserError` where one cannot be written, is read, or is there."""
+    read = [*inputs, *([user_path(_JOINT_MAP.value)] if _JOINT_MAP.value else [])]
     for path in outputs:
+        check_not_read(path, read)
         if not (rows and path.suffix in SUFFIXES):
             check_written(path)
         if path.exists() and not _OVERWRITE.value:

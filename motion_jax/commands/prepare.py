@@ -20,6 +20,7 @@ from typing import NamedTuple
 from absl import flags
 
 from motion_jax.commands import cli
+from motion_jax.commands.outputs import resolved
 from motion_jax.config import DataConfig, LabelsConfig
 from motion_jax.data.audit import audit_tree, audit_use
 from motion_jax.data.cache import is_made, open_dataset, prepared_place
@@ -49,6 +50,7 @@ from motion_jax.data.trees import read_tree, write_tree
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import user_path
 from motion_jax.runtime.folders import written_folder
+from motion_jax.runtime.names import in_line
 from motion_jax.types import Dataset
 
 _DATASET = flags.DEFINE_enum("dataset", None, dataset_names(), "Which data set the files are.", required=True)
@@ -63,7 +65,7 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a prepared data set 
 _ACTIONS = flags.DEFINE_string("actions", "all", "all, or names separated by commas.")
 _DUPLICATES = flags.DEFINE_bool("allow_duplicates", False, "Accept a file that is in both train and test.")
 _AUDIT_ONLY = flags.DEFINE_bool("audit_only", False, "Report, and write nothing.")
-_TABLE = flags.DEFINE_string("table", "", "CSV of what the recordings show: file,start,end,label (docs/labels.md).")
+_TABLE = cli.define_paths("table", "", "CSV of what the recordings show: file,start,end,label (docs/labels.md).")
 _STRICT = flags.DEFINE_bool("strict", False, "Stop at what would be passed over or left out.")
 _TEXT = flags.DEFINE_bool("text", False, "Write synthetic data as text files in the layout of Human3.6M.")
 _PATTERN = flags.DEFINE_string("pattern", None, "Paths without suffix, with {subject}, {action}, {trial}.")
@@ -148,7 +150,7 @@ def _prepare_labelled(spec: DatasetSpec, config: DataConfig, out: Path) -> None:
 
 def _print_written(spec: DatasetSpec, out: Path) -> None:
     found = "" if _OUT.value else f": --config.data.name={spec.name} finds it there"
-    print(f"wrote {out.absolute()}{found}")
+    print(f"wrote {in_line(out.absolute())}{found}")
 
 
 class _Source(NamedTuple):
@@ -181,6 +183,8 @@ def _check_flags(spec: DatasetSpec) -> Path:
             )
         out = out if _OUT.value else prepared_place(spec.name)
         (check_labelled_target if labelled else check_target)(out)
+        if _SOURCE.value and resolved(out) in (source := resolved(_SOURCE.value), *source.parents):
+            raise UserError(f"--out={out}: is or holds --source={_SOURCE.value}, which is read: give another folder")
         if is_prepared_labelled(out) and not _OVERWRITE.value:
             raise UserError(f"--out={out}: a prepared labelled set is there already; --overwrite replaces it")
         if is_prepared(out) and not _OVERWRITE.value:

@@ -16,6 +16,7 @@ from motion_jax.evaluation.tables import averages_table
 from motion_jax.experiments.compare import compare, zero_velocity
 from motion_jax.inference.predictor import Predictor, load_predictor
 from motion_jax.runtime.files import check_writable
+from motion_jax.runtime.names import in_line
 from motion_jax.train.forecasting import fit
 from motion_jax.types import Dataset
 from motion_jax.visualize.curves import action_curves, error_curves, training_curves
@@ -39,7 +40,7 @@ def main(_: list[str]) -> None:
     experiment, out = cli.experiment(_CONFIG), Path(_OUT.value).absolute()
     check_writable(out / "report.json")
     check_drawable(out / "prediction.png")
-    print(f"opening {describe_source(experiment.data)}", flush=True)
+    print(f"opening {in_line(describe_source(experiment.data))}", flush=True)
     dataset = open_dataset(experiment.data)
     print(f"training {experiment.name} on {len(dataset.clips)} clips of {dataset.name} motion", flush=True)
     fit(experiment, dataset, out / "run")
@@ -65,7 +66,7 @@ def _write(reports: list[Report], predictor: Predictor, dataset: Dataset, out: P
     }
     for name, write in files.items():
         write(out / name)
-        print(f"wrote {out / name}")
+        print(f"wrote {in_line(out / name)}")
 
 
 def _draw_prediction(predictor: Predictor, dataset: Dataset, path: Path) -> None:

@@ -14,7 +14,6 @@ that cannot be used is named and passed over, and the exit status is then 2.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -32,10 +31,10 @@ from motion_jax.errors import UserError
 from motion_jax.inference.recogniser import Label, Recogniser, load_recogniser
 from motion_jax.inference.recordings import read_sequence
 from motion_jax.runtime.files import write_text
-from motion_jax.runtime.names import csv_text
+from motion_jax.runtime.names import csv_text, in_line
 
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run.", required=True)
-_INPUT = flags.DEFINE_string(
+_INPUT = cli.define_paths(
     "input", None, "A file, a folder or a pattern, or several, separated by commas.", required=True
 )
 _JSON = cli.define_path("json", "", "Write the labels here, with the probability of every class.")
@@ -73,17 +72,17 @@ def main(_: list[str]) -> None:
             if _STRICT.value or not inputs.several:
                 raise
             failed += 1
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            cli.print_error(error)
             continue
         for label in found[path]:
             span = f"{label.start_s:8.2f} {label.end_s:8.2f} s"
-            print(f"{path}  {span}  {label.label}  {label.probability:.3f}", flush=True)
+            print(in_line(f"{path}  {span}  {label.label}  {label.probability:.3f}"), flush=True)
     if _CSV.value:
         write_text(_CSV.value, _csv(found))
-        print(f"wrote {_CSV.value}")
+        print(f"wrote {in_line(_CSV.value)}")
     if _JSON.value:
         write_text(_JSON.value, _json(found, recogniser))
-        print(f"wrote {_JSON.value}")
+        print(f"wrote {in_line(_JSON.value)}")
     if failed:
         raise UserError(f"--input={_INPUT.value}: {failed} of {len(inputs.files)} files failed, named above")
 

@@ -15,14 +15,12 @@ from pathlib import Path
 import jax
 from absl import flags, logging
 
+from motion_jax.commands import cli
 from motion_jax.errors import UserError
 from motion_jax.experiments.runs import find_runs, is_run
-from motion_jax.runtime.files import user_path
 from motion_jax.train.status import Watched, describe, read_status
 
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "A run, or a folder of runs; several, separated by commas.", required=True
-)
+_WORKDIR = cli.define_paths("workdir", None, "A run, or a folder of runs; several, separated by commas.", required=True)
 _JSON = flags.DEFINE_bool("json", False, "Print an object a run, in a list, in place of the text.")
 _VERIFY = flags.DEFINE_bool("verify", True, "Read the checkpoints and compare them with their checksums.")
 
@@ -31,7 +29,7 @@ def main(_: list[str]) -> None:
     """Reads and prints."""
     jax.config.update("jax_platforms", "cpu")  # a device may be taken, and whole, by the run that is watched
     found: list[Watched] = []
-    for path in (user_path(part.strip()) for part in _WORKDIR.value.split(",") if part.strip()):
+    for path in cli.split_paths(_WORKDIR.value):
         found += _watched(path)
     if _JSON.value:
         print(json.dumps([watched.to_dict() for watched in found], indent=1))

@@ -41,13 +41,14 @@ from motion_jax.inference.stream.replay import PREDICTIONS, Answers, Feed, Recor
 from motion_jax.inference.stream.source import Source, read_source
 from motion_jax.inference.stream.stamps import MAX_BRIDGE, MAX_RATE
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.names import in_line
 
 BRIDGES: dict[str, Bridge | None] = {"hold": "hold", "extrapolate": "extrapolate", "none": None}
 _MOST_POSES = 20_000_000  # of a replay, whose moments are held in memory: 46 hours at 120 a second
 _LEAST_ROOM = 120.0  # poses/s that a stream has room for
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
-_INPUT = flags.DEFINE_string("input", None, "A motion file, or one of what the model reads.", required=True)
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_INPUT = cli.define_paths("input", None, "A motion file, or one of what the model reads.", required=True)
 _PERSON = flags.DEFINE_integer("person", None, "Which of several people in a file, from 1.", lower_bound=1)
 _ACTION = flags.DEFINE_string("action", None, "What is being done, of forecasting; none: not known.")
 _JOINT_MAP = cli.define_path("joint_map", None, "CSV of joints' names, where a model of the canonical body lacks them.")
@@ -86,7 +87,8 @@ def main(_: list[str]) -> None:
     stream, answers, show = _make_stream(trained, feed, source)
     recording = Recording(source.frames, source.fps, stream.layout)
     fps = trained.space.fps
-    print(f"{_INPUT.value}: {rate:g} poses/s for {feed.seconds:g} s to a model of {fps:g} frames/s", flush=True)
+    told = f"{_INPUT.value}: {rate:g} poses/s for {feed.seconds:g} s to a model of {fps:g} frames/s"
+    print(in_line(told), flush=True)
     print(replay(stream, recording, feed, answers, show))
 
 
@@ -178,10 +180,10 @@ def _print_label(found: Recognition, frame: float) -> None:
     """The last frame of a window lasts until the next would come: spans are as `recognise` says them."""
     bridged = "  (bridged)" if found.bridged.any() else ""
     span = f"{found.start:8.2f} {found.end + frame:8.2f} s"
-    print(f"{span}  {found.label}  {found.probability:.3f}{bridged}", flush=True)
+    print(in_line(f"{span}  {found.label}  {found.probability:.3f}{bridged}"), flush=True)
 
 
 def _print_coming(found: Anticipation) -> None:
     told = "  ".join(f"in {one.seconds:g} s {one.label} {one.probability:.3f}" for one in found.coming)
     bridged = "  (bridged)" if found.bridged.any() else ""
-    print(f"{found.end:8.2f} s  {told}{bridged}", flush=True)
+    print(in_line(f"{found.end:8.2f} s  {told}{bridged}"), flush=True)

@@ -25,10 +25,11 @@ from motion_jax.commands.shipped import find_sweep
 from motion_jax.errors import UserError
 from motion_jax.evaluation import report, tables
 from motion_jax.experiments import sweep
+from motion_jax.runtime.names import in_line
 from motion_jax.visualize.curves import horizon_curves
 from motion_jax.visualize.figures import check_drawable
 
-_SWEEP = flags.DEFINE_string("sweep", None, "A shipped sweep, such as attention, or a file.", required=True)
+_SWEEP = cli.define_paths("sweep", None, "A shipped sweep, such as attention, or a file.", required=True)
 _WORKDIR = cli.define_path("workdir", None, "Folder of the runs: MEMBER/seedN, and their tables.", required=True)
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of a member, from train.seed upwards.", lower_bound=1)
 _SHARD = flags.DEFINE_string("shard", None, "i/n: this is worker i of n, from 1, that share the runs.")
@@ -57,9 +58,9 @@ def main(_: list[str]) -> None:
     reports, failed, elsewhere = sweep.run_all(runs, Labelled(task) if task else None, shard, _TOGETHER.value)
     if elsewhere:
         others = f"{len(elsewhere)} of {len(runs)} runs are with others, the last of which writes the table"
-        print(f"nothing is left to this worker: {others}: {', '.join(map(str, elsewhere))}")
+        print(f"nothing is left to this worker: {others}: {', '.join(map(in_line, elsewhere))}")
         if failed:
-            raise UserError(f"of this worker's runs, {len(failed)} failed: {', '.join(map(str, failed))}")
+            raise UserError(f"of this worker's runs, {len(failed)} failed: {', '.join(map(in_line, failed))}")
         return
     if task:
         print(f"\n{task.text(reports)}\n")
@@ -69,12 +70,12 @@ def main(_: list[str]) -> None:
         writers = {"sweep.json": report.write_json, "sweep.csv": report.write_csv, "sweep.md": tables.write_markdown}
     for file, write in writers.items():
         write(reports, folder / file)
-        print(f"wrote {folder / file}")
+        print(f"wrote {in_line(folder / file)}")
     if _PLOT.value:
         horizon_curves(reports, _PLOT.value)
-        print(f"wrote {_PLOT.value}")
+        print(f"wrote {in_line(_PLOT.value)}")
     if failed:
-        raise UserError(f"the table is without {len(failed)} of {len(runs)} runs: {', '.join(map(str, failed))}")
+        raise UserError(f"the table is without {len(failed)} of {len(runs)} runs: {', '.join(map(in_line, failed))}")
 
 
 def _changes() -> dict[str, Any]:

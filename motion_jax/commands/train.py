@@ -37,18 +37,20 @@ from motion_jax.experiments.runs import is_run
 from motion_jax.inference.calibration import calibrate_run
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.distributed import is_first, on_first, share_text
+from motion_jax.runtime.names import in_line
 from motion_jax.train.anticipation import Anticipation
 from motion_jax.train.environment import ACCEPT, SETTINGS, environment
 from motion_jax.train.forecasting import Forecasting, fit
 from motion_jax.train.packed_run import find_packed
 from motion_jax.train.recognition import Recognition
 from motion_jax.train.replay import read_batch, replay
+from motion_jax.train.status import check_prometheus
 from motion_jax.train.tensorboard import check_tensorboard
 from motion_jax.train.workdir import Workdir
 
 _CONFIG = cli.define_config()
 _WORKDIR = cli.define_path("workdir", None, "Folder of the run; a run that is there is resumed.", required=True)
-_INIT = flags.DEFINE_string("init", None, "Train on from a pretrained model, or a packed run's folder (train.init).")
+_INIT = cli.define_paths("init", None, "Train on from a pretrained model, or a packed run's folder (train.init).")
 _BOARD = flags.DEFINE_bool("tensorboard", False, "Also write curves for TensorBoard, into the run's folder.")
 cli.define_processes("coordinator", "num_processes", "process_id", "heartbeat_timeout")
 _REPLAY = cli.define_path(
@@ -70,24 +72,28 @@ def main(_: list[str]) -> None:
     if _REPLAY.value:
         print("\n".join(_replayed(experiment, Path(_REPLAY.value))))
         return
+    on_first(lambda: check_prometheus(experiment.train.prometheus))
     if _DEBUG_NANS.value:
         jax.config.update("jax_debug_nans", True)
     if _ACCEPT.value:
         on_first(_accept_environment)
     if _BOARD.value:
         check_tensorboard()
-    print(f"opening {describe_source(experiment.data)}", flush=True)
+    print(f"opening {in_line(describe_source(experiment.data))}", flush=True)
     devices = ", ".join(str(device) for device in jax.devices())
     if task := LABELLED_TASKS.get(experiment.model.TASK):
         labelled = open_labelled(experiment.data, experiment.labels)
-        print(f"{experiment.name} on {labelled.name}, {describe_labelled(labelled)}, devices: {devices}", flush=True)
+        print(
+            in_line(f"{experiment.name} on {labelled.name}, {describe_labelled(labelled)}, devices: {devices}"),
+            flush=True,
+        )
         steps = task.fit(experiment, labelled, Path(_WORKDIR.value), _BOARD.value)
-        print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
+        print(f"trained {steps} steps; the run is in {in_line(_WORKDIR.value)}")
         return
     dataset = open_dataset(experiment.data)
-    print(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}", flush=True)
+    print(in_line(f"{experiment.name} on {dataset.name}, {len(dataset.clips)} clips, devices: {devices}"), flush=True)
     steps = fit(experiment, dataset, _WORKDIR.value, _BOARD.value)
-    print(f"trained {steps} steps; the run is in {_WORKDIR.value}")
+    print(f"trained {steps} steps; the run is in {in_line(_WORKDIR.value)}")
     if _CALIBRATE.value and is_first() and split_clips(dataset, experiment.data).validation:
         print(f"calibrating on what was held out ({experiment.data.validation}) ...", flush=True)
         try:

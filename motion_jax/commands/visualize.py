@@ -26,7 +26,7 @@ from motion_jax.experiments.runs import find_runs, is_run, open_runs
 from motion_jax.inference.load import Trained, load_run, task_of
 from motion_jax.inference.predictor import Predictor
 from motion_jax.inference.recogniser import Recogniser
-from motion_jax.runtime.files import user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.types import Dataset
 from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.attention import attention_map, check_attention
@@ -37,7 +37,7 @@ from motion_jax.visualize.label_page import Band, anticipator_band, make_label_p
 from motion_jax.visualize.page import write_html, write_page
 from motion_jax.visualize.strip import scene_strip
 
-_WORKDIR = flags.DEFINE_list("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
+_WORKDIR = cli.define_paths("workdir", None, "Runs, or folders of runs, separated by commas.", required=True)
 _OUTPUT = cli.define_path("output", "", "Write the page here (.html).")
 _ACTION = flags.DEFINE_list("action", [], "Actions to show, separated by commas; none: all.")
 _WINDOW = flags.DEFINE_integer("window", 0, "Number of the first test window of an action, from 0.", lower_bound=0)
@@ -59,10 +59,10 @@ def main(_: list[str]) -> None:
     """Checks the outputs, predicts, writes."""
     paths = {flag.name: Path(flag.value) for flag in (*SCENES, _CURVES, _TRAINING) if flag.value}
     _check_outputs(paths)
-    folders = [user_path(name) for name in _WORKDIR.value]
+    folders = cli.split_paths(_WORKDIR.value)
     if "training" in paths:
         training_curves([run for folder in folders for run in find_runs(folder)], paths["training"])
-        print(f"wrote {paths['training']}")
+        print(f"wrote {in_line(paths['training'])}")
     if not paths.keys() - {"training"}:
         return
     if any(task_of(folder) != "forecasting" for folder in folders if is_run(folder)):
@@ -119,7 +119,7 @@ def _write_labels(folders: list[Path], paths: Mapping[str, Path]) -> None:
              if not wanted or {dataset.classes[s.label] for s in recording.segments} & set(wanted)]  # fmt: skip
     some = shown[: LABELLED * _WINDOWS.value]
     size = write_html(make_label_page(dataset, some, bands), paths["output"])
-    print(f"wrote {paths['output']}: {len(some)} of {len(shown)} test recordings, {size / 1e6:.2f} MB")
+    print(f"wrote {in_line(paths['output'])}: {len(some)} of {len(shown)} test recordings, {size / 1e6:.2f} MB")
 
 
 def _band(run: Trained) -> Band:
@@ -139,7 +139,7 @@ def _open(runs: list[Predictor]) -> Dataset:
 def _draw_curves(runs: list[Predictor], dataset: Dataset, path: Path) -> None:
     reports = compare(runs, dataset, modes=("free_running",))
     action_curves([report for report in reports if report.row[1:] == reports[0].row[1:]], path)
-    print(f"wrote {path}")
+    print(f"wrote {in_line(path)}")
 
 
 def _write(comparison: Comparison, paths: Mapping[str, Path]) -> None:
@@ -153,9 +153,9 @@ def _write(comparison: Comparison, paths: Mapping[str, Path]) -> None:
     for name, write in writers.items():
         if name in paths:
             write(comparison, paths[name])
-            print(f"wrote {paths[name]}")
+            print(f"wrote {in_line(paths[name])}")
     if "output" in paths:
         size = write_page(comparison, paths["output"])
         windows = len(comparison.scenes)
         shown = f"{windows} window{'s' * (windows > 1)}, {len(comparison.models)} models, {size / 1e6:.2f} MB"
-        print(f"wrote {paths['output']}: {shown}")
+        print(f"wrote {in_line(paths['output'])}: {shown}")

@@ -27,6 +27,7 @@ from motion_jax.data.motion.rates import check_rate
 from motion_jax.errors import UserError
 from motion_jax.inference.pretrained import open_predictor
 from motion_jax.runtime.files import user_path
+from motion_jax.runtime.names import in_line
 from motion_jax.visualize.animation import check_animation, write_animation
 from motion_jax.visualize.comparison import Comparison
 from motion_jax.visualize.figures import check_drawable
@@ -35,7 +36,7 @@ from motion_jax.visualize.strip import scene_strip
 from motion_jax.visualize.watch import watch
 
 _INPUT = cli.define_path("input", None, "A motion file.", required=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
+_WORKDIR = cli.define_paths("workdir", None, "A run's folder, or a pretrained model; none: the one that is shipped.")
 _OUTPUT = cli.define_path("output", "", "Write the page here (.html); none: among temporary files.")
 _OPEN = flags.DEFINE_bool("open", True, "Open the page in a browser, where there is one.")
 _WINDOWS = flags.DEFINE_integer("windows", 6, "How many places of the recording are shown.", lower_bound=0)
@@ -54,6 +55,8 @@ def main(_: list[str]) -> None:
     """Checks the outputs, reads, predicts, writes, opens."""
     check_rate(_INPUT_FPS.value, "--input_fps")
     output = _page()
+    named = {flag.name: flag.value for flag in (_OUTPUT, _PNG, _GIF, _MP4)}
+    check_outputs(named, [flag.value for flag in (_INPUT, _JOINT_MAP) if flag.value])
     if _PNG.value:
         check_drawable(_PNG.value)
     for flag in (_GIF, _MP4):
@@ -72,7 +75,7 @@ def main(_: list[str]) -> None:
     size = write_page(comparison, output)
     along = len(comparison.scenes) - 1
     places = f"{along} place{'s' * (along != 1)} of the recording, and what comes next"
-    print(f"wrote {output}: {places}; {size / 1e6:.2f} MB", flush=True)
+    print(f"wrote {in_line(output)}: {places}; {size / 1e6:.2f} MB", flush=True)
     if _OPEN.value and _has_screen():
         webbrowser.open(output.absolute().as_uri())
 
@@ -84,7 +87,6 @@ def _page() -> Path:
     path = Path(_OUTPUT.value)
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--output={path}: a page's suffix must be .html")
-    check_outputs({"output": path})
     return path
 
 
@@ -97,7 +99,7 @@ def _draw(comparison: Comparison) -> None:
     one = dataclasses.replace(comparison, scenes=(comparison.scenes[number],))
     for path in wanted:
         (scene_strip if path == _PNG.value else write_animation)(one, path)
-        print(f"wrote {path}", flush=True)
+        print(f"wrote {in_line(path)}", flush=True)
 
 
 def _has_screen() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from motion_jax.errors import UserError
+from motion_jax.runtime.names import in_line
 
 _LISTED = 20  # errors that one message names; the rest are counted
 
@@ -22,7 +23,7 @@ class Finding:
 
     def __str__(self) -> str:
         where = self.path if self.line is None else f"{self.path}:{self.line}"
-        return f"{where}: {self.message}"
+        return in_line(f"{where}: {self.message}")
 
 
 def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from motion_jax.errors import UserError
 from motion_jax.runtime.files import digest, user_path
+from motion_jax.runtime.folders import check_folder_writable
 
 _DTYPE = np.dtype("<f4")
 
@@ -35,15 +36,20 @@ class Kind(NamedTuple):
         return (user_path(folder) / self.manifest).is_file()
 
     def check_target(self, folder: Path | str, arrays: Callable[[str], bool]) -> None:
-        """Raises `UserError` where a folder to be written holds what is neither the manifest nor one of `arrays`."""
+        """To be called before anything is read; makes the folder's parent where missing.
+
+        Raises `UserError` where a folder to be written cannot be, or holds what is neither the manifest nor one of
+        `arrays`.
+        """
         try:
             names = sorted(path.name for path in user_path(folder).iterdir())
         except FileNotFoundError:
-            return
+            names = []
         except OSError as error:
             raise UserError(f"{folder}: cannot become a prepared {self.title}: {error.strerror}") from None
         if foreign := [name for name in names if name != self.manifest and not arrays(name)]:
             raise UserError(f"{folder}: holds {foreign[0]!r}: it must be empty, new, or a prepared {self.title}")
+        check_folder_writable(user_path(folder).absolute())
 
     def text(self, fields: dict[str, Any]) -> str:
         """The manifest of plain values, `format` among them, with their digest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from motion_jax.data.findings import Finding
+from motion_jax.runtime.names import in_line
 from motion_jax.types import Clip, Dataset
 
 _WIDTHS = (7, 7, 9, 9)  # of the columns behind the action's
@@ -19,15 +20,14 @@ def describe(dataset: Dataset, findings: Sequence[Finding], split: str = "") -> 
     widths = (max(20, *(len(row[0]) for row in rows)), *_WIDTHS)
     columns = dataset.clips[0].frames.shape[1] if dataset.clips else 0
     errors = sum(finding.severity == "error" for finding in findings)
-    return "\n".join(
-        [
-            f"{dataset.name}: {columns} columns, taken to be {dataset.fps:g} frames a second",
-            *("".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows),
-            *([f"test: {split}"] if split else []),
-            f"findings: {errors} errors, {len(findings) - errors} warnings",
-            *(f"  {finding.severity}: {finding}" for finding in findings),
-        ]
-    )
+    lines = [
+        f"{dataset.name}: {columns} columns, taken to be {dataset.fps:g} frames a second",
+        *("".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows),
+        *([f"test: {split}"] if split else []),
+        f"findings: {errors} errors, {len(findings) - errors} warnings",
+        *(f"  {finding.severity}: {finding}" for finding in findings),
+    ]
+    return "\n".join(map(in_line, lines))
 
 
 def _row(name: str, clips: Sequence[Clip], fps: float) -> tuple[str, ...]:

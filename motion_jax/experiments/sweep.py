@@ -27,8 +27,10 @@ from motion_jax.experiments.claims import claims
 from motion_jax.experiments.compare import baselines, compare
 from motion_jax.inference.predictor import load_predictor
 from motion_jax.runtime.files import check_writable
+from motion_jax.runtime.names import in_line
 from motion_jax.train.forecasting import Forecasting as ForecastingTask
 from motion_jax.train.forecasting import fit
+from motion_jax.train.status import check_prometheus
 from motion_jax.train.together import differing_field, train_together
 
 RESERVED = ("name", "train.seed")  # what a sweep sets itself
@@ -160,8 +162,8 @@ def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Pa
         workdir: the folder of all.
 
     Raises:
-        UserError: a member has a name that is no folder's, sets what the sweep sets, or is no possible experiment; or
-            a change is of a field that the members differ in.
+        UserError: a member has a name that is no folder's, sets what the sweep sets, or is no possible experiment;
+            a change is of a field that the members differ in; or `train.prometheus` cannot be written.
     """
     _check_changes(sweep, changes)
     runs = []
@@ -171,6 +173,7 @@ def plan(sweep: Sweep, changes: Mapping[str, Any], seeds: int, workdir: str | Pa
         for seed in range(first, first + seeds):
             experiment = _changed(name, sweep.base, {**fields, **changes, "name": name, "train.seed": seed})
             if told := experiment.train.prometheus:
+                check_prometheus(told)
                 own = Path(told).with_name(f"{Path(told).stem}-{name}-seed{seed}{Path(told).suffix}")
                 experiment = experiment.changed({"train.prometheus": str(own)})
             runs.append(Run(experiment, Path(workdir) / name / f"seed{seed}"))
@@ -289,7 +292,7 @@ class _Work:
         """Whether its scores lie in its folder, from whichever worker; then they are known from here on."""
         saved = run.folder / REPORT
         if saved.exists() and (known := _known(saved, run.experiment, self.procedure)):
-            print(f"{self._name(run)}: done before: {run.folder}", flush=True)
+            print(f"{self._name(run)}: done before: {in_line(run.folder)}", flush=True)
             self.scored[run.folder] = known
         return run.folder in self.scored
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from motion_jax.export.packages import NEEDS, check_installed
 from motion_jax.export.program import Exportable
 from motion_jax.export.readme import EXAMPLE, readme
 from motion_jax.inference.load import Trained
-from motion_jax.runtime.folders import written_folder
+from motion_jax.runtime.folders import check_folder_writable, written_folder
 
 README = "README.md"
 JIT = "jit"  # among a card's checks: the same program, compiled in the process that exported it
@@ -106,12 +105,10 @@ def _fill(model: Exportable, folder: Path, formats: list[str], platforms: tuple[
 
 def _check_target(folder: Path) -> None:
     try:
+        check_folder_writable(folder)
         inside = next(folder.iterdir(), None) if folder.exists() else None
-        if inside is not None:
-            raise UserError(f"--output={folder}: holds {inside.name!r}: it must be new or empty")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        probe = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as error:
-        raise UserError(f"--output={folder}: cannot be written: {error.strerror}") from None
+    except (OSError, UserError) as error:
+        told = f"{folder}: cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise UserError(f"--output={told}") from None
+    if inside is not None:
+        raise UserError(f"--output={folder}: holds {inside.name!r}: it must be new or empty")

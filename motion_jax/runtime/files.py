@@ -53,6 +53,14 @@ def read_file(path: str | Path) -> bytes:
         return file.read()
 
 
+def check_links(path: Path) -> None:
+    """Raises `UserError` where a path, or a folder above it, is a link that leads nowhere: no folder can be made so."""
+    for each in (path, *path.parents):
+        if each.is_symlink() and not each.exists():
+            target = Path(os.path.realpath(each))
+            raise UserError(f"{path}: cannot be written: {each} is a link to {target}, which is not there")
+
+
 def check_writable(path: str | Path) -> None:
     """Makes the path's folder where missing; to be called before hours of work.
 
@@ -60,6 +68,7 @@ def check_writable(path: str | Path) -> None:
         UserError: the path is a folder, or a file cannot be written there.
     """
     path = Path(path)
+    check_links(path.parent)
     if path.is_dir():
         raise UserError(f"{path}: is a folder; give the name of a file in it")
     probe = _draft(path)

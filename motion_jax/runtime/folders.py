@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import sync_folder, sync_tree
+from motion_jax.runtime.files import check_links, sync_folder, sync_tree
 
 try:
     import fcntl
@@ -33,7 +33,8 @@ def written_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
     """A draft beside `folder`: it takes its place, on disk, when the block ends well, else it is removed.
 
     Args:
-        folder: what is written; its parents are made where missing.
+        folder: what is written; its parents are made where missing. Where it is a link to a folder, that one is
+            written, and the link stays.
         replace: whether a folder that is there and not empty is replaced. Whoever comes last wins; readers keep what
             they have opened.
 
@@ -42,17 +43,41 @@ def written_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
             own then name `folder` in place of the draft.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_folder_in(folder.parent, f".{folder.name}") as draft:
+        place = _place(folder)
+        with temporary_folder_in(place.parent, f".{place.name}") as draft:
             try:
                 yield draft
             except UserError as error:
                 raise UserError(str(error).replace(str(draft), str(folder))) from None
             sync_tree(draft)
-            _put_in_place(draft, folder, replace)
-            sync_folder(folder.parent)
+            _put_in_place(draft, place, replace)
+            sync_folder(place.parent)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+
+def check_folder_writable(folder: Path) -> None:
+    """Makes the folder's parent where missing; to be called before hours of work.
+
+    Raises:
+        UserError: it is a file, is or lies below a link that leads nowhere, or cannot be written.
+    """
+    try:
+        place = _place(folder)
+        with temporary_folder_in(place.parent, f".{place.name}"):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+
+def _place(folder: Path) -> Path:
+    """Where a folder is written, with links followed; its parent is made. Raises `UserError` and `OSError`."""
+    check_links(folder)
+    place = folder.resolve() if folder.is_symlink() else folder
+    if place.exists() and not place.is_dir():
+        raise UserError(f"{folder}: cannot be written: it is a file, not a folder")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 @contextmanager

@@ -21,6 +21,7 @@ _OBEYED = re.compile(
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # that turn the direction of reading, or begin a line
     "\ud800-\udfff]"  # bytes that are no text
 )
+_BREAKS = re.compile(r"[\t\n\r\x1b]")  # of these `printable` keeps some
 _MARKS = re.compile(r"[\\`\[\]|]")
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -30,9 +31,14 @@ def printable(text: str) -> str:
     return _OBEYED.sub(lambda found: found[1] or found[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def in_line(name: object) -> str:
+    """A name within a line: what `printable` writes by number, and what would begin another line or clear this one."""
+    return _BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), printable(str(name)))
+
+
 def in_markdown(name: str) -> str:
     """A name in a page or a cell of Markdown: no HTML, link, code or end of the cell."""
-    line = " ".join(printable(name).split())
+    line = in_line(" ".join(name.split()))
     return _MARKS.sub(r"\\\g<0>", "".join(_ESCAPED.get(letter, letter) for letter in line))
 
 

@@ -18,8 +18,9 @@ from typing import Any
 from absl import logging
 
 from motion_jax.errors import UserError
-from motion_jax.runtime.files import read_file, sealed, unsealed, user_path, write_text
+from motion_jax.runtime.files import check_writable, read_file, sealed, unsealed, user_path, write_text
 from motion_jax.runtime.memory import memory_in_use
+from motion_jax.runtime.names import in_line, printable
 from motion_jax.train.checkpoint import COMMIT_MARK, is_sound, steps_in
 from motion_jax.train.log import end_of, read_metrics, told_bytes, told_time
 from motion_jax.train.task import SCORE
@@ -66,10 +67,33 @@ class Status:
         return self.seconds_per_step * (self.steps - self.step)
 
 
+def check_prometheus(prometheus: str) -> None:
+    """To be called before anything is computed.
+
+    Raises:
+        UserError: `train.prometheus` is no name of a file, or lies in a folder that is not there or cannot be written.
+    """
+    if not prometheus:
+        return
+    path, field = user_path(prometheus), f"train.prometheus={prometheus}"
+    if path.is_dir() or prometheus.endswith(("/", "/.", "/..")):
+        raise UserError(f"{field}: is a folder: it must be a file in one, such as run.prom")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{field}: is a pipe or a device: it must be a file, such as run.prom")
+    if not path.parent.is_dir():
+        raise UserError(f"{field}: its folder {path.parent} is not there: make it, or name a file in another")
+    try:
+        check_writable(path)
+    except UserError as error:
+        raise UserError(f"{field}: {str(error).removeprefix(f'{path}: ')}") from None
+
+
 class StatusFile:
     """Writes `status.json` and, where asked, a text file for Prometheus. What cannot be written is warned of once."""
 
     def __init__(self, folder: Workdir, status: Status, prometheus: str) -> None:
+        """Raises `UserError` as `check_prometheus`."""
+        check_prometheus(prometheus)
         self.status = status
         self._folder = folder
         self._prometheus = user_path(prometheus) if prometheus else None
@@ -132,7 +156,8 @@ def prometheus_text(status: Status, workdir: str) -> str:
 
 
 def _escaped(label: str) -> str:
-    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """As the format wants it; bytes of a name that are no text, which the file cannot hold, are written by number."""
+    return printable(label).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,7 +275,7 @@ def describe(watched: Watched) -> str:
         lines.append("  no checkpoint yet")
     if watched.set_aside:
         lines.append(f"  set aside: {', '.join(watched.set_aside)}")
-    return "\n".join(lines)
+    return "\n".join(map(in_line, lines))
 
 
 def _said(folder: Workdir) -> Status | None:

@@ -92,6 +92,26 @@ def test_every_command_has_help(tmp_path: Path, forked: Forked):
         assert (status, complaints) == (0, ""), name
         assert out.startswith(f"motion-jax {name}: ")
         assert "Flags of libraries" in out
+        others = set(re.findall(r"^  --(\w+)=(?!PATH)", out, re.MULTILINE))  # paths that are given empty are refused
+        assert not others & {"workdir", "input", "output", "out", "init", "table", "tables", "joint_map", "skeleton"}
+
+
+def test_a_path_that_is_given_but_empty_is_refused(tmp_path: Path, forked: Forked):
+    """As of a shell's variable that is not set: one command would train here, another write into the cache."""
+    lines = [
+        "status --workdir=",
+        "status --workdir=,",
+        "train --workdir= --config=quickstart",
+        "train --workdir=runs --replay=",
+        "prepare --dataset=synthetic --out=",
+        "convert --input=a.bvh --output= --report",
+    ]
+    done = forked(CALL, [line.split() for line in lines], tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    for line, (status, out, complaints) in zip(lines, done, strict=True):
+        (empty,) = re.findall(r"--\w+=,?(?= |$)", line)
+        told = f"error: {empty}: is empty: it must name a file or folder, or be left out\n"
+        assert (status, out, complaints) == (2, "", told)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_info_says_what_is_here(tmp_path: Path, forked: Forked):
@@ -140,6 +160,34 @@ def test_what_was_asked_for_is_written_when_nobody_reads(recording: Path):
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
     assert (recording / "out.npz").exists()
+
+
+def test_a_prediction_or_picture_never_replaces_what_it_is_made_of(recording: Path, forked: Forked):
+    before = (recording / "walk.bvh").read_bytes()
+    (recording / "in").mkdir()
+    (recording / "in" / "walk.bvh").symlink_to(recording / "walk.bvh")
+    (recording / "same").symlink_to(recording)
+    (recording / "page.html").symlink_to(recording / "walk.bvh")
+    lines = [
+        ["predict", "--input=walk.bvh", "--output=walk.bvh", "--overwrite"],
+        ["predict", "--input=walk.bvh", "--output=.", "--overwrite"],
+        ["predict", "--input=in", "--output=same", "--overwrite"],
+        ["predict", "--input=in/walk.bvh", f"--output={recording}/same/walk.bvh", "--overwrite"],
+        ["watch", "--input=same/walk.bvh", "--output=page.html", "--noopen"],
+        ["backtest", "--input=same/in", "--json=walk.bvh"],
+    ]
+    for line, done in zip(lines, forked(CALL, lines, recording), strict=True):
+        told = "is the input: it must be another file" if line[0] == "predict" else "is read by this command"
+        assert (done.status, done.complaints.count("\n")) == (2, 1), (line, done.complaints)
+        assert told in done.complaints
+    (recording / "in" / "walk.bvh").unlink()
+    for name in ("labelled.json", "features.npy"):  # of a prepared set, which --overwrite replaces
+        (recording / "in" / name).write_text("kept")
+    refused = "prepare --dataset=folder --table=t.csv --source=in --out=same/in --overwrite"
+    (held,) = forked(CALL, [refused.split()], recording)
+    assert held.complaints == "error: --out=same/in: is or holds --source=in, which is read: give another folder\n"
+    assert (recording / "walk.bvh").read_bytes() == before
+    assert (recording / "page.html").is_symlink()
 
 
 def test_a_package_of_the_users_own_called_launch_is_in_nobodys_way(recording: Path):

@@ -39,13 +39,16 @@ def test_a_run_is_resumed_with_its_own_configuration(tmp_path: Path, forked):
 
 
 def test_what_is_opened_is_named_only_where_it_can_be_and_radii_of_a_run_that_has_some_stay(tmp_path: Path, forked):
-    lines = [["--workdir=run"], ["--workdir=run", "--config.data.name=nodata"], ["--workdir=calibrated"]]
-    made, unknown, calibrated = forked(TRAINING, [["--config=quickstart", *line] for line in lines], tmp_path)
+    lines = [["--workdir=run"], ["--workdir=run", "--config.data.name=nodata"], ["--workdir=calibrated"],
+             ["--workdir=run", "--config.train.prometheus=."]]  # fmt: skip
+    made, unknown, calibrated, untold = forked(TRAINING, [["--config=quickstart", *line] for line in lines], tmp_path)
     assert made.out.endswith("radii: new ones\n")
     assert calibrated.out.endswith("radii: its own\n")
     assert made.out.startswith("opening synthetic motion, which is made once and kept\n")
     assert (unknown.status, unknown.out) == (2, "")
     assert unknown.complaints.startswith("error: data.name='nodata': ")
+    folder = "error: train.prometheus=.: is a folder: it must be a file in one, such as run.prom\n"
+    assert untold == (2, "", folder)
 
 
 def test_init_begins_from_a_packed_run_and_is_refused_before_data_are_opened(tmp_path: Path, forked):

@@ -50,7 +50,12 @@ def test_a_run_for_each_member_and_seed(tmp_path: Path):
     assert [run.experiment.train.seed for run in plan(TWO, {}, 3, tmp_path)] == [0, 1, 2] * 2
 
 
-def test_each_run_has_a_file_for_prometheus_of_its_own(tmp_path: Path):
+def test_each_run_has_a_file_for_prometheus_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for wrong in ("/", ".", "..", "told/sweep.prom"):
+        with pytest.raises(UserError, match=rf"^train\.prometheus={wrong}: "):
+            plan(TWO, {"train.prometheus": wrong}, 2, tmp_path)
+    (tmp_path / "told").mkdir()
     runs = plan(TWO, {"train.prometheus": "told/sweep.prom"}, 2, tmp_path)
     assert [run.experiment.train.prometheus for run in runs] == [
         "told/sweep-gru-seed0.prom", "told/sweep-gru-seed1.prom",

@@ -332,7 +332,7 @@ MISTAKES = {
     "platform": ({"platforms": ("cpu", "gpu")}, "--platforms='cpu,gpu': must be some of cpu, cuda, rocm, tpu"),
     "elsewhere": ({"platforms": ("tpu",)}, "--platforms=tpu: this machine is cpu, so give that too, or --nocheck"),
     "taken": ({"folder": "taken"}, "taken: holds 'mine.txt': it must be new or empty"),
-    "a file": ({"folder": "taken/mine.txt"}, "mine.txt: cannot be written: Not a directory"),
+    "a file": ({"folder": "taken/mine.txt"}, "mine.txt: cannot be written: it is a file, not a folder"),
     "below a file": ({"folder": "taken/mine.txt/made"}, "made: cannot be written: "),
 }
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from motion_jax.errors import UserError
-from motion_jax.runtime.folders import temporary_folder_in, written_folder
+from motion_jax.runtime.files import check_writable
+from motion_jax.runtime.folders import check_folder_writable, temporary_folder_in, written_folder
 
 KILLED = """
 import os, signal, sys
@@ -58,6 +59,37 @@ def test_a_folder_that_fails_leaves_what_was_there(tmp_path: Path):
     with temporary_folder_in(tmp_path, ".parts") as parts:
         assert parts.is_dir()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_link_is_followed_and_stays_and_one_that_leads_nowhere_is_refused_at_once(tmp_path: Path):
+    disk, link = tmp_path / "disk" / "data", tmp_path / "link"
+    disk.mkdir(parents=True)
+    link.symlink_to(disk)
+    for text in ("first", "second"):
+        check_folder_writable(link)
+        with written_folder(link) as draft:
+            assert draft.parent == disk.parent  # of another disk it could not be moved
+            (draft / "text").write_text(text)
+        assert (link.is_symlink(), (disk / "text").read_text()) == (True, text)
+    (tmp_path / "dangling").symlink_to("gone/data")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "to_file").symlink_to("file")
+    nowhere = rf"dangling: cannot be written: \S+/dangling is a link to {tmp_path}/gone/data, which is not there$"
+    for name, told in (
+        ("dangling", nowhere),
+        ("dangling/below/x", nowhere.replace("dangling:", "dangling/below/x:", 1)),
+        ("loop", "loop is a link to"),
+        ("to_file", "to_file: cannot be written: it is a file, not a folder"),
+        ("file", "file: cannot be written: it is a file, not a folder"),
+    ):
+        for refuse in (check_folder_writable, lambda folder: _write(folder, lambda draft: AssertionError())):
+            with pytest.raises(UserError, match=told):
+                refuse(tmp_path / name)
+    with pytest.raises(UserError, match="dangling is a link to"):
+        check_writable(tmp_path / "dangling" / "card.json")
+    assert not (tmp_path / "gone").exists()
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def _write(folder: Path, fail: Callable[[Path], Exception]) -> None:

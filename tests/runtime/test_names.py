@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from motion_jax.commands.cli import _PlainFormatter
+from motion_jax.data.findings import Finding
 from motion_jax.evaluation.classification import markdown_table
 from motion_jax.export.readme import _rest
-from motion_jax.runtime.names import CLEAR_LINE, csv_text, in_markdown, printable
+from motion_jax.runtime.names import CLEAR_LINE, csv_text, in_line, in_markdown, printable
 from motion_jax.runtime.streams import _Survivor
 from motion_jax.visualize.figures import dress, new_figure, save
 
@@ -22,6 +26,17 @@ def test_a_terminal_is_not_commanded():
     _Survivor(stream, "stdout").write(f"{CLEAR_LINE}a\x1b]0;b\x07\r\nc\td\rgone\x9b1m \u202e \udcff é 走\n")
     assert stream.getvalue() == f"{CLEAR_LINE}a\\x1b]0;b\\x07\r\nc\td\\rgone\\x9b1m \\u202e \\udcff é 走\n"
     assert printable("plain (1)") == "plain (1)"
+
+
+def test_a_name_does_not_begin_another_line():
+    forged = Path("run\n  ended: steps\r\n\tb\x1b[2Jé")
+    told = r"run\n  ended: steps\r\n\tb\x1b[2Jé"
+    assert in_line(forged) == told
+    assert in_line(f"{CLEAR_LINE}a\udcff") == r"\r\x1b[Ka\udcff"
+    assert "\x1b" not in in_markdown(f"{CLEAR_LINE}a")
+    assert str(Finding("warning", str(forged), 3, "odd")) == f"{told}:3: odd"
+    record = logging.LogRecord("a", logging.WARNING, "", 0, "left out: %s: %d", (forged, np.int64(3)), None)
+    assert _PlainFormatter().format(record) == f"warning: left out: {told}: 3"
 
 
 def test_markdown_holds_names_and_nothing_else():

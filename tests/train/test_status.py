@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -80,6 +81,13 @@ def test_a_checkpoint_that_has_lost_its_mark_is_sound_and_a_pipe_is_passed_over(
         read_status(folder.path)
 
 
+def test_the_name_of_a_folder_forges_no_line(folder: Workdir):
+    renamed = folder.path.rename(folder.path.with_name("a\n  running (process 1 on b)\r\x1b[Kc"))
+    lines = describe(read_status(renamed)).split("\n")
+    assert lines[0].endswith(r"/a\n  running (process 1 on b)\r\x1b[Kc")
+    assert lines[1].startswith("  not running")
+
+
 def test_no_run_is_told(tmp_path: Path):
     with pytest.raises(UserError, match="holds no trained run"):
         read_status(tmp_path)
@@ -95,6 +103,31 @@ def test_prometheus_reads_it(folder: Workdir, tmp_path: Path):
     assert f"motion_jax_loss{labels} 0.25" in samples
     assert not [line for line in samples if "None" in line or "nan" in line]
     assert "motion_jax_running" in prometheus_text(told.status, "w")
+
+
+def test_a_file_for_prometheus_that_cannot_be_is_refused_at_once(folder: Workdir, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    for wrong, told in (
+        ("/", "is a folder: it must be a file in one"),
+        (".", "is a folder"),
+        ("..", "is a folder"),
+        (f"{tmp_path}", "is a folder"),
+        (f"{tmp_path}/new/", "is a folder"),
+        (f"{tmp_path}/absent/run.prom", f"its folder {tmp_path}/absent is not there"),
+        (f"{tmp_path}/file/run.prom", f"its folder {tmp_path}/file is not there"),
+        (f"{tmp_path}/pipe", "is a pipe or a device"),
+    ):
+        with pytest.raises(UserError, match=f"^train.prometheus={re.escape(wrong)}: {told}"):
+            StatusFile(folder, Status("mine", 100), wrong)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pipe", "run"]
+
+
+def test_prometheus_is_told_of_a_folder_whose_name_is_no_text(folder: Workdir, tmp_path: Path):
+    renamed = folder.path.rename(tmp_path / os.fsdecode(b"w\xff"))
+    told = StatusFile(Workdir(renamed), Status("mine", 100), str(tmp_path / "run.prom"))
+    told.tell(TRAINING, step=7)
+    assert rf'workdir="{tmp_path}/w\\udcff"' in (tmp_path / "run.prom").read_text("utf-8")
 
 
 def test_a_status_that_cannot_be_written_does_not_end_the_run(folder: Workdir, caplog: pytest.LogCaptureFixture):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from motion_jax.data.labelled.reading import Reading
 from motion_jax.data.labelled.sequences import LabelledSet
+from motion_jax.runtime.names import in_line
 
 _SPLITS = ("train", "validation", "test")
 _WIDTHS = (7, 12, 7, 9, 9)  # of the columns behind the class's
@@ -34,12 +35,11 @@ def describe_labelled(dataset: LabelledSet, reading: Reading, split: str) -> str
     people = f", {dataset.bodies} people" if dataset.bodies > 1 else ""
     count = len(dataset.sequences)
     errors = sum(finding.severity == "error" for finding in reading.findings)
-    return "\n".join(
-        [
-            f"{dataset.name}: {count} sequences of {arrays}{people}, {dataset.fps:g} frames a second",
-            *("".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows),
-            *([f"test: {split}"] if split else []),
-            f"findings: {errors} errors, {len(reading.findings) - errors} warnings",
-            *(f"  {finding.severity}: {finding}" for finding in reading.findings),
-        ]
-    )
+    lines = [
+        f"{dataset.name}: {count} sequences of {arrays}{people}, {dataset.fps:g} frames a second",
+        *("".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows),
+        *([f"test: {split}"] if split else []),
+        f"findings: {errors} errors, {len(reading.findings) - errors} warnings",
+        *(f"  {finding.severity}: {finding}" for finding in reading.findings),
+    ]
+    return "\n".join(map(in_line, lines))

@@ -8,6 +8,7 @@ import numpy as np
 
 from motion_jax.data.motion.motion import Markers, Motion, moving_joints, positions
 from motion_jax.data.motion.rates import nominal_rate
+from motion_jax.runtime.names import in_line
 
 _STILL = 1e-6  # rad
 _HUMAN = (400.0, 3000.0)  # mm: a body of another size was probably read in a wrong unit
@@ -17,7 +18,7 @@ _LISTED = 12
 
 def describe_motion(motion: Motion, form: str) -> str:
     """Several lines on a motion; `form` is the name of its format."""
-    return "\n".join(f"{name:<12} {value}" for name, value in _motion_lines(motion, form))
+    return "\n".join(f"{name:<12} {in_line(value)}" for name, value in _motion_lines(motion, form))
 
 
 def describe_markers(markers: Markers, form: str) -> str:
@@ -30,7 +31,9 @@ def describe_markers(markers: Markers, form: str) -> str:
         ("markers", f"{len(markers.names)}: {_listed(markers.names)}"),
         ("seen", f"{100 * seen.mean():.1f} % of all places" if seen.size else "none"),
     )
-    return "\n".join(f"{name:<12} {value}" for name, value in (*rows, *(("note", note) for note in markers.notes)))
+    return "\n".join(
+        f"{name:<12} {in_line(value)}" for name, value in (*rows, *(("note", note) for note in markers.notes))
+    )
 
 
 def _motion_lines(motion: Motion, form: str) -> Iterator[tuple[str, str]]:
