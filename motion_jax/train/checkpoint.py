@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
@@ -40,40 +40,24 @@ class _Moved(Exception):
     """What was being read has just been replaced by a newer checkpoint."""
 
 
-def _retried(read: Callable[[], Any]) -> Any:
-    """Orbax looks into each folder that it has listed, of which the run may have removed one in between."""
-    for _ in range(_ATTEMPTS):
-        try:
-            return read()
-        except FileNotFoundError:
-            time.sleep(_PAUSE_S)
-    return read()
-
-
 class Checkpoints:
     """The checkpoints of one folder, the newest `keep` of them; with `run` (`Workdir.run_key`) of that run alone."""
 
     def __init__(self, folder: Path, keep: int = 1, run: str = "") -> None:
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=None,
-            create=False,
-            atomicity_options=ATOMICITY,
-            enable_async_checkpointing=False,
-            multiprocessing_options=_on_its_own(),
-        )
         self._keep = keep
         self._run = run
         self._folder = folder.resolve()
+        # to save alone: where a folder vanishes that it has listed, it fails
+        self._manager: ocp.CheckpointManager | None = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._manager = _retried(lambda: ocp.CheckpointManager(self._folder, options=options))
         except OSError as error:
             raise UserError(f"{self._folder}: checkpoints cannot be kept there: {error.strerror}") from None
 
     @property
     def steps(self) -> list[int]:
         """Of the finished checkpoints, ascending."""
-        return sorted(self._manager.all_steps())
+        return [step for step in steps_in(self._folder) if (self._folder / str(step) / COMMIT_MARK).exists()]
 
     def save(self, step: int, state: Any, host: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Writes `state` under `step` and returns when it is on disk, with all names that lead there.
@@ -82,7 +66,7 @@ class Checkpoints:
 
         Raises `UserError` when it cannot be written.
         """
-        if step in self._manager.all_steps():
+        if step in self.steps:
             return  # a resumed run is bitwise the same run: what lies there is what would be written
         # of several processes Orbax writes no array that one of them has alone; and with each save of JAX's arrays,
         # not of NumPy's, it asks TensorStore (0.1.86) for statistics whose Python objects are never freed
@@ -91,7 +75,7 @@ class Checkpoints:
         record = json.loads(sealed(values))
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave(record))
         try:
-            saved = self._manager.save(step, args=items, force=True)
+            saved = self._opened().save(step, args=items, force=True)
             folder = self._folder / str(step)
             (folder / FILES).write_text(sealed(_file_digests(folder)), "utf-8")
             sync_tree(folder)
@@ -102,7 +86,6 @@ class Checkpoints:
             raise UserError(f"{self._folder}: checkpoint of step {step} was not written")
         for older in self.steps[: -self._keep]:
             self._remove(self._folder / str(older))
-        self._manager.reload()
 
     def restore(self, abstract: Any, sharding: jax.sharding.Sharding | None = None) -> tuple[int, Any] | None:
         """The newest checkpoint that verifies, as `(step, state)`; None if the folder holds none. Writes nothing.
@@ -122,7 +105,6 @@ class Checkpoints:
                 return self._newest(target, last_attempt=attempt == _ATTEMPTS - 1)
             except _Moved:
                 time.sleep(_PAUSE_S)
-                _retried(self._manager.reload)
         raise AssertionError("the last attempt returns or raises")
 
     def host_of(self, step: int) -> dict[str, Any]:
@@ -152,26 +134,40 @@ class Checkpoints:
                 (self._folder / str(step) / COMMIT_MARK).touch()
                 logging.warning("checkpoint %s/%d had lost its %s; its checksums are right, so it is used",
                                 self._folder, step, COMMIT_MARK)  # fmt: skip
-        self._manager.reload()
         return aside
 
     def set_aside_after(self, step: int) -> None:
         """Renames every checkpoint newer than `step` to `damaged-STEP`: they did not verify, and must not be kept."""
-        for newer in [other for other in self._manager.all_steps() if other > step]:
+        for newer in [other for other in self.steps if other > step]:
             name = self._set_aside(newer, "damaged")
             logging.warning("checkpoint %s/%d: kept as %s", self._folder, newer, name)
-        self._manager.reload()
 
     def close(self) -> None:
         """Releases Orbax's threads."""
-        self._manager.close()
+        if self._manager:
+            self._manager.close()
+
+    def _opened(self) -> ocp.CheckpointManager:
+        """Orbax's manager, which knows what lies in the folder now."""
+        if self._manager:
+            self._manager.reload()
+        else:
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=None,
+                create=False,
+                atomicity_options=ATOMICITY,
+                enable_async_checkpointing=False,
+                multiprocessing_options=_on_its_own(),
+            )
+            self._manager = ocp.CheckpointManager(self._folder, options=options)
+        return self._manager
 
     def _unmarked(self) -> set[int]:
         """Steps whose folder has no commit mark."""
-        return set(steps_in(self._folder)) - set(self._manager.all_steps())
+        return set(steps_in(self._folder)) - set(self.steps)
 
     def _newest(self, target: Any, last_attempt: bool) -> tuple[int, Any] | None:
-        finished = set(self._manager.all_steps())
+        finished = set(self.steps)
         failed: dict[int, str] = {}
         for step in sorted(finished | self._unmarked(), reverse=True):
             try:
