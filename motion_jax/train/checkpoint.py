@@ -10,9 +10,11 @@ replaces is removed, so that a machine may lose its power at any time.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -160,6 +162,7 @@ class Checkpoints:
                 multiprocessing_options=_on_its_own(),
             )
             self._manager = ocp.CheckpointManager(self._folder, options=options)
+            _pass_over_late_answers()
         return self._manager
 
     def _unmarked(self) -> set[int]:
@@ -231,6 +234,22 @@ class Checkpoints:
             wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
             raise ValueError(f"checksum of {', '.join(wrong[:3])} differs")
         return state
+
+
+@functools.cache  # once a process
+def _pass_over_late_answers() -> None:
+    """After a write that a full disk refused, TensorStore's threads still answer for the others: nobody waits for them.
+
+    Each would be printed as a traceback beside the line that tells what happened.
+    """
+    before = sys.unraisablehook
+
+    def show(unraisable: Any) -> None:
+        late = isinstance(unraisable.exc_value, RuntimeError) and str(unraisable.exc_value) == "Event loop is closed"
+        if not late:
+            before(unraisable)
+
+    sys.unraisablehook = show
 
 
 def steps_in(folder: Path) -> list[int]:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 
 from motion_jax.errors import UserError
+from motion_jax.train import checkpoint as checkpoint_module
 from motion_jax.train.checkpoint import Checkpoints
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -297,6 +299,7 @@ import resource, sys
 import numpy as np
 from pathlib import Path
 from motion_jax.errors import UserError
+from motion_jax.train import checkpoint as checkpoint_module
 from motion_jax.train.checkpoint import Checkpoints
 checkpoints = Checkpoints(Path(sys.argv[1]), keep=1)
 state = {"w": np.random.default_rng(0).normal(size=(300, 300)).astype(np.float32)}
@@ -339,3 +342,17 @@ def test_a_save_leaves_nothing_behind_but_a_few_objects(tmp_path: Path) -> None:
             checkpoints.save(step, state)
         gc.collect()
         assert (sys.getallocatedblocks() - before) / saves < 100
+
+
+def test_late_answers_of_a_refused_write_are_passed_over_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shown: list[BaseException | None] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: shown.append(unraisable.exc_value))
+    checkpoint_module._pass_over_late_answers.cache_clear()
+    with _opened(tmp_path) as checkpoints:
+        checkpoints.save(1, _state(1))
+    others = [RuntimeError("something else"), ValueError("Event loop is closed")]
+    for error in (RuntimeError("Event loop is closed"), *others):
+        sys.unraisablehook(SimpleNamespace(exc_value=error))
+    assert shown == others
